@@ -1,0 +1,118 @@
+package io.squeeze.config;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import java.util.List;
+import java.util.Locale;
+import java.util.OptionalInt;
+import java.util.function.Function;
+
+/** One block of the configuration, read value by value; what is wrong is added to the problems. */
+final class Section {
+  private final Config config;
+  private final String path;
+  private final Problems problems;
+
+  Section(Config config, String path, Problems problems) {
+    this.config = config;
+    this.path = path;
+    this.problems = problems;
+  }
+
+  Section at(String name) {
+    return new Section(config, key(name), problems);
+  }
+
+  int intIn(String name, int low, int high) {
+    return (int) longIn(name, low, high);
+  }
+
+  /** An int that may be left unset (null in HOCON). */
+  OptionalInt optionalIntIn(String name, int low, int high) {
+    return isNull(name) ? OptionalInt.empty() : OptionalInt.of(intIn(name, low, high));
+  }
+
+  long longIn(String name, long low, long high) {
+    Long value = read(name, config::getLong);
+    if (value == null) {
+      return low;
+    }
+    return checked(name, value, value >= low && value <= high, "[" + low + ", " + high + "]", low);
+  }
+
+  long bytes(String name) {
+    Long value = read(name, config::getBytes);
+    return value == null
+        ? 1
+        : checked(name, value, value > 0, "(0, " + Long.MAX_VALUE + "] bytes", 1L);
+  }
+
+  /** A finite double in [low, high]. */
+  double doubleIn(String name, double low, double high) {
+    Double value = read(name, config::getDouble);
+    if (value == null) {
+      return low;
+    }
+    return checked(name, value, value >= low && value <= high, "[" + low + ", " + high + "]", low);
+  }
+
+  /** Three numbers in [low, high], one a colour channel. */
+  List<Double> threeDoubles(String name, double low, double high) {
+    List<Double> values = read(name, config::getDoubleList);
+    if (values == null || values.size() != 3) {
+      problems.add(key(name) + ": needs 3 numbers");
+      return List.of(low, low, low);
+    }
+    boolean valid = values.stream().allMatch(v -> v >= low && v <= high);
+    return checked(name, values, valid, "[" + low + ", " + high + "]", List.of(low, low, low));
+  }
+
+  String text(String name) {
+    String value = read(name, config::getString);
+    if (value != null && value.isBlank()) {
+      problems.add(key(name) + ": is empty");
+    }
+    return value == null ? "" : value;
+  }
+
+  /** A string that may be left unset; null then. */
+  String optionalText(String name) {
+    return isNull(name) ? null : text(name);
+  }
+
+  String oneOf(String name, List<String> allowed) {
+    String value = text(name).toLowerCase(Locale.ROOT);
+    if (!allowed.contains(value) && !value.isBlank()) {
+      problems.add(key(name) + ": " + value + " is not one of " + String.join(", ", allowed));
+    }
+    return value;
+  }
+
+  private boolean isNull(String name) {
+    return config.getIsNull(key(name));
+  }
+
+  private <T> T checked(String name, T value, boolean valid, String range, T fallback) {
+    if (!valid) {
+      problems.add(key(name) + ": " + value + " is not in " + range);
+      return fallback;
+    }
+    return value;
+  }
+
+  private <T> T read(String name, Function<String, T> getter) {
+    try {
+      return getter.apply(key(name));
+    } catch (ConfigException.Null e) {
+      problems.add(key(name) + ": is not set");
+    } catch (ConfigException.WrongType | ConfigException.BadValue e) {
+      problems.add(
+          key(name) + ": cannot read " + config.getValue(key(name)).unwrapped() + " as a value");
+    }
+    return null;
+  }
+
+  private String key(String name) {
+    return path.isEmpty() ? name : path + "." + name;
+  }
+}

@@ -1,0 +1,168 @@
+package io.squeeze.config;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigRenderOptions;
+import com.typesafe.config.ConfigUtil;
+import com.typesafe.config.ConfigValue;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.TreeSet;
+
+/** All settings of a run, checked; the one place where HOCON becomes values. */
+public record Settings(
+    String model,
+    String weights,
+    String embeddings,
+    long seed,
+    Integer classes,
+    DataSettings data,
+    ImageSettings image,
+    ExtractSettings extract,
+    QuantizerSettings quantizer,
+    TrainSettings train,
+    OutputSettings output,
+    VisualizeSettings visualize,
+    String json)
+    implements Serializable {
+  private static final String ROOT = "squeeze";
+
+  /** The defaults alone. */
+  public static Settings defaults() {
+    return load(List.of());
+  }
+
+  /**
+   * Reads the defaults under the overlays, later ones first in rank.
+   *
+   * @param overlays HOCON with or without the leading {@code squeeze.}
+   * @throws SqueezeException of category configuration, naming every problem
+   */
+  public static Settings load(List<Config> overlays) {
+    Config reference = reference();
+    Problems problems = new Problems();
+    Config merged = reference;
+    try {
+      for (Config overlay : overlays) {
+        Config ours = withoutRoot(overlay);
+        reportUnknownKeys(ours, reference, problems);
+        merged = ours.withFallback(merged);
+      }
+      merged = merged.resolve();
+    } catch (ConfigException e) {
+      throw SqueezeException.configuration("Cannot read the configuration: " + e.getMessage());
+    }
+    Section section = new Section(merged, "", problems);
+    OptionalInt classes = section.optionalIntIn("num-classes", 2, 255);
+    Settings settings =
+        new Settings(
+            section.text("model"),
+            section.optionalText("weights"),
+            section.optionalText("embeddings"),
+            section.longIn("seed", Long.MIN_VALUE, Long.MAX_VALUE),
+            classes.isPresent() ? classes.getAsInt() : null,
+            DataSettings.from(section.at("data")),
+            ImageSettings.from(section.at("image")),
+            ExtractSettings.from(section.at("extract")),
+            QuantizerSettings.from(section.at("quantizer")),
+            TrainSettings.from(section.at("train")),
+            OutputSettings.from(section.at("output"), problems),
+            VisualizeSettings.from(section.at("visualize")),
+            merged.root().render(ConfigRenderOptions.concise()));
+    problems.throwIfAny();
+    return settings;
+  }
+
+  /** The settings that {@link #json()} of an earlier run holds. */
+  public static Settings parse(String json) {
+    return load(List.of(ConfigFactory.parseString(json)));
+  }
+
+  /** The default of a key such as {@code train.lr}, as text; "unset" for null. */
+  public static String defaultOf(String key) {
+    Config reference = reference();
+    return reference.getIsNull(key) ? "unset" : String.valueOf(reference.getValue(key).unwrapped());
+  }
+
+  /** The name of the model for paths: vit, or a file's name without its ending. */
+  public String modelName() {
+    String name = model.substring(model.lastIndexOf('/') + 1);
+    int dot = name.lastIndexOf('.');
+    return dot > 0 ? name.substring(0, dot) : name;
+  }
+
+  /** Where the embeddings lie: as set, or derived from the output folder, data set and model. */
+  public String embeddingsPath() {
+    return embeddings != null
+        ? embeddings
+        : output.dir() + "/embeddings/" + data.dataset() + "_" + modelName();
+  }
+
+  private static Config reference() {
+    return ConfigFactory.parseResources(Settings.class.getClassLoader(), "reference.conf")
+        .getConfig(ROOT);
+  }
+
+  private static Config withoutRoot(Config overlay) {
+    if (!overlay.hasPath(ROOT)) {
+      return overlay;
+    }
+    return overlay.withoutPath(ROOT).withFallback(overlay.getConfig(ROOT));
+  }
+
+  private static void reportUnknownKeys(Config overlay, Config reference, Problems problems) {
+    Set<String> known = leaves(reference);
+    for (String key : leaves(overlay)) {
+      if (!known.contains(key)) {
+        String nearest =
+            known.stream().min(Comparator.comparingInt(k -> distance(key, k))).orElseThrow();
+        boolean near = distance(key, nearest) <= Math.max(3, key.length() / 3);
+        problems.add(key + ": unknown key" + (near ? ", did you mean " + nearest + "?" : "") + "");
+      }
+    }
+  }
+
+  /** Paths of all leaves, also those that are null, without quotes. */
+  private static Set<String> leaves(Config config) {
+    Set<String> paths = new TreeSet<>();
+    collect(config.root(), new ArrayList<>(), paths);
+    return paths;
+  }
+
+  private static void collect(Map<String, ConfigValue> node, List<String> path, Set<String> into) {
+    node.forEach(
+        (name, value) -> {
+          path.add(name);
+          if (value instanceof com.typesafe.config.ConfigObject object) {
+            collect(object, path, into);
+          } else {
+            into.add(ConfigUtil.joinPath(path));
+          }
+          path.remove(path.size() - 1);
+        });
+  }
+
+  /** Levenshtein distance. */
+  private static int distance(String a, String b) {
+    int[] previous = new int[b.length() + 1];
+    for (int j = 0; j <= b.length(); j++) {
+      previous[j] = j;
+    }
+    for (int i = 1; i <= a.length(); i++) {
+      int[] row = new int[b.length() + 1];
+      row[0] = i;
+      for (int j = 1; j <= b.length(); j++) {
+        int change = previous[j - 1] + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+        row[j] = Math.min(change, Math.min(previous[j], row[j - 1]) + 1);
+      }
+      previous = row;
+    }
+    return previous[b.length()];
+  }
+}

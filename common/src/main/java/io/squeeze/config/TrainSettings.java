@@ -1,0 +1,43 @@
+package io.squeeze.config;
+
+import java.io.Serializable;
+import java.util.OptionalInt;
+
+/** How a model is trained; steps are batches of one shard. */
+public record TrainSettings(
+    int epochs,
+    int batchSize,
+    double lr,
+    double weightDecay,
+    Integer fixedShards,
+    int shardRows,
+    long shardBytes,
+    int averagingFrequency,
+    Integer maxBatches)
+    implements Serializable {
+
+  static TrainSettings from(Section section) {
+    OptionalInt shards = section.optionalIntIn("shards", 1, 100_000);
+    OptionalInt batches = section.optionalIntIn("max-batches", 1, Integer.MAX_VALUE);
+    return new TrainSettings(
+        section.intIn("epochs", 1, 1_000_000),
+        section.intIn("batch-size", 1, 65536),
+        section.doubleIn("lr", 0, 1e3),
+        section.doubleIn("weight-decay", 0, 1e3),
+        shards.isPresent() ? shards.getAsInt() : null,
+        section.intIn("shard-rows", 1, Integer.MAX_VALUE),
+        section.bytes("shard-bytes"),
+        section.intIn("averaging-frequency", 1, Integer.MAX_VALUE),
+        batches.isPresent() ? batches.getAsInt() : null);
+  }
+
+  /** Shards for {@code rows} samples of {@code rowBytes} each: from the data, never the cluster. */
+  public int shards(long rows, long rowBytes) {
+    if (fixedShards != null) {
+      return (int) Math.max(1, Math.min(fixedShards, rows));
+    }
+    long byRows = (rows + shardRows - 1) / shardRows;
+    long byBytes = (rows * rowBytes + shardBytes - 1) / shardBytes;
+    return Math.toIntExact(Math.max(1, Math.min(rows, Math.max(byRows, byBytes))));
+  }
+}

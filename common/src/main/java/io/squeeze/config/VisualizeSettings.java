@@ -1,0 +1,16 @@
+package io.squeeze.config;
+
+import java.io.Serializable;
+
+/** How many samples are drawn, and where the pictures go. */
+public record VisualizeSettings(String dir, int best, int worst, int maxRows)
+    implements Serializable {
+
+  static VisualizeSettings from(Section section) {
+    return new VisualizeSettings(
+        section.text("dir"),
+        section.intIn("best", 0, Integer.MAX_VALUE),
+        section.intIn("worst", 0, Integer.MAX_VALUE),
+        section.intIn("max-rows", 1, 200));
+  }
+}

@@ -1,0 +1,78 @@
+package io.squeeze.dataset;
+
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * A data set of photos with masks. Implement it, list the class in {@code
+ * META-INF/services/io.squeeze.dataset.SegmentationDataset} (or name it with {@code --dataset
+ * com.example.MyPets}), and every command works on it.
+ *
+ * <p>Implementations have a public constructor without arguments and hold no state.
+ */
+public interface SegmentationDataset extends Serializable {
+
+  /** The name for {@code --dataset}. */
+  String name();
+
+  /** Class names; the position is the label that {@link #labels} maps to. */
+  List<String> classes();
+
+  /** Colours of the classes as 0xRRGGBB, in the order of {@link #classes}. */
+  List<Integer> palette();
+
+  /** The data set's own lists, such as trainval and test. */
+  List<String> splits();
+
+  /** The descriptive columns of a sample, beside id and paths. */
+  default List<Column> columns() {
+    return List.of();
+  }
+
+  /** The column by which splits are balanced, such as the breed; empty for none. */
+  default String stratum() {
+    return "";
+  }
+
+  /**
+   * What each value of a mask file means: 256 entries, the class, 255 to ignore the pixel, or -1
+   * for a value that must not occur.
+   */
+  int[] labels();
+
+  /**
+   * The folder that holds the data below {@code path}, as a user may name a parent.
+   *
+   * @throws io.squeeze.config.SqueezeException of category input if there is no such data
+   */
+  String root(Storage storage, String path) throws IOException;
+
+  /** The listed samples of one split in the list's order, streamed. */
+  Stream<Sample> samples(Storage storage, String root, String split) throws IOException;
+
+  /** All image files that lie there, relative to the root, to report those that no list names. */
+  Stream<String> images(Storage storage, String root) throws IOException;
+
+  /** A descriptive column and its type. */
+  record Column(String name, Type type) implements Serializable {
+    /** The types that a column may have. */
+    public enum Type {
+      STRING,
+      INT
+    }
+  }
+
+  /**
+   * One sample as its list names it.
+   *
+   * @param id unique within the data set
+   * @param image path of the photo, relative to the root
+   * @param mask path of the mask, relative to the root
+   * @param values of {@link SegmentationDataset#columns}, String or Integer, in their order
+   */
+  record Sample(String id, String image, String mask, List<Object> values)
+      implements Serializable {}
+}

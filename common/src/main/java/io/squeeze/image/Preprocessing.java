@@ -1,0 +1,55 @@
+package io.squeeze.image;
+
+import io.squeeze.config.ImageSettings;
+import java.io.Serializable;
+import java.nio.FloatBuffer;
+import java.util.List;
+
+/**
+ * From a photo to what a backbone reads: square crop, division by 255, mean and standard deviation.
+ *
+ * @param size side of the square in pixels
+ * @param mean of each channel, in 0..1
+ * @param std of each channel, in 0..1
+ */
+public record Preprocessing(int size, List<Double> mean, List<Double> std) implements Serializable {
+
+  public static Preprocessing from(ImageSettings image) {
+    return new Preprocessing(image.size(), image.mean(), image.std());
+  }
+
+  /** The crop alone, [size, size, 3]. */
+  public RgbImage crop(RgbImage image) {
+    return new SquareCrop(size).apply(image);
+  }
+
+  public Mask crop(Mask mask) {
+    return new SquareCrop(size).apply(mask);
+  }
+
+  /**
+   * Cropped [size, size, 3] bytes -> normalised float32 [3, size, size], appended to the target.
+   */
+  public void normalise(RgbImage cropped, FloatBuffer target) {
+    byte[] pixels = cropped.data();
+    for (int c = 0; c < 3; c++) {
+      float[] table = table(c);
+      float[] plane = new float[size * size];
+      for (int i = 0; i < plane.length; i++) {
+        plane[i] = table[pixels[i * 3 + c] & 0xFF];
+      }
+      target.put(plane);
+    }
+  }
+
+  /** Every byte's value, in torch's float32 order of operations. */
+  private float[] table(int channel) {
+    float m = mean.get(channel).floatValue();
+    float s = std.get(channel).floatValue();
+    float[] table = new float[256];
+    for (int v = 0; v < 256; v++) {
+      table[v] = ((v / 255f) - m) / s;
+    }
+    return table;
+  }
+}

@@ -1,0 +1,77 @@
+package io.squeeze.storage;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.Serializable;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+
+/** Reads files by path: the local disk here, whatever Hadoop knows in the Spark jobs. */
+public interface Storage extends Serializable {
+
+  /** One file of a folder: its full path and its length in bytes. */
+  record Entry(String path, long length) {}
+
+  /**
+   * Opens a file for reading.
+   *
+   * @throws java.io.FileNotFoundException or NoSuchFileException if there is none
+   */
+  InputStream open(String path) throws IOException;
+
+  /** Length in bytes. */
+  long length(String path) throws IOException;
+
+  boolean exists(String path) throws IOException;
+
+  /** The files directly in a folder, one at a time, in no promised order; close the stream. */
+  Stream<Entry> list(String folder) throws IOException;
+
+  /** Reads the local disk. */
+  static Storage local() {
+    return new Local();
+  }
+
+  /** Joins with exactly one slash. */
+  static String join(String folder, String child) {
+    return folder.endsWith("/") ? folder + child : folder + "/" + child;
+  }
+
+  /** The local disk. */
+  final class Local implements Storage {
+    private static final long serialVersionUID = 1L;
+
+    private Local() {}
+
+    @Override
+    public InputStream open(String path) throws IOException {
+      return Files.newInputStream(Path.of(path));
+    }
+
+    @Override
+    public long length(String path) throws IOException {
+      return Files.size(Path.of(path));
+    }
+
+    @Override
+    public boolean exists(String path) {
+      return Files.exists(Path.of(path));
+    }
+
+    @Override
+    @SuppressWarnings("StreamResourceLeak") // handed to the caller, who closes it
+    public Stream<Entry> list(String folder) throws IOException {
+      return Files.list(Path.of(folder)).filter(Files::isRegularFile).map(Local::entry);
+    }
+
+    private static Entry entry(Path path) {
+      try {
+        return new Entry(path.toString(), Files.size(path));
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+  }
+}

@@ -1,0 +1,160 @@
+package io.squeeze.torch;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.IValueUtils;
+import ai.djl.pytorch.jni.JniUtils;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+
+/**
+ * The ATen operations that DJL does not expose, reached through a TorchScript program of our own
+ * ({@code kernels.py}). Gradients flow through the differentiable ones inside a {@link
+ * GradientScope}. Results belong to the manager of the first argument.
+ */
+public final class NativeKernels {
+  /** Rows of one search: a row's last bit depends on its block's shape, so blocks are all alike. */
+  private static final int SEARCH_BLOCK = 256;
+
+  private NativeKernels() {}
+
+  private static final class Holder {
+    static final PtSymbolBlock PROGRAM = load();
+  }
+
+  /** Bilinear, corners not aligned: [B, C, h, w] -> [B, C, H, W] of {@code like} [.., H, W]. */
+  public static NDArray upsample(NDArray x, NDArray like) {
+    return differentiable("upsample", x, like);
+  }
+
+  /**
+   * Mean cross entropy over the pixels whose label is not 255; 0 if there are none.
+   *
+   * @param logits [B, K, H, W]
+   * @param target int64 [B, H, W]
+   */
+  public static NDArray crossEntropy(NDArray logits, NDArray target) {
+    return differentiable("cross_entropy", logits, target);
+  }
+
+  /** The index of the nearest code in Euclidean distance: z [N, d], codebook [K, d] -> [N]. */
+  public static NDArray nearest(NDArray z, NDArray codebook) {
+    return plain("nearest", z, codebook, scalar(z, SEARCH_BLOCK));
+  }
+
+  /** codebook [K, d], indices [N] -> [N, d]. */
+  public static NDArray lookup(NDArray codebook, NDArray indices) {
+    return plain("lookup", codebook, indices);
+  }
+
+  /** How often each index occurs: [N] -> int64 [K]. */
+  public static NDArray counts(NDArray indices, NDArray codebook) {
+    return plain("counts", indices, codebook);
+  }
+
+  /** Sum of the vectors of each index: indices [N], z [N, d] -> [K, d]. */
+  public static NDArray sums(NDArray indices, NDArray z, NDArray codebook) {
+    return plain("sums", indices, z, codebook);
+  }
+
+  /** Pixels by (target, prediction), target 255 left out: int64 [K, K]. */
+  public static NDArray confusion(NDArray prediction, NDArray target, int classes) {
+    return plain("confusion", prediction, target, scalar(prediction, classes));
+  }
+
+  /**
+   * One step of AdamW (arXiv 1711.05101) in torch's arithmetic, in place: betas .9 and .999, eps
+   * 1e-8 added behind the bias correction.
+   *
+   * @param steps float32 scalars, already counting this step
+   */
+  public static void adamw(
+      List<NDArray> parameters,
+      List<NDArray> gradients,
+      List<NDArray> firstMoments,
+      List<NDArray> secondMoments,
+      List<NDArray> steps,
+      double lr,
+      double weightDecay) {
+    IValue[] inputs = {
+      list(parameters),
+      list(gradients),
+      list(firstMoments),
+      list(secondMoments),
+      list(steps),
+      IValue.from(lr),
+      IValue.from(weightDecay)
+    };
+    try (IValue result = IValueUtils.runMethod(Holder.PROGRAM, "adamw", inputs)) {
+      if (result.toLong() != 0) {
+        throw new IllegalStateException("adamw returned " + result.toLong());
+      }
+    } finally {
+      for (IValue input : inputs) {
+        input.close();
+      }
+    }
+  }
+
+  private static IValue list(List<NDArray> arrays) {
+    return IValue.listFrom(arrays.stream().map(PtNDArray.class::cast).toArray(PtNDArray[]::new));
+  }
+
+  private static NDArray scalar(NDArray beside, long value) {
+    return beside.getManager().create(value);
+  }
+
+  private static NDArray plain(String method, NDArray... inputs) {
+    IValue[] values = new IValue[inputs.length];
+    for (int i = 0; i < inputs.length; i++) {
+      values[i] = IValue.from((PtNDArray) inputs[i]);
+    }
+    try (IValue result = IValueUtils.runMethod(Holder.PROGRAM, method, values)) {
+      return result.toTensor((PtNDManager) inputs[0].getManager());
+    } finally {
+      for (IValue value : values) {
+        value.close();
+      }
+    }
+  }
+
+  /** DJL chooses a method by the name of an array, and records gradients in its training mode. */
+  private static NDArray differentiable(String method, NDArray... inputs) {
+    try (NDArray selector = inputs[0].getManager().create(0)) {
+      selector.setName("module_method:" + method);
+      NDList list = new NDList(inputs);
+      list.add(selector);
+      return IValueUtils.forward(Holder.PROGRAM, list, true).singletonOrThrow();
+    }
+  }
+
+  private static PtSymbolBlock load() {
+    try (InputStream source = NativeKernels.class.getResourceAsStream("kernels.py")) {
+      String text = new String(source.readAllBytes(), StandardCharsets.UTF_8);
+      ByteArrayOutputStream archive = new ByteArrayOutputStream();
+      ScriptArchive.write(text, new ScriptModule("Kernels"), archive);
+      NDManager forever = Torch.manager(Device.cpu());
+      return JniUtils.loadModule(
+          (PtNDManager) forever, new ByteArrayInputStream(archive.toByteArray()), false, false);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** int64 from the bytes of labels: [n] uint8. */
+  public static NDArray asIndices(NDArray bytes) {
+    return bytes.toType(DataType.INT64, false);
+  }
+}

@@ -1,0 +1,119 @@
+package io.squeeze.torch;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.weights.ElementType;
+import io.squeeze.weights.HostTensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.function.Consumer;
+
+/** Loads libtorch once a JVM and moves tensors between the heap and native memory. */
+public final class Torch {
+  private static boolean started;
+
+  private Torch() {}
+
+  /**
+   * Loads the engine, before anything else touches DJL, with a fixed number of threads for each
+   * operation; and prepares the calling thread. Call it at the start of every task.
+   *
+   * <p>libtorch keeps gradient mode and the graph optimizer per thread: both are switched off here,
+   * since every new thread has them on. Without the optimizer a program runs alike from its first
+   * call, so a task's numbers do not depend on what ran before it.
+   *
+   * @throws SqueezeException of category resource if the native library cannot be loaded
+   */
+  public static void start(int threads) {
+    startEngine(threads);
+    JniUtils.setGradMode(false);
+    JniUtils.setGraphExecutorOptimize(false);
+  }
+
+  private static synchronized void startEngine(int threads) {
+    if (started) {
+      return;
+    }
+    System.setProperty("ai.djl.pytorch.num_threads", Integer.toString(threads));
+    System.setProperty("ai.djl.pytorch.num_interop_threads", "1");
+    System.setProperty("ai.djl.pytorch.graph_optimizer", "false");
+    System.setProperty("ai.djl.offline", "true");
+    System.setProperty("OPT_OUT_TRACKING", "true");
+    try {
+      Engine.getEngine("PyTorch");
+      started = true;
+    } catch (RuntimeException | LinkageError e) {
+      Throwable root = e;
+      while (root.getCause() != null) {
+        root = root.getCause();
+      }
+      throw SqueezeException.resource(
+          "Cannot load libtorch ("
+              + root.getMessage()
+              + "): put pytorch-native-cpu's jar on the class path of driver and executors, or set"
+              + " PYTORCH_LIBRARY_PATH to a folder with libtorch 2.7.1",
+          e);
+    }
+  }
+
+  /** A manager of native memory that frees what it holds when closed. */
+  public static NDManager manager(Device device) {
+    return NDManager.newBaseManager(device, "PyTorch");
+  }
+
+  /** Copies a tensor of the heap to native memory. */
+  public static NDArray array(NDManager manager, HostTensor tensor) {
+    DataType type = tensor.type() == ElementType.F32 ? DataType.FLOAT32 : DataType.INT64;
+    return array(manager, type, new Shape(tensor.shape()), b -> b.put(tensor.buffer()));
+  }
+
+  /** A new float32 array whose elements the consumer puts one after the other. */
+  public static NDArray floats(NDManager manager, Shape shape, Consumer<FloatBuffer> fill) {
+    return array(manager, DataType.FLOAT32, shape, b -> fill.accept(b.asFloatBuffer()));
+  }
+
+  /** A new array whose bytes, little endian, the consumer puts. */
+  public static NDArray array(
+      NDManager manager, DataType type, Shape shape, Consumer<ByteBuffer> fill) {
+    if (!manager.getDevice().isGpu()) {
+      // A view of the native memory: no buffer outside the manager's keeping.
+      NDArray array = manager.create(shape, type);
+      if (shape.size() > 0) {
+        fill.accept(view(array));
+      }
+      return array;
+    }
+    ByteBuffer buffer =
+        manager
+            .allocateDirect(Math.toIntExact(shape.size() * type.getNumOfBytes()))
+            .order(ByteOrder.LITTLE_ENDIAN);
+    fill.accept(buffer);
+    buffer.rewind();
+    return manager.create(buffer, shape, type);
+  }
+
+  /** Copies an array of float32 or int64 to the heap. */
+  public static HostTensor tensor(NDArray array) {
+    ElementType type = array.getDataType() == DataType.INT64 ? ElementType.I64 : ElementType.F32;
+    byte[] bytes = new byte[Math.toIntExact(array.size() * type.bytes())];
+    if (bytes.length > 0) {
+      view(array).get(bytes);
+    }
+    return new HostTensor(type, array.getShape().getShape(), bytes);
+  }
+
+  /**
+   * The array's bytes: its own memory on the CPU, where writing through is possible, else a copy.
+   */
+  private static ByteBuffer view(NDArray array) {
+    return ((PtNDArray) array).toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
+  }
+}
