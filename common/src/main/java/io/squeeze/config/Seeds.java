@@ -24,6 +24,12 @@ public final class Seeds {
     return mix(h);
   }
 
+  /** A standard normal number (Box and Muller), the same on every platform. */
+  public static double gaussian(SplittableRandom random) {
+    double radius = StrictMath.sqrt(-2 * StrictMath.log(1 - random.nextDouble()));
+    return radius * StrictMath.cos(2 * Math.PI * random.nextDouble());
+  }
+
   private static long absorb(long start, String text) {
     long h = start;
     for (byte b : text.getBytes(StandardCharsets.UTF_8)) {

@@ -84,6 +84,15 @@ public record Settings(
     return load(List.of(ConfigFactory.parseString(json)));
   }
 
+  /** What a model depends on: {@link #json()} without folders and what is made from the model. */
+  public String modelJson() {
+    Config config = ConfigFactory.parseString(json);
+    for (String path : List.of("output", "visualize", "extract", "embeddings", "data.path")) {
+      config = config.withoutPath(path);
+    }
+    return config.root().render(ConfigRenderOptions.concise());
+  }
+
   /** The default of a key such as {@code train.lr}, as text; "unset" for null. */
   public static String defaultOf(String key) {
     Config reference = reference();

@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
+import java.util.SplittableRandom;
 
 /**
  * A tensor in the heap.
@@ -37,6 +38,15 @@ public record HostTensor(ElementType type, long[] shape, byte[] bytes)
   public static HostTensor full(float value, long... shape) {
     float[] values = new float[Math.toIntExact(Arrays.stream(shape).reduce(1, (a, b) -> a * b))];
     Arrays.fill(values, value);
+    return of(values, shape);
+  }
+
+  /** A float32 tensor of uniform numbers in [-bound, bound). */
+  public static HostTensor uniform(SplittableRandom random, double bound, long... shape) {
+    float[] values = new float[Math.toIntExact(Arrays.stream(shape).reduce(1, (a, b) -> a * b))];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) random.nextDouble(-bound, bound);
+    }
     return of(values, shape);
   }
 

@@ -1,0 +1,25 @@
+package io.squeeze.backbone;
+
+import ai.djl.ndarray.NDArray;
+import io.squeeze.image.Preprocessing;
+
+/** A frozen network that turns a photo into a grid of feature vectors. Safe for many threads. */
+public interface Backbone {
+
+  /** float32 [B, 3, S, S], preprocessed -> float32 [B, C, h, w] in the manager of the images. */
+  NDArray features(NDArray images);
+
+  /** What one image becomes; its channels are the dimension of a feature vector. */
+  Grid grid();
+
+  /** Pixels of the input, in each direction, for one vector. */
+  default int stride() {
+    return preprocessing().size() / grid().height();
+  }
+
+  /** SHA-256 of the program with its weights, in hex: names the backbone in every manifest. */
+  String digest();
+
+  /** How a photo is prepared for this backbone. */
+  Preprocessing preprocessing();
+}

@@ -1,0 +1,124 @@
+package io.squeeze.backbone;
+
+import ai.djl.Device;
+import ai.djl.engine.EngineException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValueUtils;
+import ai.djl.pytorch.jni.JniUtils;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.image.Preprocessing;
+import io.squeeze.torch.Torch;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** Any TorchScript program that maps float32 [B, 3, S, S] to float32 [B, C, h, w]. */
+public final class TorchScriptBackbone implements Backbone {
+  private static final Map<Key, TorchScriptBackbone> LOADED = new ConcurrentHashMap<>();
+
+  private final PtSymbolBlock program;
+  private final BackboneFile file;
+  private final Grid grid;
+
+  private record Key(String digest, Preprocessing preprocessing, Device device) {}
+
+  private TorchScriptBackbone(PtSymbolBlock program, BackboneFile file, Grid grid) {
+    this.program = program;
+    this.file = file;
+    this.grid = grid;
+  }
+
+  /**
+   * The one copy that this JVM keeps on the device, loaded at the first call.
+   *
+   * @param local where the program lies on this machine
+   * @throws SqueezeException of category input if it is no such program
+   */
+  public static Backbone shared(BackboneFile file, Path local, Device device) {
+    Key key = new Key(file.digest(), file.preprocessing(), device);
+    return LOADED.computeIfAbsent(key, k -> load(file, local, device));
+  }
+
+  private static TorchScriptBackbone load(BackboneFile file, Path local, Device device) {
+    String found = BackboneFile.digest(local);
+    if (!found.equals(file.digest())) {
+      throw SqueezeException.input(
+          "The backbone " + local + " changed: expected " + file.digest() + ", found " + found);
+    }
+    NDManager forever = Torch.manager(device);
+    try {
+      PtSymbolBlock program =
+          JniUtils.loadModule(
+              (PtNDManager) forever, local, true, new String[0], new String[0], false);
+      Grid grid = probe(program, forever, local, file.preprocessing().size());
+      return new TorchScriptBackbone(program, file, grid);
+    } catch (EngineException | IllegalArgumentException | UnsupportedOperationException e) {
+      forever.close();
+      String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+      throw SqueezeException.input(
+          "Cannot use "
+              + local
+              + " as a backbone: it is no TorchScript program for float32 [B, 3, "
+              + file.preprocessing().size()
+              + ", "
+              + file.preprocessing().size()
+              + "] ("
+              + reason
+              + "); set --model to a file that torch.jit.save wrote",
+          e);
+    } catch (SqueezeException e) {
+      forever.close();
+      throw e;
+    }
+  }
+
+  /** Runs one empty image through: channels and grid are what comes out. */
+  private static Grid probe(PtSymbolBlock program, NDManager manager, Path path, int size) {
+    try (NDManager scope = manager.newSubManager()) {
+      NDArray image = scope.zeros(new Shape(1, 3, size, size));
+      NDList out = IValueUtils.forward(program, new NDList(image), false);
+      out.attach(scope);
+      NDArray features = out.get(0);
+      Shape shape = features.getShape();
+      if (out.size() != 1 || shape.dimension() != 4 || features.getDataType() != DataType.FLOAT32) {
+        throw SqueezeException.input(
+            "Cannot use "
+                + path
+                + " as a backbone: it gives "
+                + out.size()
+                + " tensors, the first "
+                + features.getDataType()
+                + " "
+                + shape
+                + ", where one of float32 [B, C, h, w] is asked for");
+      }
+      return new Grid((int) shape.get(1), (int) shape.get(2), (int) shape.get(3));
+    }
+  }
+
+  @Override
+  public NDArray features(NDArray images) {
+    return IValueUtils.forward(program, new NDList(images), false).singletonOrThrow();
+  }
+
+  @Override
+  public Grid grid() {
+    return grid;
+  }
+
+  @Override
+  public String digest() {
+    return file.digest();
+  }
+
+  @Override
+  public Preprocessing preprocessing() {
+    return file.preprocessing();
+  }
+}

@@ -1,0 +1,35 @@
+package io.squeeze.metric;
+
+import java.util.Arrays;
+
+/** How evenly the codes of one codebook are used, from their counts. */
+public record CodeUsage(long[] counts) {
+
+  /** Codes that occur. */
+  public long used() {
+    return Arrays.stream(counts).filter(count -> count > 0).count();
+  }
+
+  /** Shannon entropy of the codes in bits. */
+  public double entropyBits() {
+    double total = Arrays.stream(counts).sum();
+    double bits = 0;
+    for (long count : counts) {
+      if (count > 0) {
+        bits -= count / total * (Math.log(count / total) / Math.log(2));
+      }
+    }
+    return bits;
+  }
+
+  /** {@code exp(-sum p ln(p + 1e-10))}: the number of codes that even use would need. */
+  public double perplexity() {
+    double total = Arrays.stream(counts).sum();
+    double sum = 0;
+    for (long count : counts) {
+      double p = total == 0 ? 0 : count / total;
+      sum += p * Math.log(p + 1e-10);
+    }
+    return Math.exp(-sum);
+  }
+}

@@ -1,0 +1,92 @@
+package io.squeeze.segment;
+
+import ai.djl.ndarray.NDArray;
+import io.squeeze.config.QuantizerSettings;
+import io.squeeze.quantize.Quantized;
+import io.squeeze.quantize.Quantizer;
+import io.squeeze.torch.NativeKernels;
+import io.squeeze.torch.Parameters;
+import io.squeeze.weights.HostTensor;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** What is trained: a quantizer, and a segmentation head on what it leaves. Holds no tensors. */
+public final class SqueezeModel implements Serializable {
+  private static final long serialVersionUID = 1L;
+
+  private final QuantizerSettings settings;
+  private final Quantizer quantizer;
+  private final ConvHead head;
+
+  /** A model for features of {@code channels} values a vector. */
+  public SqueezeModel(QuantizerSettings settings, int channels, int classes) {
+    this.settings = settings;
+    this.quantizer = Quantizer.of(settings, channels);
+    this.head = new ConvHead(channels, classes);
+  }
+
+  /**
+   * What the model makes of a batch.
+   *
+   * @param logits [B, K, H, W] at the size of the mask
+   */
+  public record Output(NDArray logits, Quantized quantized) {
+
+    /** The class of each pixel, int64 [B, H, W]. */
+    public NDArray prediction() {
+      return logits.argMax(1);
+    }
+  }
+
+  public Quantizer quantizer() {
+    return quantizer;
+  }
+
+  /** Values of a feature vector. */
+  public int channels() {
+    return head.channels();
+  }
+
+  public int classes() {
+    return head.classes();
+  }
+
+  /** The first tensors, drawn from the seed, each by its own name. */
+  public Map<String, HostTensor> initial(long seed) {
+    Map<String, HostTensor> tensors = new LinkedHashMap<>(quantizer.initial(seed));
+    tensors.putAll(head.initial(seed));
+    return tensors;
+  }
+
+  /** The names of the tensors that gradients train. */
+  public List<String> trained() {
+    List<String> names = new ArrayList<>(quantizer.trained());
+    names.addAll(head.trained());
+    return names;
+  }
+
+  /**
+   * Features to logits.
+   *
+   * @param features float32 [B, C, h, w]
+   * @param mask any array [..., H, W] of the size that the logits shall have
+   */
+  public Output forward(NDArray features, NDArray mask, Parameters parameters, boolean training) {
+    Quantized quantized = quantizer.quantize(features, parameters, training);
+    NDArray logits = head.logits(quantized.features(), parameters, training);
+    return new Output(NativeKernels.upsample(logits, mask), quantized);
+  }
+
+  /**
+   * Cross entropy over the pixels that count, plus the weighted loss of the quantizer.
+   *
+   * @param mask int64 [B, H, W], 255 ignored
+   */
+  public NDArray loss(Output output, NDArray mask) {
+    NDArray segmentation = NativeKernels.crossEntropy(output.logits(), mask);
+    return segmentation.add(output.quantized().loss().mul(settings.lossWeight()));
+  }
+}

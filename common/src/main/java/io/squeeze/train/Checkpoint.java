@@ -1,0 +1,144 @@
+package io.squeeze.train;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.segment.SqueezeModel;
+import io.squeeze.storage.Storage;
+import io.squeeze.weights.HostTensor;
+import io.squeeze.weights.Safetensors;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.NoSuchFileException;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A state with all that is needed to use it again, as a safetensors file: nothing is guessed from a
+ * file's name.
+ *
+ * @param config {@link Settings#modelJson()} of the run: no path, so that a run's bytes do not
+ *     depend on where it ran
+ * @param classNames of the head's outputs, in order
+ * @param palette their colours, 0xRRGGBB
+ * @param backbone SHA-256 of the backbone that made the embeddings
+ * @param epoch epochs done
+ * @param valIou mean IoU on the validation samples; NaN without any
+ */
+public record Checkpoint(
+    ModelState state,
+    String config,
+    Batch.Layout layout,
+    List<String> classNames,
+    List<Integer> palette,
+    String backbone,
+    int epoch,
+    double valIou) {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final int FORMAT = 1;
+
+  /** The settings of the run. */
+  public Settings settings() {
+    return Settings.parse(config);
+  }
+
+  /** The model that the state belongs to. */
+  public SqueezeModel model() {
+    return new SqueezeModel(settings().quantizer(), layout.channels(), classNames.size());
+  }
+
+  /** Writes the file; equal checkpoints give equal bytes. */
+  public void write(OutputStream out) throws IOException {
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put("format", Integer.toString(FORMAT));
+    metadata.put("config", config);
+    metadata.put("class_names", JSON.writeValueAsString(classNames));
+    metadata.put("palette", JSON.writeValueAsString(palette));
+    metadata.put(
+        "layout",
+        JSON.writeValueAsString(
+            List.of(layout.channels(), layout.height(), layout.width(), layout.size())));
+    metadata.put("backbone_sha256", backbone);
+    metadata.put("epoch", Integer.toString(epoch));
+    metadata.put("val/miou", Double.toString(valIou));
+    new Safetensors(state.tensors(), metadata).write(out);
+  }
+
+  /**
+   * Reads a file and checks that it holds exactly its model's tensors.
+   *
+   * @throws SqueezeException of category input if it does not
+   */
+  public static Checkpoint read(Storage storage, String path) {
+    Safetensors file;
+    try (InputStream in = storage.open(path)) {
+      file = Safetensors.read(in, path, storage.length(path));
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      throw SqueezeException.input("No checkpoint at " + path, e);
+    } catch (IOException e) {
+      throw SqueezeException.input("Cannot read the checkpoint " + path + ": " + e.getMessage(), e);
+    }
+    Map<String, String> metadata = file.metadata();
+    if (!Integer.toString(FORMAT).equals(metadata.get("format"))) {
+      throw SqueezeException.input(
+          path
+              + " is no checkpoint of embeddings-squeeze of format "
+              + FORMAT
+              + ": its header says format "
+              + metadata.get("format"));
+    }
+    Checkpoint checkpoint = parse(path, file);
+    checkpoint.checkTensors(path);
+    return checkpoint;
+  }
+
+  private static Checkpoint parse(String path, Safetensors file) {
+    Map<String, String> metadata = file.metadata();
+    try {
+      int[] sizes = JSON.readValue(metadata.get("layout"), int[].class);
+      return new Checkpoint(
+          new ModelState(file.tensors()),
+          metadata.get("config"),
+          new Batch.Layout(sizes[0], sizes[1], sizes[2], sizes[3]),
+          List.of(JSON.readValue(metadata.get("class_names"), String[].class)),
+          List.of(JSON.readValue(metadata.get("palette"), Integer[].class)),
+          metadata.get("backbone_sha256"),
+          Integer.parseInt(metadata.get("epoch")),
+          Double.parseDouble(metadata.get("val/miou")));
+    } catch (JsonProcessingException | RuntimeException e) {
+      throw SqueezeException.input("Invalid header of the checkpoint " + path, e);
+    }
+  }
+
+  private void checkTensors(String path) {
+    SqueezeModel model = model();
+    Map<String, HostTensor> expected =
+        ModelState.start(model, model.initial(settings().seed())).tensors();
+    for (Map.Entry<String, HostTensor> entry : expected.entrySet()) {
+      HostTensor found = state.tensors().get(entry.getKey());
+      long[] shape = entry.getValue().shape();
+      if (found == null || !Arrays.equals(found.shape(), shape)) {
+        throw SqueezeException.input(
+            "The checkpoint "
+                + path
+                + " does not fit its settings: "
+                + entry.getKey()
+                + " should be "
+                + Arrays.toString(shape)
+                + ", found "
+                + (found == null ? "nothing" : Arrays.toString(found.shape())));
+      }
+    }
+    for (String name : state.tensors().keySet()) {
+      if (!expected.containsKey(name)) {
+        throw SqueezeException.input(
+            "The checkpoint " + path + " holds an unknown tensor: " + name);
+      }
+    }
+  }
+}

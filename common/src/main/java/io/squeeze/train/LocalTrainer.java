@@ -1,0 +1,171 @@
+package io.squeeze.train;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
+import io.squeeze.config.Seeds;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.config.TrainSettings;
+import io.squeeze.metric.ConfusionMatrix;
+import io.squeeze.segment.SqueezeModel;
+import io.squeeze.segment.SqueezeModel.Output;
+import io.squeeze.torch.GradientScope;
+import io.squeeze.torch.NativeKernels;
+import io.squeeze.torch.Parameters;
+import io.squeeze.torch.Torch;
+import io.squeeze.weights.HostTensor;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Trains on the examples of one shard. The same state, examples and seed give the same bytes. */
+public final class LocalTrainer {
+  private final SqueezeModel model;
+  private final Batch.Layout layout;
+  private final TrainSettings settings;
+  private final long seed;
+  private final Device device;
+
+  /** A trainer; call {@link Torch#start} on its thread before. */
+  public LocalTrainer(
+      SqueezeModel model, Batch.Layout layout, TrainSettings settings, long seed, Device device) {
+    this.model = model;
+    this.layout = layout;
+    this.settings = settings;
+    this.seed = seed;
+    this.device = device;
+  }
+
+  /** The steps of an epoch to take: batches from (inclusive) to (exclusive). */
+  public record Steps(int epoch, int from, int to) implements Serializable {}
+
+  /**
+   * What a few steps gave.
+   *
+   * @param samples trained on, the state's weight in an average
+   * @param lossSum loss of each sample's batch, summed over samples
+   */
+  public record Result(ModelState state, long samples, double lossSum, ConfusionMatrix confusion)
+      implements Serializable {}
+
+  /**
+   * Takes steps from a state. An epoch's order is drawn from seed, epoch and sample id, so it does
+   * not matter how the examples arrived.
+   *
+   * @throws SqueezeException of category training if the loss is not finite
+   */
+  public Result train(ModelState state, List<Example> shard, Steps steps) {
+    List<Example> order = order(shard, steps.epoch());
+    long samples = 0;
+    double lossSum = 0;
+    ConfusionMatrix confusion = ConfusionMatrix.empty(model.classes());
+    try (NDManager manager = Torch.manager(device);
+        Parameters parameters = new Parameters(manager, state.model());
+        AdamW optimizer = new AdamW(manager, state, model.trained(), settings)) {
+      parameters.train(model.trained());
+      for (int b = steps.from(); b < steps.to(); b++) {
+        int first = b * settings.batchSize();
+        if (first >= order.size()) {
+          break;
+        }
+        List<Example> chosen =
+            order.subList(first, Math.min(order.size(), first + settings.batchSize()));
+        try (NDManager scope = manager.newSubManager()) {
+          Batch batch = Batch.of(scope, chosen, layout);
+          Step step = step(scope, batch, parameters, optimizer);
+          if (!Double.isFinite(step.loss())) {
+            throw SqueezeException.training(
+                "The loss of epoch "
+                    + (steps.epoch() + 1)
+                    + ", batch "
+                    + (b + 1)
+                    + " is "
+                    + step.loss()
+                    + "; lower train.lr ("
+                    + settings.lr()
+                    + ") or look for features that are not finite");
+          }
+          lossSum += step.loss() * chosen.size();
+          confusion = confusion.plus(step.confusion());
+          samples += chosen.size();
+        }
+      }
+      Map<String, HostTensor> tensors = new LinkedHashMap<>(parameters.tensors());
+      tensors.putAll(optimizer.tensors());
+      return new Result(new ModelState(tensors), samples, lossSum, confusion);
+    }
+  }
+
+  private record Step(double loss, ConfusionMatrix confusion) {}
+
+  private Step step(NDManager scope, Batch batch, Parameters parameters, AdamW optimizer) {
+    Output output;
+    NDArray loss;
+    try (GradientScope gradients = new GradientScope()) {
+      output = model.forward(batch.features(), batch.mask(), parameters, true);
+      loss = model.loss(output, batch.mask());
+      gradients.backward(loss);
+    }
+    double value = loss.getFloat();
+    List<NDArray> gathered = new ArrayList<>();
+    List<NDArray> leaves = new ArrayList<>();
+    for (String name : model.trained()) {
+      NDArray leaf = parameters.get(name);
+      NDArray gradient = leaf.getGradient();
+      gradient.attach(scope);
+      leaves.add(leaf);
+      gathered.add(gradient);
+    }
+    optimizer.step(leaves, gathered);
+    for (NDArray leaf : leaves) {
+      JniUtils.zeroGrad((PtNDArray) leaf);
+    }
+    model.quantizer().update(output.quantized(), parameters);
+    return new Step(value, confusion(output.prediction(), batch.mask(), model.classes()));
+  }
+
+  /** What an evaluation over examples gave; lossSum as in {@link Result}. */
+  public record Score(long samples, double lossSum, ConfusionMatrix confusion)
+      implements Serializable {}
+
+  /** Evaluates a state, in the order of the ids. */
+  public Score evaluate(ModelState state, List<Example> examples) {
+    List<Example> order = new ArrayList<>(examples);
+    order.sort(Comparator.comparing(Example::id));
+    double lossSum = 0;
+    ConfusionMatrix confusion = ConfusionMatrix.empty(model.classes());
+    try (NDManager manager = Torch.manager(device);
+        Parameters parameters = new Parameters(manager, state.model())) {
+      for (int i = 0; i < order.size(); i += settings.batchSize()) {
+        List<Example> chosen = order.subList(i, Math.min(order.size(), i + settings.batchSize()));
+        try (NDManager scope = manager.newSubManager()) {
+          Batch batch = Batch.of(scope, chosen, layout);
+          Output output = model.forward(batch.features(), batch.mask(), parameters, false);
+          lossSum += model.loss(output, batch.mask()).getFloat() * chosen.size();
+          confusion = confusion.plus(confusion(output.prediction(), batch.mask(), model.classes()));
+        }
+      }
+    }
+    return new Score(order.size(), lossSum, confusion);
+  }
+
+  private static ConfusionMatrix confusion(NDArray prediction, NDArray mask, int classes) {
+    NDArray counts = NativeKernels.confusion(prediction, mask, classes);
+    return new ConfusionMatrix(classes, counts.reshape(new Shape(-1)).toLongArray());
+  }
+
+  private List<Example> order(List<Example> shard, int epoch) {
+    record Placed(long place, Example example) {}
+    return shard.stream()
+        .map(e -> new Placed(Seeds.hash(seed, "epoch " + epoch, e.id()), e))
+        .sorted(Comparator.comparingLong(Placed::place).thenComparing(p -> p.example().id()))
+        .map(Placed::example)
+        .toList();
+  }
+}
