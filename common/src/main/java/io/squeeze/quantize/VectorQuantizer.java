@@ -122,7 +122,7 @@ public final class VectorQuantizer implements Quantizer {
     int width = (int) features.getShape().get(3);
     NDArray loss;
     if (training) {
-      loss = z.sub(q).square().mean().mul(settings.commitment());
+      loss = z.sub(q).square().mean().mul((float) settings.commitment());
       q = z.add(q.sub(searched));
     } else {
       loss = z.getManager().create(0f);
@@ -154,15 +154,15 @@ public final class VectorQuantizer implements Quantizer {
     NDArray embed = parameters.get(EMBED);
     NDArray n = NativeKernels.counts(codes, embed).toType(DataType.FLOAT32, false);
     NDArray m = NativeKernels.sums(codes, batch.searched(), embed);
-    double rate = 1 - settings.decay();
+    float rate = (float) (1 - settings.decay());
     NDArray size = parameters.get(SIZE);
     NDArray sum = parameters.get(SUM);
     size.addi(n.sub(size).mul(rate));
     sum.addi(m.sub(sum).mul(rate));
     NDArray total = size.sum();
     NDArray smoothed =
-        size.add(settings.eps())
-            .div(total.add(settings.codebookSize() * settings.eps()))
+        size.add((float) settings.eps())
+            .div(total.add((float) (settings.codebookSize() * settings.eps())))
             .mul(total);
     parameters.set(EMBED, sum.div(smoothed.expandDims(1)));
   }

@@ -87,6 +87,6 @@ public final class SqueezeModel implements Serializable {
    */
   public NDArray loss(Output output, NDArray mask) {
     NDArray segmentation = NativeKernels.crossEntropy(output.logits(), mask);
-    return segmentation.add(output.quantized().loss().mul(settings.lossWeight()));
+    return segmentation.add(output.quantized().loss().mul((float) settings.lossWeight()));
   }
 }

@@ -1,0 +1,106 @@
+package io.squeeze.golden;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.squeeze.torch.Torch;
+import io.squeeze.weights.HostTensor;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipInputStream;
+
+/** The arrays of an npz file among the test resources. */
+public final class Golden {
+  private record Entry(String type, long[] shape, ByteBuffer data) {}
+
+  private final Map<String, Entry> entries = new HashMap<>();
+
+  public Golden(String name) {
+    String path = "/goldens/" + name + ".npz";
+    try (InputStream file = Golden.class.getResourceAsStream(path);
+        ZipInputStream zip = new ZipInputStream(file)) {
+      for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
+        entries.put(entry.getName().replaceAll("\\.npy$", ""), parse(zip.readAllBytes()));
+      }
+    } catch (IOException e) {
+      throw new IllegalStateException("Cannot read " + path, e);
+    }
+  }
+
+  /** npy: 8 bytes of magic and version, header length, a Python dict as text, the data. */
+  private static Entry parse(byte[] npy) {
+    ByteBuffer buffer = ByteBuffer.wrap(npy).order(ByteOrder.LITTLE_ENDIAN);
+    int header = buffer.getShort(8);
+    String text = new String(npy, 10, header, StandardCharsets.US_ASCII);
+    String type = text.replaceAll("(?s).*'descr': '([^']+)'.*", "$1");
+    String sizes = text.replaceAll("(?s).*'shape': \\(([^)]*)\\).*", "$1").replace(" ", "");
+    long[] shape =
+        sizes.isEmpty()
+            ? new long[0]
+            : Arrays.stream(sizes.split(",")).mapToLong(Long::parseLong).toArray();
+    ByteBuffer data = buffer.position(10 + header).slice().order(ByteOrder.LITTLE_ENDIAN);
+    return new Entry(type, shape, data);
+  }
+
+  private Entry entry(String name, String type) {
+    Entry entry = entries.get(name);
+    if (entry == null || !entry.type().endsWith(type)) {
+      throw new IllegalArgumentException("No " + type + " " + name + " in " + entries.keySet());
+    }
+    return entry;
+  }
+
+  public long[] shape(String name) {
+    return entries.get(name).shape();
+  }
+
+  public float[] floats(String name) {
+    float[] values = new float[entry(name, "f4").data().remaining() / 4];
+    entry(name, "f4").data().asFloatBuffer().get(values);
+    return values;
+  }
+
+  public double[] doubles(String name) {
+    double[] values = new double[entry(name, "f8").data().remaining() / 8];
+    entry(name, "f8").data().asDoubleBuffer().get(values);
+    return values;
+  }
+
+  public long[] longs(String name) {
+    long[] values = new long[entry(name, "i8").data().remaining() / 8];
+    entry(name, "i8").data().asLongBuffer().get(values);
+    return values;
+  }
+
+  public int[] ints(String name) {
+    int[] values = new int[entry(name, "i4").data().remaining() / 4];
+    entry(name, "i4").data().asIntBuffer().get(values);
+    return values;
+  }
+
+  public byte[] bytes(String name) {
+    byte[] values = new byte[entry(name, "u1").data().remaining()];
+    entry(name, "u1").data().slice().get(values);
+    return values;
+  }
+
+  /** A float32 array as a tensor of another shape (or its own, without any). */
+  public HostTensor tensor(String name, long... shape) {
+    return HostTensor.of(floats(name), shape.length == 0 ? shape(name) : shape);
+  }
+
+  public NDArray array(NDManager manager, String name) {
+    return Torch.floats(manager, new Shape(shape(name)), b -> b.put(floats(name)));
+  }
+
+  public NDArray indices(NDManager manager, String name) {
+    return manager.create(longs(name), new Shape(shape(name)));
+  }
+}

@@ -1,0 +1,95 @@
+package io.squeeze.segment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.squeeze.config.QuantizerSettings;
+import io.squeeze.config.Settings;
+import io.squeeze.golden.Golden;
+import io.squeeze.segment.SqueezeModel.Output;
+import io.squeeze.torch.GradientScope;
+import io.squeeze.torch.Parameters;
+import io.squeeze.torch.Torch;
+import io.squeeze.weights.HostTensor;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+class SqueezeModelTest {
+  private static final Golden GOLDEN = new Golden("vit_head_small");
+  private static final Map<String, String> NAMES =
+      Map.of(
+          "head.0.weight", "conv1_weight",
+          "head.1.weight", "bn_weight",
+          "head.1.bias", "bn_bias",
+          "head.1.running_mean", "bn_running_mean",
+          "head.1.running_var", "bn_running_var",
+          "head.3.weight", "conv2_weight",
+          "head.3.bias", "conv2_bias");
+
+  private final SqueezeModel model = new SqueezeModel(withoutQuantizer(), 12, 4);
+
+  @BeforeAll
+  static void startTorch() {
+    Torch.start(1);
+  }
+
+  static QuantizerSettings withoutQuantizer() {
+    QuantizerSettings q = Settings.defaults().quantizer();
+    return new QuantizerSettings(
+        "none",
+        q.codebookSize(),
+        q.bottleneckDim(),
+        q.decay(),
+        q.eps(),
+        q.commitment(),
+        q.lossWeight(),
+        q.kmeansIterations(),
+        q.maxInitSamples());
+  }
+
+  private static Map<String, HostTensor> tensors() {
+    Map<String, HostTensor> tensors = new LinkedHashMap<>();
+    NAMES.forEach((name, golden) -> tensors.put(name, GOLDEN.tensor(golden)));
+    return tensors;
+  }
+
+  @Test
+  void theHeadEvaluatesAsTorchs() {
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Parameters parameters = new Parameters(manager, tensors())) {
+      NDArray target = GOLDEN.indices(manager, "target");
+      Output output = model.forward(GOLDEN.array(manager, "input"), target, parameters, false);
+      assertClose(output.logits(), "eval_logits_56x56");
+    }
+  }
+
+  @Test
+  void lossGradientsAndRunningStatisticsAreTorchs() {
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Parameters parameters = new Parameters(manager, tensors())) {
+      parameters.train(model.trained());
+      NDArray target = GOLDEN.indices(manager, "target");
+      try (GradientScope gradients = new GradientScope()) {
+        Output output = model.forward(GOLDEN.array(manager, "input"), target, parameters, true);
+        NDArray loss = model.loss(output, target);
+        gradients.backward(loss);
+        assertThat(loss.getFloat())
+            .isCloseTo(GOLDEN.floats("train_ce_ignore255")[0], within(1e-5f));
+      }
+      for (String name : model.trained()) {
+        assertClose(parameters.get(name).getGradient(), "grad_" + NAMES.get(name));
+      }
+      assertClose(parameters.get("head.1.running_mean"), "train_running_mean_after");
+      assertClose(parameters.get("head.1.running_var"), "train_running_var_after");
+    }
+  }
+
+  private static void assertClose(NDArray actual, String golden) {
+    assertThat(Torch.tensor(actual).floats()).containsExactly(GOLDEN.floats(golden), within(2e-5f));
+  }
+}
