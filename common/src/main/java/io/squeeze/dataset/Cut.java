@@ -14,8 +14,7 @@ import java.util.TreeMap;
  *
  * @param seed of the hash
  * @param purpose names the cut, so that two cuts of one seed are independent
- * @param thresholds the largest hash taken, unsigned, by stratum; a stratum that is absent gives
- *     nothing
+ * @param thresholds the largest place taken, by stratum; a stratum that is absent gives nothing
  */
 public record Cut(long seed, String purpose, Map<String, Long> thresholds) implements Serializable {
   public Cut {
@@ -30,7 +29,7 @@ public record Cut(long seed, String purpose, Map<String, Long> thresholds) imple
   /** Whether the cut takes the sample. */
   public boolean takes(String id, String stratum) {
     Long threshold = thresholds.get(stratum);
-    return threshold != null && Long.compareUnsigned(place(seed, purpose, id), threshold) <= 0;
+    return threshold != null && place(seed, purpose, id) <= threshold;
   }
 
   /**

@@ -1,0 +1,32 @@
+package io.squeeze.jobs.spark;
+
+import java.io.PrintStream;
+
+/** What the user reads: results on standard output, the story and warnings on standard error. */
+@SuppressWarnings({"SystemOut", "SystemConsoleNull"}) // built and run on Java 17
+public final class Console {
+  private Console() {}
+
+  /** A line of the result. */
+  public static void result(String line) {
+    System.out.println(line);
+  }
+
+  /** A line of the story. */
+  public static void say(String line) {
+    System.err.println(line);
+  }
+
+  /** Something that the user should know, and that does not end the job. */
+  public static void warn(String line) {
+    System.err.println("WARN " + line);
+  }
+
+  static PrintStream stories() {
+    return System.err;
+  }
+
+  static boolean terminal() {
+    return System.console() != null && System.getenv("TERM") != null;
+  }
+}

@@ -1,0 +1,144 @@
+package io.squeeze.jobs.spark;
+
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.EnumSet;
+import java.util.Spliterator;
+import java.util.Spliterators;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.CreateFlag;
+import org.apache.hadoop.fs.FileContext;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Options;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RemoteIterator;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.SerializableConfiguration;
+
+/** Reads and writes whatever path Hadoop knows: local, file:, hdfs:, s3a: and the rest. */
+public final class HadoopStorage implements Storage {
+  private static final long serialVersionUID = 1L;
+
+  private final SerializableConfiguration configuration;
+
+  public HadoopStorage(SparkSession spark) {
+    configuration = new SerializableConfiguration(spark.sessionState().newHadoopConf());
+  }
+
+  /** What Hadoop is configured with. */
+  public Configuration configuration() {
+    return configuration.value();
+  }
+
+  /** The full form of a path: a relative one is taken from the working directory. */
+  public String qualified(String path) throws IOException {
+    return system(path).makeQualified(new Path(path)).toString();
+  }
+
+  @Override
+  public InputStream open(String path) throws IOException {
+    return system(path).open(new Path(path));
+  }
+
+  @Override
+  public long length(String path) throws IOException {
+    return system(path).getFileStatus(new Path(path)).getLen();
+  }
+
+  @Override
+  public boolean exists(String path) throws IOException {
+    return system(path).exists(new Path(path));
+  }
+
+  @Override
+  public Stream<Entry> list(String folder) throws IOException {
+    RemoteIterator<FileStatus> statuses = system(folder).listStatusIterator(new Path(folder));
+    Spliterator<Entry> files =
+        new Spliterators.AbstractSpliterator<>(Long.MAX_VALUE, Spliterator.NONNULL) {
+          @Override
+          public boolean tryAdvance(java.util.function.Consumer<? super Entry> action) {
+            try {
+              if (!statuses.hasNext()) {
+                return false;
+              }
+              FileStatus status = statuses.next();
+              if (status.isFile()) {
+                action.accept(new Entry(status.getPath().toString(), status.getLen()));
+              }
+              return true;
+            } catch (IOException e) {
+              throw new UncheckedIOException(e);
+            }
+          }
+        };
+    return StreamSupport.stream(files, false);
+  }
+
+  /** The folders directly in a folder, by name; none where there is no such folder. */
+  public Stream<String> folders(String folder) throws IOException {
+    if (!exists(folder)) {
+      return Stream.empty();
+    }
+    return Stream.of(system(folder).listStatus(new Path(folder)))
+        .filter(FileStatus::isDirectory)
+        .map(status -> status.getPath().getName())
+        .sorted();
+  }
+
+  /** Deletes a file or a folder with all that it holds; nothing where there is none. */
+  public void delete(String path) throws IOException {
+    if (exists(path) && !system(path).delete(new Path(path), true)) {
+      throw new IOException("Cannot delete " + path);
+    }
+  }
+
+  /** Moves a file or folder to a name that must be free. */
+  public void move(String from, String to) throws IOException {
+    if (!system(from).rename(new Path(from), new Path(to))) {
+      throw new IOException("Cannot move " + from + " to " + to);
+    }
+  }
+
+  /** Writes bytes to a stream. */
+  public interface Content {
+    void writeTo(OutputStream out) throws IOException;
+  }
+
+  /** Replaces a file whole: a reader sees the old content or the new one. */
+  public void replace(String path, Content content) throws IOException {
+    Path target = system(path).makeQualified(new Path(path));
+    FileContext context = FileContext.getFileContext(target.toUri(), configuration());
+    Path part = new Path(target.getParent(), "_" + target.getName() + ".part");
+    try (OutputStream out =
+        context.create(
+            part,
+            EnumSet.of(CreateFlag.CREATE, CreateFlag.OVERWRITE),
+            Options.CreateOpts.createParent())) {
+      content.writeTo(out);
+    }
+    context.rename(part, target, Options.Rename.OVERWRITE);
+  }
+
+  /** Replaces a text file whole. */
+  public void replace(String path, String text) throws IOException {
+    replace(path, out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
+  }
+
+  /** Reads a text file whole. */
+  public String text(String path) throws IOException {
+    try (InputStream in = open(path)) {
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    }
+  }
+
+  private FileSystem system(String path) throws IOException {
+    return new Path(path).getFileSystem(configuration());
+  }
+}

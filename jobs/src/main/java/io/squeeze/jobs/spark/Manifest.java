@@ -1,0 +1,105 @@
+package io.squeeze.jobs.spark;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.dataset.SegmentationDataset.Column;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * What a published version of embeddings holds; written last, so a folder with one is whole.
+ *
+ * @param schemaVersion of the table
+ * @param settings what the rows depend on, by the key of the setting
+ * @param root the folder of the photos when they were read
+ * @param classes names of the labels, in order
+ * @param palette their colours, 0xRRGGBB
+ * @param columns the data set's own columns
+ * @param stratum the column by which cuts are balanced; empty for none
+ * @param splits the data set's own lists, the one to train on first
+ * @param rows by split
+ * @param rejected rows of the sibling table
+ * @param channels values of a vector
+ * @param gridHeight vectors from top to bottom
+ * @param gridWidth vectors from left to right
+ * @param size side of the square photo and mask, in pixels
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record Manifest(
+    int schemaVersion,
+    Map<String, String> settings,
+    String root,
+    List<String> classes,
+    List<Integer> palette,
+    List<Column> columns,
+    String stratum,
+    List<String> splits,
+    Map<String, Long> rows,
+    long rejected,
+    int channels,
+    int gridHeight,
+    int gridWidth,
+    int size,
+    List<DataFile> files) {
+  public static final int SCHEMA_VERSION = 1;
+  public static final String NAME = "_manifest.json";
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** One Parquet file: its path below the version, and what it holds. */
+  public record DataFile(String path, long bytes, long rows, String sha256)
+      implements java.io.Serializable {}
+
+  /** The JSON of the file. */
+  public String json() {
+    try {
+      return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(this) + "\n";
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("A manifest is always JSON", e);
+    }
+  }
+
+  /**
+   * Reads the JSON of a file.
+   *
+   * @throws SqueezeException of category input if it is none or of another schema version
+   */
+  public static Manifest parse(String json, String path) {
+    try {
+      int version = JSON.readTree(json).path("schemaVersion").asInt(-1);
+      if (version != SCHEMA_VERSION) {
+        throw SqueezeException.input(
+            path
+                + " was written by schema version "
+                + version
+                + ", this program reads "
+                + SCHEMA_VERSION);
+      }
+      return JSON.readValue(json, Manifest.class);
+    } catch (JsonProcessingException e) {
+      throw SqueezeException.input("Invalid manifest " + path + ": " + e.getOriginalMessage(), e);
+    }
+  }
+
+  /** SHA-256 of the backbone that made the rows. */
+  public String backbone() {
+    return settings.get("backbone.sha256");
+  }
+
+  /** Vectors of one sample. */
+  public int positions() {
+    return gridHeight * gridWidth;
+  }
+
+  /** The lines "key: is X, asked for Y" for every setting that differs. */
+  public List<String> differences(Map<String, String> asked) {
+    Map<String, String> all = new TreeMap<>(settings);
+    all.putAll(asked);
+    return all.keySet().stream()
+        .filter(key -> !String.valueOf(settings.get(key)).equals(asked.get(key)))
+        .map(key -> key + ": is " + settings.get(key) + ", asked for " + asked.get(key))
+        .toList();
+  }
+}

@@ -1,0 +1,120 @@
+package io.squeeze.jobs.spark;
+
+import io.squeeze.config.SqueezeException;
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * The versions {@code E/v1}, {@code E/v2} … of a data set of embeddings. The highest with a
+ * manifest is current; what begins with {@code _} or has no manifest is unfinished.
+ */
+public final class Versions {
+  private static final Pattern VERSION = Pattern.compile("v[1-9][0-9]*");
+
+  private final HadoopStorage storage;
+  private final String base;
+
+  /** The versions below a path. */
+  public Versions(HadoopStorage storage, String base) {
+    this.storage = storage;
+    this.base = base;
+  }
+
+  /**
+   * A published version.
+   *
+   * @param path its folder
+   */
+  public record Published(String path, Manifest manifest) {
+
+    /** The rows, by the declared schema. */
+    public Dataset<Row> read(SparkSession spark) {
+      return spark.read().schema(Columns.embeddings(manifest.columns())).parquet(path);
+    }
+
+    /** The rows of one of the data set's splits. */
+    public Dataset<Row> read(SparkSession spark, String split) {
+      return read(spark).where(org.apache.spark.sql.functions.col(Columns.SPLIT).equalTo(split));
+    }
+  }
+
+  /** The current version, if any; a version's own path is accepted too. */
+  public Optional<Published> current() throws IOException {
+    if (storage.exists(Storage.join(base, Manifest.NAME))) {
+      return Optional.of(open(base));
+    }
+    List<String> names =
+        numbers().sorted(java.util.Comparator.reverseOrder()).map(n -> "v" + n).toList();
+    for (String name : names) {
+      String path = Storage.join(base, name);
+      if (storage.exists(Storage.join(path, Manifest.NAME))) {
+        return Optional.of(open(path));
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** The first free number. */
+  public int next() throws IOException {
+    return 1 + numbers().max(Integer::compare).orElse(0);
+  }
+
+  private Stream<Integer> numbers() throws IOException {
+    return storage
+        .folders(base)
+        .filter(name -> VERSION.matcher(name).matches())
+        .map(name -> Integer.parseInt(name.substring(1)));
+  }
+
+  /** Checks that the folder holds exactly what its manifest says. */
+  private Published open(String path) throws IOException {
+    String file = Storage.join(path, Manifest.NAME);
+    Manifest manifest = Manifest.parse(storage.text(file), file);
+    Map<String, Long> found = new HashMap<>();
+    for (String folder : storage.folders(path).toList()) {
+      try (Stream<Storage.Entry> entries = storage.list(Storage.join(path, folder))) {
+        entries.forEach(
+            e ->
+                found.put(
+                    folder + "/" + e.path().substring(e.path().lastIndexOf('/') + 1), e.length()));
+      }
+    }
+    for (Manifest.DataFile expected : manifest.files()) {
+      Long bytes = found.remove(expected.path());
+      if (bytes == null || bytes != expected.bytes()) {
+        throw SqueezeException.input(
+            "The embeddings "
+                + path
+                + " are damaged: "
+                + expected.path()
+                + " should have "
+                + expected.bytes()
+                + " bytes ("
+                + expected.rows()
+                + " rows), found "
+                + (bytes == null ? "no file" : bytes + " bytes")
+                + "; delete "
+                + path
+                + " and extract again");
+      }
+    }
+    found.keySet().removeIf(name -> name.substring(name.indexOf('/') + 1).startsWith("."));
+    if (!found.isEmpty()) {
+      throw SqueezeException.input(
+          "The embeddings "
+              + path
+              + " hold files that their manifest does not name: "
+              + String.join(", ", found.keySet().stream().sorted().limit(5).toList()));
+    }
+    return new Published(path, manifest);
+  }
+}
