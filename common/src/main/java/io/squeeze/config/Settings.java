@@ -84,6 +84,24 @@ public record Settings(
     return load(List.of(ConfigFactory.parseString(json)));
   }
 
+  /** The lines "key: is X, asked for Y" for every setting in which two JSONs differ. */
+  public static List<String> differences(String is, String asked) {
+    Config left = ConfigFactory.parseString(is);
+    Config right = ConfigFactory.parseString(asked);
+    Set<String> keys = leaves(left);
+    keys.addAll(leaves(right));
+    return keys.stream()
+        .filter(key -> !valueOf(left, key).equals(valueOf(right, key)))
+        .map(key -> key + ": is " + valueOf(left, key) + ", asked for " + valueOf(right, key))
+        .toList();
+  }
+
+  private static String valueOf(Config config, String key) {
+    return config.hasPathOrNull(key) && !config.getIsNull(key)
+        ? String.valueOf(config.getValue(key).unwrapped())
+        : "unset";
+  }
+
   /** What a model depends on: {@link #json()} without folders and what is made from the model. */
   public String modelJson() {
     Config config = ConfigFactory.parseString(json);
@@ -95,8 +113,7 @@ public record Settings(
 
   /** The default of a key such as {@code train.lr}, as text; "unset" for null. */
   public static String defaultOf(String key) {
-    Config reference = reference();
-    return reference.getIsNull(key) ? "unset" : String.valueOf(reference.getValue(key).unwrapped());
+    return valueOf(reference(), key);
   }
 
   /** The name of the model for paths: vit, or a file's name without its ending. */

@@ -101,7 +101,8 @@ public final class HadoopStorage implements Storage {
 
   /** Moves a file or folder to a name that must be free. */
   public void move(String from, String to) throws IOException {
-    if (!system(from).rename(new Path(from), new Path(to))) {
+    // Hadoop moves into a folder that exists.
+    if (exists(to) || !system(from).rename(new Path(from), new Path(to))) {
       throw new IOException("Cannot move " + from + " to " + to);
     }
   }

@@ -1,0 +1,174 @@
+package io.squeeze.jobs.extract;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.row_number;
+import static org.apache.spark.sql.functions.sum;
+import static org.apache.spark.sql.functions.xxhash64;
+
+import io.squeeze.dataset.SegmentationDataset;
+import io.squeeze.dataset.SegmentationDataset.Sample;
+import io.squeeze.jobs.spark.Columns;
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.expressions.Window;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.TaskCompletionListener;
+
+/** The samples that a data set's lists name, as a table that no single machine holds. */
+final class Listing {
+  static final String SPLIT_INDEX = "split_index";
+  static final String ORDINAL = "ordinal";
+  static final String IMAGE = "image";
+  static final String DUPLICATE = "duplicate";
+
+  /** Position of the first of the data set's own columns in a row. */
+  static final int DESCRIBED = 5;
+
+  private final SparkSession spark;
+  private final SegmentationDataset dataset;
+  private final Storage storage;
+  private final String root;
+
+  Listing(SparkSession spark, SegmentationDataset dataset, Storage storage, String root) {
+    this.spark = spark;
+    this.dataset = dataset;
+    this.storage = storage;
+    this.root = root;
+  }
+
+  /**
+   * What a listing amounts to.
+   *
+   * @param rows listed samples by the index of their split
+   * @param fingerprint equal for equal lists
+   */
+  record Summary(Map<Integer, Long> rows, String fingerprint) {
+    long total() {
+      return rows.values().stream().mapToLong(Long::longValue).sum();
+    }
+  }
+
+  /** A row for each listed sample; duplicates of an id are marked, the first one is not. */
+  Dataset<Row> rows() {
+    var byId = Window.partitionBy(Columns.SAMPLE_ID).orderBy(SPLIT_INDEX, ORDINAL);
+    return listed().withColumn(DUPLICATE, row_number().over(byId).gt(1));
+  }
+
+  private Dataset<Row> listed() {
+    // Locals: a task needs the data set and the storage, not the session.
+    SegmentationDataset source = dataset;
+    Storage files = storage;
+    String folder = root;
+    List<String> splits = dataset.splits();
+    List<Integer> indices = IntStream.range(0, splits.size()).boxed().toList();
+    JavaRDD<Row> lines =
+        JavaSparkContext.fromSparkContext(spark.sparkContext())
+            .parallelize(indices, splits.size())
+            .flatMap(i -> lines(source, files, folder, splits.get(i), i));
+    return spark.createDataFrame(lines, schema(source));
+  }
+
+  private static Iterator<Row> lines(
+      SegmentationDataset source, Storage files, String root, String split, int index) {
+    Stream<Sample> samples;
+    try {
+      samples = source.samples(files, root, split);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    TaskContext.get()
+        .addTaskCompletionListener((TaskCompletionListener) context -> samples.close());
+    long[] ordinal = {0};
+    return samples.map(sample -> row(index, ordinal[0]++, sample)).iterator();
+  }
+
+  private static Row row(int split, long ordinal, Sample sample) {
+    List<Object> values = new ArrayList<>();
+    values.add(split);
+    values.add(ordinal);
+    values.add(sample.id());
+    values.add(sample.image());
+    values.add(sample.mask());
+    values.addAll(sample.values());
+    return RowFactory.create(values.toArray());
+  }
+
+  private static StructType schema(SegmentationDataset dataset) {
+    List<StructField> fields = new ArrayList<>();
+    fields.add(DataTypes.createStructField(SPLIT_INDEX, DataTypes.IntegerType, false));
+    fields.add(DataTypes.createStructField(ORDINAL, DataTypes.LongType, false));
+    fields.add(Columns.text(Columns.SAMPLE_ID));
+    fields.add(Columns.text(IMAGE));
+    fields.add(Columns.text(Columns.MASK));
+    fields.addAll(Columns.described(dataset.columns()));
+    return new StructType(fields.toArray(StructField[]::new));
+  }
+
+  /** Counts the samples, with a sum of row hashes that no order of reading changes. */
+  Summary summary() {
+    Dataset<Row> listed = listed();
+    var all = java.util.Arrays.stream(listed.columns()).map(c -> col(c)).toList();
+    var hash = xxhash64(all.toArray(org.apache.spark.sql.Column[]::new)).cast("decimal(20,0)");
+    List<Row> counts =
+        listed
+            .groupBy(SPLIT_INDEX)
+            .agg(count(lit(1)), sum(hash).cast("string"))
+            .orderBy(SPLIT_INDEX)
+            .collectAsList();
+    Map<Integer, Long> rows = new TreeMap<>();
+    StringBuilder fingerprint = new StringBuilder();
+    for (Row row : counts) {
+      rows.put(row.getInt(0), row.getLong(1));
+      fingerprint.append(row.getLong(1)).append(':').append(row.getString(2)).append(' ');
+    }
+    return new Summary(rows, fingerprint.toString().strip());
+  }
+
+  /** The image files that no list names. */
+  Dataset<Row> unlisted() {
+    SegmentationDataset source = dataset;
+    Storage files = storage;
+    String folder = root;
+    Dataset<Row> lying =
+        spark
+            .createDataset(
+                JavaSparkContext.fromSparkContext(spark.sparkContext())
+                    .parallelize(List.of(0), 1)
+                    .flatMap(i -> images(source, files, folder))
+                    .rdd(),
+                Encoders.STRING())
+            .toDF(IMAGE);
+    return lying.except(listed().select(IMAGE)).orderBy(IMAGE);
+  }
+
+  private static Iterator<String> images(SegmentationDataset source, Storage files, String root) {
+    try {
+      Stream<String> images = source.images(files, root);
+      TaskContext.get()
+          .addTaskCompletionListener((TaskCompletionListener) context -> images.close());
+      return images.iterator();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

@@ -1,0 +1,142 @@
+package io.squeeze.jobs.extract;
+
+import java.io.IOException;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.apache.parquet.example.data.Group;
+import org.apache.parquet.example.data.simple.SimpleGroup;
+import org.apache.parquet.hadoop.ParquetWriter;
+import org.apache.parquet.hadoop.example.ExampleParquetWriter;
+import org.apache.parquet.hadoop.metadata.CompressionCodecName;
+import org.apache.parquet.hadoop.util.HadoopOutputFile;
+import org.apache.parquet.io.OutputFile;
+import org.apache.parquet.io.PositionOutputStream;
+import org.apache.parquet.schema.MessageType;
+
+/**
+ * Writes one Parquet file and takes its digest on the way. Rows can be 6 MB, so the writer looks at
+ * its memory after each few of them, where Parquet's default waits for a hundred.
+ */
+final class ParquetFile implements AutoCloseable {
+  private final ParquetWriter<Group> writer;
+  private final MessageType schema;
+  private final Digested file;
+  private long rows;
+
+  ParquetFile(String path, MessageType schema, Configuration configuration) throws IOException {
+    this.schema = schema;
+    this.file = new Digested(HadoopOutputFile.fromPath(new Path(path), configuration));
+    this.writer =
+        ExampleParquetWriter.builder(file)
+            .withType(schema)
+            .withConf(configuration)
+            .withCompressionCodec(CompressionCodecName.ZSTD)
+            .withMinRowCountForPageSizeCheck(1)
+            .withMaxRowCountForPageSizeCheck(10)
+            .withRowGroupSize(64L << 20)
+            // Every embedding is different: a dictionary only costs memory.
+            .withDictionaryEncoding("embedding", false)
+            .build();
+  }
+
+  /** An empty row to fill. */
+  Group row() {
+    return new SimpleGroup(schema);
+  }
+
+  void write(Group row) throws IOException {
+    writer.write(row);
+    rows++;
+  }
+
+  long rows() {
+    return rows;
+  }
+
+  /** Bytes of the file; after closing. */
+  long bytes() {
+    return file.bytes;
+  }
+
+  /** SHA-256 of the file, in hex; after closing. */
+  String sha256() {
+    return HexFormat.of().formatHex(file.sha.digest());
+  }
+
+  @Override
+  public void close() throws IOException {
+    writer.close();
+  }
+
+  /** Passes what is written on, and through the digest. */
+  private static final class Digested implements OutputFile {
+    private final OutputFile target;
+    private final MessageDigest sha;
+    private long bytes;
+
+    Digested(OutputFile target) {
+      this.target = target;
+      try {
+        this.sha = MessageDigest.getInstance("SHA-256");
+      } catch (NoSuchAlgorithmException e) {
+        throw new IllegalStateException("Every Java has SHA-256", e);
+      }
+    }
+
+    private PositionOutputStream digesting(PositionOutputStream out) {
+      return new PositionOutputStream() {
+        @Override
+        public long getPos() throws IOException {
+          return out.getPos();
+        }
+
+        @Override
+        public void write(int b) throws IOException {
+          out.write(b);
+          sha.update((byte) b);
+          bytes++;
+        }
+
+        @Override
+        public void write(byte[] b, int offset, int length) throws IOException {
+          out.write(b, offset, length);
+          sha.update(b, offset, length);
+          bytes += length;
+        }
+
+        @Override
+        public void flush() throws IOException {
+          out.flush();
+        }
+
+        @Override
+        public void close() throws IOException {
+          out.close();
+        }
+      };
+    }
+
+    @Override
+    public PositionOutputStream create(long blockSizeHint) throws IOException {
+      return digesting(target.create(blockSizeHint));
+    }
+
+    @Override
+    public PositionOutputStream createOrOverwrite(long blockSizeHint) throws IOException {
+      return digesting(target.createOrOverwrite(blockSizeHint));
+    }
+
+    @Override
+    public boolean supportsBlockSize() {
+      return target.supportsBlockSize();
+    }
+
+    @Override
+    public long defaultBlockSize() {
+      return target.defaultBlockSize();
+    }
+  }
+}

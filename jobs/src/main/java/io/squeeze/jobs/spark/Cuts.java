@@ -1,0 +1,168 @@
+package io.squeeze.jobs.spark;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.row_number;
+import static org.apache.spark.sql.functions.udf;
+
+import io.squeeze.config.DataSettings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.dataset.Cut;
+import io.squeeze.jobs.spark.Versions.Published;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.api.java.UDF2;
+import org.apache.spark.sql.expressions.Window;
+import org.apache.spark.sql.types.DataTypes;
+import scala.Tuple2;
+
+/**
+ * Cuts the rows of embeddings into train, validation and test by hashed ids, balanced by stratum.
+ */
+public final class Cuts {
+  /** The part of the first split that is trained on. */
+  public static final String TRAIN = "train";
+
+  /** The part of the first split that is held out. */
+  public static final String VALIDATION = "val";
+
+  private static final String PLACE = "place";
+  private static final String STRATUM = "stratum";
+
+  private final SparkSession spark;
+  private final Published published;
+  private final DataSettings data;
+
+  /** The cuts that the settings ask for. */
+  public Cuts(SparkSession spark, Published published, DataSettings data) {
+    this.spark = spark;
+    this.published = published;
+    this.data = data;
+  }
+
+  /**
+   * The rows of train, val or one of the data set's own splits, without those that {@code
+   * data.subset-size} leaves out.
+   *
+   * @throws SqueezeException of category usage if there is no such split
+   */
+  public Dataset<Row> rows(String name) {
+    Manifest manifest = published.manifest();
+    boolean own = manifest.splits().contains(name);
+    if (!own && !name.equals(TRAIN) && !name.equals(VALIDATION)) {
+      throw SqueezeException.usage(
+          "No split " + name + ": there are train, val, " + String.join(", ", manifest.splits()));
+    }
+    String split = own ? name : manifest.splits().get(0);
+    Dataset<Row> chosen = subset(published.read(spark, split), split);
+    if (own) {
+      return chosen;
+    }
+    Map<String, Long> sizes = sizes(chosen);
+    long total = sizes.values().stream().mapToLong(Long::longValue).sum();
+    long held = Math.round(total * data.valFraction());
+    Cut cut = cut(chosen, "validation", Cut.quotas(sizes, held));
+    Column taken = takes(cut);
+    return chosen.where(name.equals(VALIDATION) ? taken : taken.equalTo(false));
+  }
+
+  private Dataset<Row> subset(Dataset<Row> rows, String split) {
+    if (data.subsetSize().isEmpty()) {
+      return rows;
+    }
+    long asked = data.subsetSize().getAsInt();
+    Map<String, Long> sizes = sizes(rows);
+    long total = sizes.values().stream().mapToLong(Long::longValue).sum();
+    if (asked >= total) {
+      if (asked > total) {
+        Console.warn(
+            "data.subset-size is "
+                + asked
+                + ", but "
+                + split
+                + " has "
+                + total
+                + " samples: all are used");
+      }
+      return rows;
+    }
+    return rows.where(takes(cut(rows, "subset", Cut.quotas(sizes, asked))));
+  }
+
+  private Map<String, Long> sizes(Dataset<Row> rows) {
+    Map<String, Long> sizes = new TreeMap<>();
+    rows.groupBy(stratum().as(STRATUM))
+        .agg(count(lit(1)))
+        .collectAsList()
+        .forEach(row -> sizes.put(row.getString(0), row.getLong(1)));
+    return sizes;
+  }
+
+  /** The last place that each stratum's quota reaches. */
+  private Cut cut(Dataset<Row> rows, String purpose, Map<String, Long> quotas) {
+    UDF1<String, Long> quota = stratum -> quotas.getOrDefault(stratum, 0L);
+    var byPlace = Window.partitionBy(STRATUM).orderBy(PLACE, Columns.SAMPLE_ID);
+    Map<String, Long> thresholds = new TreeMap<>();
+    rows.select(col(Columns.SAMPLE_ID), stratum().as(STRATUM))
+        .withColumn(PLACE, place(purpose))
+        .withColumn("rank", row_number().over(byPlace))
+        .where(col("rank").equalTo(udf(quota, DataTypes.LongType).apply(col(STRATUM))))
+        .select(STRATUM, PLACE)
+        .collectAsList()
+        .forEach(row -> thresholds.put(row.getString(0), row.getLong(1)));
+    return new Cut(data.splitSeed(), purpose, thresholds);
+  }
+
+  private Column takes(Cut cut) {
+    UDF2<String, String, Boolean> takes = cut::takes;
+    return udf(takes, DataTypes.BooleanType).apply(col(Columns.SAMPLE_ID), stratum());
+  }
+
+  private Column place(String purpose) {
+    long seed = data.splitSeed();
+    UDF1<String, Long> place = id -> Cut.place(seed, purpose, id);
+    return udf(place, DataTypes.LongType).apply(col(Columns.SAMPLE_ID));
+  }
+
+  private Column stratum() {
+    String name = published.manifest().stratum();
+    return name.isEmpty() ? lit("") : org.apache.spark.sql.functions.coalesce(col(name), lit(""));
+  }
+
+  /**
+   * Where {@code parts} groups of equal size begin when samples stand in the order of their places:
+   * the first place of each group but the first.
+   */
+  public static long[] bounds(Dataset<Row> rows, long seed, String purpose, long count, int parts) {
+    if (parts == 1) {
+      return new long[0];
+    }
+    Map<Long, Integer> starts = new TreeMap<>();
+    for (int i = 1; i < parts; i++) {
+      starts.put(count * i / parts, i);
+    }
+    JavaRDD<Long> places =
+        rows.select(Columns.SAMPLE_ID)
+            .as(Encoders.STRING())
+            .toJavaRDD()
+            .map(id -> Cut.place(seed, purpose, id));
+    long[] bounds = new long[parts - 1];
+    for (Tuple2<Long, Long> found :
+        places
+            .sortBy(p -> p, true, places.getNumPartitions())
+            .zipWithIndex()
+            .filter(p -> starts.containsKey(p._2()))
+            .collect()) {
+      bounds[starts.get(found._2()) - 1] = found._1();
+    }
+    return bounds;
+  }
+}

@@ -1,0 +1,246 @@
+package io.squeeze.jobs.train;
+
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.Cuts;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.spark.Versions;
+import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.metric.ConfusionMatrix;
+import io.squeeze.quantize.VectorQuantizer;
+import io.squeeze.segment.SqueezeModel;
+import io.squeeze.train.Batch;
+import io.squeeze.train.Checkpoint;
+import io.squeeze.train.LocalTrainer.Result;
+import io.squeeze.train.LocalTrainer.Score;
+import io.squeeze.train.ModelState;
+import io.squeeze.weights.HostTensor;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+
+/** Embeddings to a checkpoint: quantizer and head, trained over shards. */
+public final class TrainJob {
+  /** Samples of one task of validation. */
+  private static final int VALIDATION_ROWS = 256;
+
+  private final SparkSession spark;
+  private final Settings settings;
+  private final HadoopStorage storage;
+  private final RunFolder folder;
+
+  public TrainJob(SparkSession spark, Settings settings) {
+    this.spark = spark;
+    this.settings = settings;
+    this.storage = new HadoopStorage(spark);
+    this.folder = new RunFolder(storage, settings.output().runFolder());
+  }
+
+  /**
+   * Trains, or finds that this run is finished; the path of the last checkpoint.
+   *
+   * @throws SqueezeException of category configuration if another run is in the folder
+   */
+  public String run() throws IOException {
+    if (finished()) {
+      Console.say("Trained already: " + folder.path(RunFolder.LAST) + ", nothing to do");
+      return folder.path(RunFolder.LAST);
+    }
+    Published embeddings = embeddings();
+    Manifest manifest = embeddings.manifest();
+    Batch.Layout layout =
+        new Batch.Layout(
+            manifest.channels(), manifest.gridHeight(), manifest.gridWidth(), manifest.size());
+    ClassNames classes = ClassNames.of(manifest, settings);
+    SqueezeModel model =
+        new SqueezeModel(settings.quantizer(), manifest.channels(), classes.names().size());
+    Cuts cuts = new Cuts(spark, embeddings, settings.data());
+    Shards train = shards(cuts.rows(Cuts.TRAIN), layout);
+    Shards validation = validation(cuts.rows(Cuts.VALIDATION));
+    Console.say(
+        "Training "
+            + settings.quantizer().type()
+            + " on "
+            + train.count()
+            + " samples in "
+            + train.parts()
+            + (train.parts() == 1 ? " shard, " : " shards, ")
+            + validation.count()
+            + " held out, embeddings "
+            + embeddings.path());
+    folder.begin(settings);
+    Map<String, HostTensor> tensors = model.initial(settings.seed());
+    if (model.quantizer() instanceof VectorQuantizer quantizer) {
+      new CodebookStart(settings, layout, quantizer).run(train, tensors);
+    }
+    Averaging averaging = new Averaging(spark, model, layout, settings, train);
+    epochs(averaging, validation, ModelState.start(model, tensors), layout, classes, manifest);
+    train.examples().unpersist();
+    validation.examples().unpersist();
+    return folder.path(RunFolder.LAST);
+  }
+
+  /** Names and colours of the head's outputs. */
+  private record ClassNames(List<String> names, List<Integer> palette) {
+
+    static ClassNames of(Manifest manifest, Settings settings) {
+      int own = manifest.classes().size();
+      int asked = settings.classes() == null ? own : settings.classes();
+      if (asked < own) {
+        throw SqueezeException.configuration(
+            "num-classes is "
+                + asked
+                + ", but the data set has "
+                + own
+                + " classes: "
+                + String.join(", ", manifest.classes()));
+      }
+      List<String> names = new ArrayList<>(manifest.classes());
+      List<Integer> palette = new ArrayList<>(manifest.palette());
+      for (int k = own; k < asked; k++) {
+        names.add("class_" + k);
+        palette.add(0x808080);
+      }
+      return new ClassNames(names, palette);
+    }
+  }
+
+  private boolean finished() throws IOException {
+    Optional<Checkpoint> last = folder.last();
+    if (last.isEmpty()) {
+      return false;
+    }
+    List<String> differences = Settings.differences(last.get().config(), settings.modelJson());
+    if (!differences.isEmpty()) {
+      throw SqueezeException.configuration(
+          "Another run lies in "
+              + folder.path("")
+              + " ("
+              + String.join("; ", differences)
+              + "); name another with --experiment_name");
+    }
+    if (last.get().epoch() < settings.train().epochs()) {
+      Console.warn(
+          "The run in "
+              + folder.path("")
+              + " stopped after epoch "
+              + last.get().epoch()
+              + " of "
+              + settings.train().epochs()
+              + ": it begins again");
+      return false;
+    }
+    return true;
+  }
+
+  private Published embeddings() throws IOException {
+    Optional<Published> current = new Versions(storage, settings.embeddingsPath()).current();
+    if (current.isPresent()) {
+      return current.get();
+    }
+    Console.say("No embeddings in " + settings.embeddingsPath() + " yet: extracting them first");
+    return new ExtractJob(spark, settings).run();
+  }
+
+  private Shards shards(Dataset<Row> rows, Batch.Layout layout) {
+    long count = rows.count();
+    if (count == 0) {
+      throw SqueezeException.input(
+          "No samples to train on: lower data.val-fraction ("
+              + settings.data().valFraction()
+              + ") or use more samples");
+    }
+    long rowBytes =
+        4L * layout.channels() * layout.height() * layout.width()
+            + (long) layout.size() * layout.size();
+    int parts = settings.train().shards(count, rowBytes);
+    return Shards.of(rows, settings.seed(), "shard", count, parts);
+  }
+
+  private Shards validation(Dataset<Row> rows) {
+    long count = rows.count();
+    int parts = Math.toIntExact(Math.max(1, (count + VALIDATION_ROWS - 1) / VALIDATION_ROWS));
+    return Shards.of(rows, settings.seed(), "validation", count, parts);
+  }
+
+  private void epochs(
+      Averaging averaging,
+      Shards validation,
+      ModelState start,
+      Batch.Layout layout,
+      ClassNames classes,
+      Manifest manifest)
+      throws IOException {
+    ModelState state = start;
+    double best = Double.NEGATIVE_INFINITY;
+    for (int epoch = 0; epoch < settings.train().epochs(); epoch++) {
+      long began = System.nanoTime();
+      Result trained = averaging.epoch(state, epoch);
+      state = trained.state();
+      double seconds = (System.nanoTime() - began) / 1e9;
+      Score held = averaging.evaluate(state, validation);
+      double iou = held.confusion().meanIou();
+      Checkpoint checkpoint =
+          new Checkpoint(
+              state,
+              settings.modelJson(),
+              layout,
+              classes.names(),
+              classes.palette(),
+              manifest.backbone(),
+              epoch + 1,
+              iou);
+      // Without held-out samples the last state is the best known.
+      if (!(iou <= best)) {
+        best = iou;
+        folder.save(RunFolder.BEST, checkpoint);
+      }
+      folder.addMetrics(metrics(epoch + 1, trained, held, seconds));
+      folder.save(RunFolder.LAST, checkpoint);
+      Console.say(
+          String.format(
+              Locale.ROOT,
+              "epoch %d/%d  train loss %.4f mIoU %.4f  val loss %.4f mIoU %.4f  %.1f images/s",
+              epoch + 1,
+              settings.train().epochs(),
+              trained.lossSum() / trained.samples(),
+              trained.confusion().meanIou(),
+              held.lossSum() / held.samples(),
+              iou,
+              trained.samples() / seconds));
+    }
+  }
+
+  private static Map<String, Object> metrics(
+      int epoch, Result trained, Score held, double seconds) {
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("epoch", epoch);
+    put(values, "train/", trained.samples(), trained.lossSum(), trained.confusion());
+    if (held.samples() > 0) {
+      put(values, "val/", held.samples(), held.lossSum(), held.confusion());
+    }
+    values.put("train/images_per_second", trained.samples() / seconds);
+    return values;
+  }
+
+  private static void put(
+      Map<String, Object> values, String prefix, long samples, double lossSum, ConfusionMatrix m) {
+    values.put(prefix + "loss", lossSum / samples);
+    values.put(prefix + "iou", m.meanIou());
+    values.put(prefix + "acc", m.pixelAccuracy());
+    values.put(prefix + "precision", m.precision());
+    values.put(prefix + "recall", m.recall());
+    values.put(prefix + "f1", m.f1());
+  }
+}
