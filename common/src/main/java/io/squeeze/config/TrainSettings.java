@@ -1,10 +1,12 @@
 package io.squeeze.config;
 
 import java.io.Serializable;
+import java.util.List;
 import java.util.OptionalInt;
 
 /** How a model is trained; steps are batches of one shard. */
 public record TrainSettings(
+    String loss,
     int epochs,
     int batchSize,
     double lr,
@@ -20,6 +22,7 @@ public record TrainSettings(
     OptionalInt shards = section.optionalIntIn("shards", 1, 100_000);
     OptionalInt batches = section.optionalIntIn("max-batches", 1, Integer.MAX_VALUE);
     return new TrainSettings(
+        section.oneOf("loss", List.of("ce")),
         section.intIn("epochs", 1, 1_000_000),
         section.intIn("batch-size", 1, 65536),
         section.doubleIn("lr", 0, 1e3),

@@ -26,6 +26,11 @@ public final class NoQuantizer implements Quantizer {
   }
 
   @Override
+  public List<String> decoder() {
+    return List.of();
+  }
+
+  @Override
   public Quantized quantize(NDArray features, Parameters parameters, boolean training) {
     return new Quantized(features, null, null, features.getManager().create(0f));
   }

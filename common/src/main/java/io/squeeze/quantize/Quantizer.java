@@ -29,7 +29,10 @@ public interface Quantizer extends Serializable {
   /** The names of the tensors that gradients train. */
   List<String> trained();
 
-  /** The tensors that averages of training move: they are rebuilt after states were averaged. */
+  /** The names of the tensors that turn codes into features. */
+  List<String> decoder();
+
+  /** Puts right what does not survive averaging: called with the averaged tensors. */
   default void rebuild(Map<String, HostTensor> tensors) {}
 
   /**

@@ -102,6 +102,11 @@ public final class VectorQuantizer implements Quantizer {
         "quantizer.project_out.bias");
   }
 
+  @Override
+  public List<String> decoder() {
+    return List.of(EMBED, "quantizer.project_out.weight", "quantizer.project_out.bias");
+  }
+
   /** [B, C, h, w] -> [B * h * w, d], what is searched. */
   public NDArray project(NDArray features, Parameters parameters) {
     NDArray rows = features.transpose(0, 2, 3, 1).reshape(-1, channels);

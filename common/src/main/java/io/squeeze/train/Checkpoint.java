@@ -12,6 +12,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.Serializable;
 import java.nio.file.NoSuchFileException;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -38,7 +39,8 @@ public record Checkpoint(
     List<Integer> palette,
     String backbone,
     int epoch,
-    double valIou) {
+    double valIou)
+    implements Serializable {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final int FORMAT = 1;
 
@@ -50,6 +52,12 @@ public record Checkpoint(
   /** The model that the state belongs to. */
   public SqueezeModel model() {
     return new SqueezeModel(settings().quantizer(), layout.channels(), classNames.size());
+  }
+
+  /** The same without the optimizer's tensors: what using the model takes. */
+  public Checkpoint forUse() {
+    ModelState model = new ModelState(state.model());
+    return new Checkpoint(model, config, layout, classNames, palette, backbone, epoch, valIou);
   }
 
   /** Writes the file; equal checkpoints give equal bytes. */

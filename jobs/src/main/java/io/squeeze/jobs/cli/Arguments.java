@@ -1,0 +1,190 @@
+package io.squeeze.jobs.cli;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigParseOptions;
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.Console;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.ParseResult;
+
+/** The options of a command: flags that are settings, --config, --set, and a command's own. */
+final class Arguments {
+  private static final String CONFIG = "--config";
+  private static final String SET = "--set";
+  private static final String USE_CLEARML = "--use_clearml";
+  private static final String UNFREEZE = "--unfreeze_last_layer";
+  private static final String QUANTIZER_ENABLED = "--quantizer_enabled";
+  private static final String INITIALIZE_CODEBOOK = "--initialize_codebook";
+
+  private final List<Flag> flags;
+  private final ParseResult parsed;
+
+  Arguments(List<Flag> flags, ParseResult parsed) {
+    this.flags = flags;
+    this.parsed = parsed;
+  }
+
+  /** Dashes and underscores are alike in the name of a long option; the reference writes _. */
+  static String[] normalised(String[] args) {
+    String[] result = args.clone();
+    for (int i = 0; i < result.length; i++) {
+      if (result[i].startsWith("--")) {
+        int end = result[i].indexOf('=');
+        String name = end < 0 ? result[i] : result[i].substring(0, end);
+        result[i] = "--" + name.substring(2).replace('-', '_') + result[i].substring(name.length());
+      }
+    }
+    return result;
+  }
+
+  /** Adds the options of the flags, and --config and --set. */
+  static void declare(CommandSpec spec, List<Flag> flags) {
+    for (Flag flag : flags) {
+      spec.addOption(
+          OptionSpec.builder(flag.flag())
+              .type(String.class)
+              .paramLabel(flag.value())
+              .description(flag.help() + " Default: " + Settings.defaultOf(flag.key()) + ".")
+              .build());
+    }
+    spec.addOption(
+        OptionSpec.builder(CONFIG)
+            .type(String.class)
+            .paramLabel("FILE")
+            .description("Settings in HOCON, over conf/application.conf.")
+            .build());
+    spec.addOption(
+        OptionSpec.builder(SET)
+            .type(List.class)
+            .auxiliaryTypes(String.class)
+            .paramLabel("KEY=VALUE")
+            .description("Any setting of reference.conf; may be repeated.")
+            .build());
+  }
+
+  /** Adds the switches of the reference project that have no setting behind them. */
+  static void declareSwitches(CommandSpec spec, boolean quantizer) {
+    switchOption(spec, USE_CLEARML, "Tracking comes later: says so and goes on.");
+    if (quantizer) {
+      switchOption(spec, UNFREEZE, "Refused: embeddings are of a frozen backbone.");
+      switchOption(spec, QUANTIZER_ENABLED, "Does nothing: --quantizer_type none turns it off.");
+      switchOption(spec, INITIALIZE_CODEBOOK, "Does nothing: k-means always starts the codebook.");
+    }
+    for (String name : List.of("--project_name", "--task_name")) {
+      spec.addOption(
+          OptionSpec.builder(name)
+              .type(String.class)
+              .paramLabel("NAME")
+              .description("For tracking, which comes later.")
+              .build());
+    }
+  }
+
+  private static void switchOption(CommandSpec spec, String name, String help) {
+    spec.addOption(OptionSpec.builder(name).type(boolean.class).description(help).build());
+  }
+
+  /** Adds an option of a single command. */
+  static void declare(CommandSpec spec, String name, String label, boolean required, String help) {
+    spec.addOption(
+        OptionSpec.builder(name)
+            .type(String.class)
+            .paramLabel(label)
+            .required(required)
+            .description(help)
+            .build());
+  }
+
+  /** The value of a command's own option; null where it is not given. */
+  String own(String name) {
+    return parsed.matchedOptionValue(name, null);
+  }
+
+  /**
+   * The settings: reference.conf, under conf/application.conf, under --config, under what the
+   * command fixes, under --set and flags.
+   *
+   * @throws SqueezeException of category configuration, with every problem
+   */
+  Settings settings(Map<String, String> fixed) {
+    noteSwitches();
+    List<Config> overlays = new ArrayList<>();
+    String home = System.getenv("SQUEEZE_HOME");
+    if (home != null && Files.exists(Path.of(home, "conf", "application.conf"))) {
+      overlays.add(file(Path.of(home, "conf", "application.conf")));
+    }
+    overlays.add(ConfigFactory.parseMap(fixed));
+    if (own(CONFIG) != null) {
+      overlays.add(file(Path.of(own(CONFIG))));
+    }
+    List<String> sets = parsed.matchedOptionValue(SET, List.of());
+    sets.forEach(set -> overlays.add(set(set)));
+    Map<String, String> values = new HashMap<>();
+    for (Flag flag : flags) {
+      String value = own(flag.flag());
+      if (value != null) {
+        values.put(flag.key(), value);
+      }
+    }
+    overlays.add(ConfigFactory.parseMap(values));
+    return Settings.load(overlays);
+  }
+
+  private static Config file(Path path) {
+    if (!Files.isRegularFile(path)) {
+      throw SqueezeException.configuration("No configuration file at " + path + " (--config)");
+    }
+    try {
+      return ConfigFactory.parseFile(
+          path.toFile(), ConfigParseOptions.defaults().setAllowMissing(false));
+    } catch (ConfigException e) {
+      throw SqueezeException.configuration("Cannot read " + path + ": " + e.getMessage());
+    }
+  }
+
+  private static Config set(String assignment) {
+    int equals = assignment.indexOf('=');
+    if (equals < 1) {
+      throw SqueezeException.usage("--set " + assignment + " is not KEY=VALUE");
+    }
+    String key = assignment.substring(0, equals).strip();
+    String value = assignment.substring(equals + 1).strip();
+    try {
+      return value.startsWith("[") || value.equals("null")
+          ? ConfigFactory.parseString(key + " = " + value)
+          : ConfigFactory.parseMap(Map.of(key, value));
+    } catch (ConfigException e) {
+      throw SqueezeException.usage("--set " + assignment + " is not KEY=VALUE");
+    }
+  }
+
+  private void noteSwitches() {
+    if (given(UNFREEZE)) {
+      throw SqueezeException.configuration(
+          UNFREEZE + " is not offered: training reads embeddings that a frozen backbone made once");
+    }
+    if (given(USE_CLEARML)) {
+      Console.warn(USE_CLEARML + ": tracking is not built yet; metrics go to metrics.jsonl");
+    }
+    if (given(QUANTIZER_ENABLED)) {
+      Console.say(QUANTIZER_ENABLED + " changes nothing: --quantizer_type decides");
+    }
+    if (given(INITIALIZE_CODEBOOK)) {
+      Console.say(INITIALIZE_CODEBOOK + " changes nothing: k-means always starts the codebook");
+    }
+  }
+
+  private boolean given(String name) {
+    return parsed.matchedOptionValue(name, false);
+  }
+}

@@ -1,0 +1,262 @@
+package io.squeeze.jobs.cli;
+
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.dataset.Shapes;
+import io.squeeze.jobs.evaluate.EvaluateJob;
+import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.train.TrainJob;
+import io.squeeze.jobs.visualize.VisualizeJob;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.function.Consumer;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+
+/** The commands, each with its flags, its help and the job that it runs. */
+final class Commands {
+  private static final String CHECKPOINT = "--checkpoint";
+  private static final String BASELINE_CHECKPOINT = "--baseline_checkpoint";
+  private static final String EMBEDDINGS = "--embeddings";
+  private static final String SPLIT = "--split";
+
+  private Commands() {}
+
+  static CommandLine all() {
+    CommandSpec root = CommandSpec.create().name("squeeze").mixinStandardHelpOptions(true);
+    root.version("embeddings-squeeze 0.1.0");
+    root.usageMessage()
+        .synopsisHeading("")
+        .customSynopsis("submit/squeeze [spark-submit options] COMMAND [options]")
+        .description(
+            "",
+            "Squeezes grids of image embeddings into a few bits a vector, and shows what that costs:",
+            "extract once, train a quantizer and a segmentation head, evaluate, look.",
+            "")
+        .commandListHeading("Commands, in the order of a first walk:%n")
+        .footer(
+            "",
+            "submit/squeeze COMMAND --help explains a command. Options take _ or -.",
+            "Exit codes: 0 done, 1 unexpected, 2 usage, 3 configuration, 4 input data, 5 resource,",
+            "6 training diverged.");
+    CommandLine line = new CommandLine(root);
+    line.addSubcommand("synthesize", synthesize());
+    line.addSubcommand("extract", extract());
+    line.addSubcommand("train", train());
+    line.addSubcommand("baseline", baseline());
+    line.addSubcommand("evaluate", evaluate());
+    line.addSubcommand("visualize", visualize());
+    root.usageMessage().sortOptions(false);
+    return line;
+  }
+
+  /** What a command does with its arguments. */
+  private interface Action {
+    void run(Arguments arguments) throws IOException;
+  }
+
+  private static CommandLine command(
+      String name, List<Flag> flags, Action action, Consumer<CommandSpec> own, String... help) {
+    CommandSpec[] holder = new CommandSpec[1];
+    Callable<Integer> call =
+        () -> {
+          action.run(new Arguments(flags, holder[0].commandLine().getParseResult()));
+          return 0;
+        };
+    CommandSpec spec = CommandSpec.wrapWithoutInspection(call).name(name);
+    holder[0] = spec;
+    spec.mixinStandardHelpOptions(true);
+    own.accept(spec);
+    Arguments.declare(spec, flags);
+    spec.usageMessage()
+        .synopsisHeading("")
+        .customSynopsis("submit/squeeze [spark-submit options] " + name + " [options]")
+        .description(help)
+        .width(100)
+        .sortOptions(false);
+    return new CommandLine(spec);
+  }
+
+  private static CommandLine synthesize() {
+    return command(
+        "synthesize",
+        List.of(),
+        arguments -> {
+          int count = (int) number(arguments, "--count", 240, 1, 10_000_000);
+          long seed = number(arguments, "--seed", 42, Long.MIN_VALUE, Long.MAX_VALUE);
+          Path folder = Path.of(arguments.own("--out"));
+          new Shapes(seed).write(folder, count);
+          Console.result("Written: " + count + " photos with trimaps in " + folder);
+        },
+        spec -> {
+          Arguments.declare(spec, "--out", "FOLDER", true, "Local folder to write.");
+          Arguments.declare(spec, "--count", "N", false, "Photos. Default: 240.");
+          Arguments.declare(spec, "--seed", "N", false, "Seed. Default: 42.");
+        },
+        "Draws a small data set of shapes in the layout of Oxford-IIIT Pet, to try every command",
+        "without a download.",
+        "",
+        "  submit/squeeze synthesize --out data/shapes --count 240",
+        "");
+  }
+
+  private static long number(Arguments arguments, String name, long unset, long low, long high) {
+    String given = arguments.own(name);
+    try {
+      long value = given == null ? unset : Long.parseLong(given);
+      if (value >= low && value <= high) {
+        return value;
+      }
+    } catch (NumberFormatException e) {
+      // Said below, as for a number out of range.
+    }
+    throw SqueezeException.usage(
+        name + " " + given + " is not a whole number in [" + low + ", " + high + "]");
+  }
+
+  private static List<Flag> join(List<Flag> first, List<Flag> second) {
+    List<Flag> all = new ArrayList<>(first);
+    all.addAll(second);
+    return all;
+  }
+
+  private static CommandLine extract() {
+    List<Flag> flags =
+        join(List.of(Flag.MODEL, Flag.WEIGHTS, Flag.EMBEDDINGS, Flag.SEED), Flag.DATA);
+    return command(
+        "extract",
+        flags,
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          Console.result(
+              "Embeddings: " + new ExtractJob(Sessions.start("extract"), settings).run().path());
+        },
+        spec -> {},
+        "Runs every photo through the frozen backbone once and publishes the features as Parquet,",
+        "with the rejected photos beside them. Run again, it finds them and does nothing.",
+        "",
+        "  submit/squeeze extract --model backbone.pt --data_path pets --embeddings emb/pets",
+        "");
+  }
+
+  private static CommandLine train() {
+    return command(
+        "train",
+        join(join(Flag.TRAINING, Flag.QUANTIZER), Flag.DATA),
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          Console.result("Checkpoint: " + new TrainJob(Sessions.start("train"), settings).run());
+        },
+        spec -> Arguments.declareSwitches(spec, true),
+        "Trains a quantizer and a segmentation head on embeddings; extracts them first where they",
+        "are missing. Writes last.ckpt, best.ckpt, metrics.jsonl and config.json to",
+        "OUTPUT_DIR/EXPERIMENT_NAME/.",
+        "",
+        "  submit/squeeze train --embeddings emb/pets --quantizer_type vq --epochs 10",
+        "");
+  }
+
+  private static CommandLine baseline() {
+    return command(
+        "baseline",
+        join(Flag.TRAINING, Flag.DATA),
+        arguments -> {
+          Settings settings =
+              arguments.settings(
+                  Map.of(
+                      "quantizer.type", "none", "output.experiment-name", "segmentation_baseline"));
+          Console.result("Checkpoint: " + new TrainJob(Sessions.start("baseline"), settings).run());
+        },
+        spec -> Arguments.declareSwitches(spec, false),
+        "Trains the segmentation head alone, on embeddings as they are: what a quantizer is compared",
+        "with. Its run is called segmentation_baseline unless --experiment_name says otherwise.",
+        "",
+        "  submit/squeeze baseline --embeddings emb/pets --epochs 10",
+        "");
+  }
+
+  private static CommandLine evaluate() {
+    return command(
+        "evaluate",
+        List.of(),
+        arguments -> {
+          arguments.settings(Map.of());
+          String split = arguments.own(SPLIT) == null ? "test" : arguments.own(SPLIT);
+          new EvaluateJob(
+                  Sessions.start("evaluate"),
+                  arguments.own(CHECKPOINT),
+                  arguments.own(BASELINE_CHECKPOINT),
+                  arguments.own(EMBEDDINGS),
+                  split)
+              .run();
+        },
+        spec -> {
+          Arguments.declare(spec, CHECKPOINT, "FILE", true, "Checkpoint of a run.");
+          Arguments.declare(
+              spec, BASELINE_CHECKPOINT, "FILE", false, "Checkpoint of a baseline, to compare.");
+          Arguments.declare(
+              spec, SPLIT, "NAME", false, "test, trainval, train or val. Default: test.");
+          Arguments.declare(spec, EMBEDDINGS, "PATH", false, "Default: those of the run.");
+        },
+        "Writes the IoU and the bytes of every sample (per_sample.parquet) and what they come to",
+        "(summary.json) to evaluation/SPLIT/ beside the checkpoint.",
+        "",
+        "  submit/squeeze evaluate --checkpoint outputs/vq_squeeze/last.ckpt \\",
+        "      --baseline_checkpoint outputs/segmentation_baseline/last.ckpt",
+        "");
+  }
+
+  private static CommandLine visualize() {
+    List<Flag> flags = List.of(Flag.N_BEST, Flag.N_WORST, Flag.PICTURE_DIR);
+    return command(
+        "visualize",
+        flags,
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          String split =
+              arguments.own("--dataset_split") == null ? "test" : arguments.own("--dataset_split");
+          new VisualizeJob(
+                  Sessions.start("visualize"),
+                  arguments.own("--vq_checkpoint"),
+                  arguments.own(BASELINE_CHECKPOINT),
+                  arguments.own(EMBEDDINGS),
+                  arguments.own("--data_path"),
+                  split,
+                  settings.visualize())
+              .run();
+        },
+        spec -> {
+          Arguments.declare(spec, "--vq_checkpoint", "FILE", true, "Checkpoint of a run.");
+          Arguments.declare(
+              spec, BASELINE_CHECKPOINT, "FILE", true, "Checkpoint of a baseline, to compare.");
+          Arguments.declare(
+              spec, "--dataset_split", "NAME", false, "test, val, train, trainval. Default: test.");
+          Arguments.declare(spec, EMBEDDINGS, "PATH", false, "Default: those of the run.");
+          Arguments.declare(
+              spec, "--data_path", "PATH", false, "Photos. Default: where they were extracted.");
+          for (String known :
+              List.of(
+                  "--model",
+                  "--dataset",
+                  "--num_classes",
+                  "--subset_size",
+                  "--batch_size",
+                  "--deeplab_weights",
+                  "--vit_weights")) {
+            Arguments.declare(
+                spec, known, "VALUE", false, "Does nothing: the checkpoint knows it.");
+          }
+        },
+        "Draws the samples that kept most and least: photo, ground truth, baseline, quantized, IoU.",
+        "",
+        "  submit/squeeze visualize --vq_checkpoint outputs/vq_squeeze/last.ckpt \\",
+        "      --baseline_checkpoint outputs/segmentation_baseline/last.ckpt",
+        "");
+  }
+}

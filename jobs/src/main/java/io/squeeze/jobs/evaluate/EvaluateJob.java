@@ -1,0 +1,176 @@
+package io.squeeze.jobs.evaluate;
+
+import io.squeeze.codec.Compression;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.Cuts;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.spark.ParquetBytes;
+import io.squeeze.jobs.spark.ParquetBytes.Stored;
+import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.metric.CodeUsage;
+import io.squeeze.metric.ConfusionMatrix;
+import io.squeeze.quantize.Quantizer;
+import io.squeeze.storage.Storage;
+import io.squeeze.train.Checkpoint;
+import java.io.IOException;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+
+/** A checkpoint to the IoU and the bytes of every sample, and to their summary. */
+public final class EvaluateJob {
+  private final SparkSession spark;
+  private final HadoopStorage storage;
+  private final String checkpointPath;
+  private final Trained trained;
+  private final String split;
+
+  /**
+   * Opens what is to be evaluated.
+   *
+   * @param baselinePath null for none
+   * @param embeddingsPath null: those of the run
+   * @param split train, val or one of the data set's own
+   */
+  public EvaluateJob(
+      SparkSession spark,
+      String checkpointPath,
+      String baselinePath,
+      String embeddingsPath,
+      String split)
+      throws IOException {
+    this.spark = spark;
+    this.storage = new HadoopStorage(spark);
+    this.checkpointPath = checkpointPath;
+    this.trained = Trained.open(storage, checkpointPath, baselinePath, embeddingsPath);
+    this.split = split;
+  }
+
+  /** Writes per_sample.parquet and summary.json below the run's folder, and prints a table. */
+  public Summary run() throws IOException {
+    String folder = RunFolder.of(storage, checkpointPath).path("evaluation/" + split);
+    Dataset<Row> table = write(Storage.join(folder, "per_sample.parquet"));
+    long samples = table.count();
+    if (samples == 0) {
+      throw SqueezeException.input("The split " + split + " has no samples");
+    }
+    Summary summary = summary(table, samples, Storage.join(folder, "per_sample.parquet"));
+    storage.replace(Storage.join(folder, "summary.json"), summary.json());
+    print(summary, folder);
+    return summary;
+  }
+
+  private Dataset<Row> write(String path) throws IOException {
+    int slash = path.lastIndexOf('/') + 1;
+    String fresh = path.substring(0, slash) + "_fresh." + path.substring(slash);
+    storage.delete(fresh);
+    new PerSample(spark, trained).rows(split).write().option("compression", "zstd").parquet(fresh);
+    storage.delete(path);
+    storage.move(fresh, path);
+    return spark.read().parquet(path);
+  }
+
+  private Summary summary(Dataset<Row> table, long samples, String path) throws IOException {
+    Checkpoint checkpoint = trained.checkpoint();
+    List<String> classes = checkpoint.classNames();
+    List<CodeUsage> usage = Summary.usage(table, checkpoint.model().quantizer().levels());
+    Summary baseline = null;
+    if (trained.baseline() != null) {
+      baseline =
+          Summary.of(
+              samples,
+              Summary.pooled(table, PerSample.BASELINE_CONFUSION, classes.size()),
+              Summary.mean(table, PerSample.BASELINE_IOU),
+              classes,
+              compression(trained.baseline(), samples, List.of(), path),
+              List.of(),
+              null);
+    }
+    ConfusionMatrix matrix = Summary.pooled(table, PerSample.CONFUSION, classes.size());
+    return Summary.of(
+        samples,
+        matrix,
+        Summary.mean(table, PerSample.IOU),
+        classes,
+        compression(checkpoint, samples, usage, path),
+        usage,
+        baseline);
+  }
+
+  private Compression compression(
+      Checkpoint checkpoint, long samples, List<CodeUsage> usage, String path) throws IOException {
+    Manifest manifest = trained.embeddings().manifest();
+    Quantizer quantizer = checkpoint.model().quantizer();
+    if (quantizer.levels().length == 0) {
+      Stored stored = ParquetBytes.of(spark, storage, sourceFolder(manifest), Columns.EMBEDDING);
+      return Compression.none(
+          samples, manifest.positions(), manifest.channels(), stored.of(samples));
+    }
+    long decoder =
+        quantizer.decoder().stream()
+            .mapToLong(name -> checkpoint.state().tensors().get(name).bytes().length)
+            .sum();
+    Stored stored = ParquetBytes.of(spark, storage, path, PerSample.CODES);
+    return Compression.of(
+        samples, manifest.positions(), manifest.channels(), usage, stored.bytes(), decoder);
+  }
+
+  private String sourceFolder(Manifest manifest) {
+    boolean cut = split.equals(Cuts.TRAIN) || split.equals(Cuts.VALIDATION);
+    String source = cut ? manifest.splits().get(0) : split;
+    return Storage.join(trained.embeddings().path(), Columns.SPLIT + "=" + source);
+  }
+
+  private void print(Summary summary, String folder) {
+    String name = trained.checkpoint().settings().quantizer().type();
+    Console.result("Split " + split + ", " + summary.samples() + " samples");
+    Console.result("");
+    Console.result(
+        "           mIoU    pixel acc  bits/vector  nominal   packed   stored  amortized");
+    line(name, summary);
+    if (summary.baseline() != null) {
+      line("baseline", summary.baseline());
+    }
+    Console.result("");
+    for (Map.Entry<String, Double> entry : summary.classIou().entrySet()) {
+      Console.result(
+          String.format(Locale.ROOT, "  IoU %-12s %.4f", entry.getKey(), entry.getValue()));
+    }
+    if (summary.codebook() != null) {
+      Console.result(
+          String.format(
+              Locale.ROOT,
+              "  codes used      %d of %d, perplexity %.1f",
+              summary.codebook().used(),
+              summary.codebook().size(),
+              summary.codebook().perplexity()));
+    }
+    Console.result("");
+    Console.result("Written: " + folder + "/summary.json, per_sample.parquet");
+  }
+
+  private static void line(String name, Summary s) {
+    Console.result(
+        String.format(
+            Locale.ROOT,
+            "%-9s  %.4f  %.4f     %-11.0f  %-8s  %-7s  %-6s  %s",
+            name,
+            s.miou(),
+            s.pixelAccuracy(),
+            s.bitsPerVector(),
+            ratio(s.compression().nominal()),
+            ratio(s.compression().packed()),
+            ratio(s.compression().stored()),
+            ratio(s.compression().amortized())));
+  }
+
+  private static String ratio(Double value) {
+    return value == null ? "-" : String.format(Locale.ROOT, value < 100 ? "%.2fx" : "%.0fx", value);
+  }
+}

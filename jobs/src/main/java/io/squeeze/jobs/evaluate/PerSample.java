@@ -1,0 +1,181 @@
+package io.squeeze.jobs.evaluate;
+
+import io.squeeze.codec.BitPacking;
+import io.squeeze.dataset.SegmentationDataset.Column;
+import io.squeeze.jobs.evaluate.Predictor.Prediction;
+import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.spark.Cuts;
+import io.squeeze.metric.ConfusionMatrix;
+import io.squeeze.train.Checkpoint;
+import io.squeeze.train.Example;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.OptionalDouble;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/** The table that shows for every sample what it kept (IoU) and what it cost (bytes). */
+public final class PerSample {
+  public static final String IOU = "iou";
+  public static final String BASELINE_IOU = "baseline_iou";
+  static final String CONFUSION = "confusion";
+  static final String BASELINE_CONFUSION = "baseline_confusion";
+  static final String CODES = "codes";
+
+  private final SparkSession spark;
+  private final Trained trained;
+
+  public PerSample(SparkSession spark, Trained trained) {
+    this.spark = spark;
+    this.trained = trained;
+  }
+
+  /** The rows of a split: train, val or one of the data set's own. */
+  public Dataset<Row> rows(String split) {
+    Checkpoint checkpoint = trained.checkpoint();
+    List<String> described =
+        trained.embeddings().manifest().columns().stream().map(Column::name).toList();
+    List<String> read =
+        new ArrayList<>(List.of(Columns.SAMPLE_ID, Columns.SPLIT, Columns.IMAGE_PATH));
+    read.addAll(described);
+    int first = read.size();
+    read.addAll(List.of(Columns.EMBEDDING, Columns.MASK));
+    Broadcast<Models> models =
+        JavaSparkContext.fromSparkContext(spark.sparkContext())
+            .broadcast(new Models(trained.forUse().checkpoint(), trained.forUse().baseline()));
+    JavaRDD<Row> rows =
+        new Cuts(spark, trained.embeddings(), checkpoint.settings().data())
+            .rows(split)
+            .select(
+                read.stream()
+                    .map(org.apache.spark.sql.functions::col)
+                    .toArray(org.apache.spark.sql.Column[]::new))
+            .toJavaRDD()
+            .mapPartitions(samples -> new Scores(models.value(), samples, first));
+    return spark.createDataFrame(rows, schema(checkpoint.classNames()));
+  }
+
+  /** What a task needs of the models; {@code baseline} may be null. */
+  private record Models(Checkpoint checkpoint, Checkpoint baseline) implements Serializable {}
+
+  private StructType schema(List<String> classes) {
+    List<StructField> fields = new ArrayList<>();
+    for (String name : List.of(Columns.SAMPLE_ID, Columns.SPLIT, Columns.IMAGE_PATH)) {
+      fields.add(Columns.text(name));
+    }
+    fields.addAll(Columns.described(trained.embeddings().manifest().columns()));
+    fields.add(field(IOU, DataTypes.DoubleType));
+    for (String name : classes) {
+      fields.add(field("iou_" + name, DataTypes.DoubleType));
+    }
+    fields.add(field("pixel_accuracy", DataTypes.DoubleType));
+    fields.add(field("float_bytes", DataTypes.IntegerType));
+    fields.add(field("packed_bytes", DataTypes.IntegerType));
+    fields.add(field(CONFUSION, new ArrayType(DataTypes.LongType, false)));
+    fields.add(field(CODES, new ArrayType(DataTypes.IntegerType, false)));
+    fields.add(field(BASELINE_IOU, DataTypes.DoubleType));
+    fields.add(field(BASELINE_CONFUSION, new ArrayType(DataTypes.LongType, false)));
+    return new StructType(fields.toArray(StructField[]::new));
+  }
+
+  private static StructField field(String name, DataType type) {
+    return DataTypes.createStructField(name, type, true);
+  }
+
+  /** Scores the rows of a partition one after the other. */
+  private static final class Scores implements Iterator<Row> {
+    private final Models models;
+    private final Iterator<Row> samples;
+    private final int described;
+    private Predictor predictor;
+    private Predictor baseline;
+
+    Scores(Models models, Iterator<Row> samples, int described) {
+      this.models = models;
+      this.samples = samples;
+      this.described = described;
+    }
+
+    @Override
+    public boolean hasNext() {
+      if (samples.hasNext()) {
+        return true;
+      }
+      if (predictor != null) {
+        predictor.close();
+        predictor = null;
+      }
+      if (baseline != null) {
+        baseline.close();
+        baseline = null;
+      }
+      return false;
+    }
+
+    @Override
+    public Row next() {
+      if (predictor == null) {
+        predictor = new Predictor(models.checkpoint());
+        baseline = models.baseline() == null ? null : new Predictor(models.baseline());
+      }
+      Row row = samples.next();
+      byte[] mask = row.getAs(Columns.MASK);
+      Example example = new Example(row.getString(0), row.getAs(Columns.EMBEDDING), mask);
+      Prediction prediction = predictor.predict(example);
+      int classes = models.checkpoint().classNames().size();
+      ConfusionMatrix matrix = ConfusionMatrix.of(classes, mask, prediction.mask());
+      List<Object> values = new ArrayList<>();
+      for (int i = 0; i < described; i++) {
+        values.add(row.get(i));
+      }
+      values.add(known(matrix.meanIou()));
+      for (int k = 0; k < classes; k++) {
+        OptionalDouble iou = matrix.iou(k);
+        values.add(iou.isPresent() ? iou.getAsDouble() : null);
+      }
+      values.add(known(matrix.pixelAccuracy()));
+      values.add(example.features().length);
+      values.add(packedBytes(prediction, example.features().length));
+      values.add(matrix.counts());
+      values.add(prediction.codes());
+      if (baseline == null) {
+        values.add(null);
+        values.add(null);
+      } else {
+        byte[] other = baseline.predict(example).mask();
+        ConfusionMatrix compared = ConfusionMatrix.of(classes, mask, other);
+        values.add(known(compared.meanIou()));
+        values.add(compared.counts());
+      }
+      return RowFactory.create(values.toArray());
+    }
+
+    private static Double known(double value) {
+      return Double.isNaN(value) ? null : value;
+    }
+
+    private int packedBytes(Prediction prediction, int floatBytes) {
+      if (prediction.codes() == null) {
+        return floatBytes;
+      }
+      int bytes = 0;
+      int[] levels = models.checkpoint().model().quantizer().levels();
+      for (int codes : levels) {
+        bytes += new BitPacking(codes).bytes(prediction.codes().length / levels.length);
+      }
+      return bytes;
+    }
+  }
+}

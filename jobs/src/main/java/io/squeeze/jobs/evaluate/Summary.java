@@ -1,0 +1,149 @@
+package io.squeeze.jobs.evaluate;
+
+import static org.apache.spark.sql.functions.avg;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.posexplode;
+import static org.apache.spark.sql.functions.sum;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.squeeze.codec.Compression;
+import io.squeeze.metric.CodeUsage;
+import io.squeeze.metric.ConfusionMatrix;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+
+/**
+ * What a split came to: the contents of summary.json.
+ *
+ * @param miou from the pooled confusion matrix
+ * @param classIou by name, without classes that occur in neither target nor prediction
+ * @param meanSampleIou mean of the samples' own IoU
+ * @param codebook null without quantization
+ * @param baseline null without a second checkpoint
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record Summary(
+    long samples,
+    double miou,
+    @JsonProperty("class_iou") Map<String, Double> classIou,
+    @JsonProperty("mean_sample_iou") Double meanSampleIou,
+    @JsonProperty("pixel_accuracy") double pixelAccuracy,
+    double precision,
+    double recall,
+    double f1,
+    @JsonProperty("bits_per_vector") double bitsPerVector,
+    Ratios compression,
+    Codebook codebook,
+    Summary baseline) {
+
+  /** Float bytes by code bytes, counted in five ways; null where there is nothing to divide by. */
+  public record Ratios(
+      Double nominal, Double packed, Double entropy, Double stored, Double amortized) {
+    static Ratios of(Compression c) {
+      return new Ratios(
+          finite(c.nominal()),
+          finite(c.packed()),
+          finite(c.entropy()),
+          finite(c.stored()),
+          finite(c.amortized()));
+    }
+
+    private static Double finite(double value) {
+      return Double.isFinite(value) ? value : null;
+    }
+  }
+
+  /** Codes over all levels, and those that occur; perplexity is the mean of the levels'. */
+  public record Codebook(long size, long used, double perplexity) {
+    static Codebook of(List<CodeUsage> levels) {
+      if (levels.isEmpty()) {
+        return null;
+      }
+      return new Codebook(
+          levels.stream().mapToLong(level -> level.counts().length).sum(),
+          levels.stream().mapToLong(CodeUsage::used).sum(),
+          levels.stream().mapToDouble(CodeUsage::perplexity).average().orElseThrow());
+    }
+  }
+
+  static Summary of(
+      long samples,
+      ConfusionMatrix matrix,
+      Double meanSampleIou,
+      List<String> classes,
+      Compression compression,
+      List<CodeUsage> usage,
+      Summary baseline) {
+    Map<String, Double> classIou = new LinkedHashMap<>();
+    for (int k = 0; k < classes.size(); k++) {
+      String name = classes.get(k);
+      matrix.iou(k).ifPresent(iou -> classIou.put(name, iou));
+    }
+    return new Summary(
+        samples,
+        matrix.meanIou(),
+        classIou,
+        meanSampleIou,
+        matrix.pixelAccuracy(),
+        matrix.precision(),
+        matrix.recall(),
+        matrix.f1(),
+        compression.bitsPerVector(),
+        Ratios.of(compression),
+        Codebook.of(usage),
+        baseline);
+  }
+
+  /** The sum of a table's confusion matrices. */
+  static ConfusionMatrix pooled(Dataset<Row> table, String column, int classes) {
+    long[] counts = new long[classes * classes];
+    table
+        .select(posexplode(col(column)))
+        .groupBy("pos")
+        .agg(sum("col"))
+        .collectAsList()
+        .forEach(row -> counts[row.getInt(0)] = row.getLong(1));
+    return new ConfusionMatrix(classes, counts);
+  }
+
+  /** The mean of a column; as decimals, whose sum no order of adding changes. */
+  static Double mean(Dataset<Row> table, String column) {
+    Row row =
+        table.agg(avg(col(column).cast("decimal(20,15)")).cast("double")).collectAsList().get(0);
+    return row.isNullAt(0) ? null : row.getDouble(0);
+  }
+
+  /** How often each code of each level occurs. */
+  static List<CodeUsage> usage(Dataset<Row> table, int[] levels) {
+    List<long[]> counts = new ArrayList<>();
+    for (int codes : levels) {
+      counts.add(new long[codes]);
+    }
+    if (levels.length > 0) {
+      table
+          .select(posexplode(col(PerSample.CODES)))
+          .groupBy(col("pos").mod(lit(levels.length)), col("col"))
+          .count()
+          .collectAsList()
+          .forEach(row -> counts.get(row.getInt(0))[row.getInt(1)] = row.getLong(2));
+    }
+    return counts.stream().map(CodeUsage::new).toList();
+  }
+
+  /** The JSON of the file. */
+  public String json() {
+    try {
+      return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(this) + "\n";
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("A summary is always JSON", e);
+    }
+  }
+}

@@ -1,0 +1,106 @@
+package io.squeeze.jobs.evaluate;
+
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.spark.Versions;
+import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.train.Checkpoint;
+import java.io.IOException;
+import java.util.Optional;
+
+/**
+ * A checkpoint, maybe one to compare it with, and the embeddings that both read.
+ *
+ * @param baseline null where there is none
+ */
+public record Trained(Checkpoint checkpoint, Checkpoint baseline, Published embeddings) {
+
+  /**
+   * Opens them.
+   *
+   * @param baselinePath null for none
+   * @param embeddingsPath null: those that the run of the checkpoint was started with
+   * @throws SqueezeException of category input if something is missing or does not fit together
+   */
+  public static Trained open(
+      HadoopStorage storage, String checkpointPath, String baselinePath, String embeddingsPath)
+      throws IOException {
+    Checkpoint checkpoint = Checkpoint.read(storage, checkpointPath);
+    warnUnfinished(checkpointPath, checkpoint);
+    String path = embeddingsPath;
+    if (path == null) {
+      Optional<Settings> run = RunFolder.of(storage, checkpointPath).settings();
+      path =
+          run.orElseThrow(
+                  () ->
+                      SqueezeException.input(
+                          "There is no config.json beside "
+                              + checkpointPath
+                              + " that says which embeddings it was trained on: set --embeddings"))
+              .embeddingsPath();
+    }
+    String where = path;
+    Published embeddings =
+        new Versions(storage, path)
+            .current()
+            .orElseThrow(
+                () -> SqueezeException.input("No embeddings in " + where + " (--embeddings)"));
+    Checkpoint baseline = baselinePath == null ? null : Checkpoint.read(storage, baselinePath);
+    check(checkpointPath, checkpoint, embeddings);
+    if (baseline != null) {
+      warnUnfinished(baselinePath, baseline);
+      check(baselinePath, baseline, embeddings);
+      String type = baseline.settings().quantizer().type();
+      if (!type.equals("none")) {
+        throw SqueezeException.configuration(
+            baselinePath
+                + " quantizes ("
+                + type
+                + "): a baseline is trained by the command baseline");
+      }
+      if (!baseline.classNames().equals(checkpoint.classNames())) {
+        throw SqueezeException.input(
+            checkpointPath
+                + " knows the classes "
+                + checkpoint.classNames()
+                + ", "
+                + baselinePath
+                + " "
+                + baseline.classNames());
+      }
+    }
+    return new Trained(checkpoint, baseline, embeddings);
+  }
+
+  private static void check(String path, Checkpoint checkpoint, Published embeddings) {
+    if (!checkpoint.backbone().equals(embeddings.manifest().backbone())) {
+      throw SqueezeException.input(
+          path
+              + " was trained on embeddings of the backbone "
+              + checkpoint.backbone()
+              + ", but "
+              + embeddings.path()
+              + " is of "
+              + embeddings.manifest().backbone()
+              + " (--embeddings)");
+    }
+  }
+
+  private static void warnUnfinished(String path, Checkpoint checkpoint) {
+    int epochs = checkpoint.settings().train().epochs();
+    // A best checkpoint is often an earlier epoch's; the last one should be the last epoch's.
+    if (checkpoint.epoch() < epochs && path.endsWith(RunFolder.LAST)) {
+      Console.warn(
+          path + " is of an unfinished run: epoch " + checkpoint.epoch() + " of " + epochs);
+    }
+  }
+
+  /** The same without what only training needs, to be sent to tasks. */
+  Trained forUse() {
+    return new Trained(
+        checkpoint.forUse(), baseline == null ? null : baseline.forUse(), embeddings);
+  }
+}
