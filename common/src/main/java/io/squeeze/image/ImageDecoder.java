@@ -18,6 +18,7 @@ import java.util.Locale;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
 import javax.imageio.event.IIOReadWarningListener;
+import javax.imageio.spi.IIORegistry;
 import javax.imageio.stream.ImageInputStream;
 import javax.imageio.stream.MemoryCacheImageInputStream;
 
@@ -30,6 +31,15 @@ import javax.imageio.stream.MemoryCacheImageInputStream;
  */
 public final class ImageDecoder {
   private final ImageSettings limits;
+
+  /** TwelveMonkeys' reader finds the JDK's beneath it only when it is registered. */
+  private static final class Jpeg {
+    static final JPEGImageReaderSpi READER = new JPEGImageReaderSpi();
+
+    static {
+      IIORegistry.getDefaultInstance().registerServiceProvider(READER);
+    }
+  }
 
   public ImageDecoder(ImageSettings limits) {
     this.limits = limits;
@@ -146,7 +156,13 @@ public final class ImageDecoder {
                 + limits.maxPixels());
       }
       String[] warning = new String[1];
-      IIOReadWarningListener listener = (source, text) -> warning[0] = String.valueOf(text);
+      IIOReadWarningListener listener =
+          (source, text) -> {
+            // A colour profile that cannot be applied leaves the pixels as they are, as PIL does.
+            if (!String.valueOf(text).contains("ICC")) {
+              warning[0] = text;
+            }
+          };
       reader.addIIOReadWarningListener(listener);
       BufferedImage image = reader.read(0);
       if (warning[0] != null) {
@@ -174,7 +190,7 @@ public final class ImageDecoder {
   private static ImageReader reader(byte[] file) throws BadSampleException {
     if (startsWith(file, 0xFF, 0xD8, 0xFF)) {
       try {
-        return new JPEGImageReaderSpi().createReaderInstance(null);
+        return Jpeg.READER.createReaderInstance(null);
       } catch (IOException e) {
         throw new IllegalStateException("Cannot create the JPEG reader", e);
       }

@@ -36,9 +36,9 @@ final class Commands {
         .customSynopsis("submit/squeeze [spark-submit options] COMMAND [options]")
         .description(
             "",
-            "Squeezes grids of image embeddings into a few bits a vector, and shows what that costs:",
-            "extract once, train a quantizer and a segmentation head, evaluate, look.",
+            "Squeezes grids of image embeddings into a few bits a vector and shows what that costs.",
             "")
+        .width(100)
         .commandListHeading("Commands, in the order of a first walk:%n")
         .footer(
             "",
@@ -62,7 +62,12 @@ final class Commands {
   }
 
   private static CommandLine command(
-      String name, List<Flag> flags, Action action, Consumer<CommandSpec> own, String... help) {
+      String name,
+      List<Flag> flags,
+      Action action,
+      Consumer<CommandSpec> own,
+      String header,
+      String... help) {
     CommandSpec[] holder = new CommandSpec[1];
     Callable<Integer> call =
         () -> {
@@ -77,6 +82,7 @@ final class Commands {
     spec.usageMessage()
         .synopsisHeading("")
         .customSynopsis("submit/squeeze [spark-submit options] " + name + " [options]")
+        .header(header)
         .description(help)
         .width(100)
         .sortOptions(false);
@@ -99,8 +105,9 @@ final class Commands {
           Arguments.declare(spec, "--count", "N", false, "Photos. Default: 240.");
           Arguments.declare(spec, "--seed", "N", false, "Seed. Default: 42.");
         },
-        "Draws a small data set of shapes in the layout of Oxford-IIIT Pet, to try every command",
-        "without a download.",
+        "Draws a small data set of shapes, to try everything without a download.",
+        "",
+        "Its layout is that of Oxford-IIIT Pet: images/, annotations/trimaps/, two lists.",
         "",
         "  submit/squeeze synthesize --out data/shapes --count 240",
         "");
@@ -138,8 +145,10 @@ final class Commands {
               "Embeddings: " + new ExtractJob(Sessions.start("extract"), settings).run().path());
         },
         spec -> {},
-        "Runs every photo through the frozen backbone once and publishes the features as Parquet,",
-        "with the rejected photos beside them. Run again, it finds them and does nothing.",
+        "Images to embeddings: every photo through the frozen backbone, once.",
+        "",
+        "Publishes the features as Parquet in PATH/v1, with the rejected photos in PATH/rejects/v1.",
+        "Run again on the same photos, it finds them and does nothing.",
         "",
         "  submit/squeeze extract --model backbone.pt --data_path pets --embeddings emb/pets",
         "");
@@ -154,9 +163,10 @@ final class Commands {
           Console.result("Checkpoint: " + new TrainJob(Sessions.start("train"), settings).run());
         },
         spec -> Arguments.declareSwitches(spec, true),
-        "Trains a quantizer and a segmentation head on embeddings; extracts them first where they",
-        "are missing. Writes last.ckpt, best.ckpt, metrics.jsonl and config.json to",
-        "OUTPUT_DIR/EXPERIMENT_NAME/.",
+        "Embeddings to a checkpoint: a quantizer and a segmentation head.",
+        "",
+        "Extracts the embeddings first where they are missing. Writes last.ckpt, best.ckpt,",
+        "metrics.jsonl and config.json to OUTPUT_DIR/EXPERIMENT_NAME/.",
         "",
         "  submit/squeeze train --embeddings emb/pets --quantizer_type vq --epochs 10",
         "");
@@ -174,8 +184,10 @@ final class Commands {
           Console.result("Checkpoint: " + new TrainJob(Sessions.start("baseline"), settings).run());
         },
         spec -> Arguments.declareSwitches(spec, false),
-        "Trains the segmentation head alone, on embeddings as they are: what a quantizer is compared",
-        "with. Its run is called segmentation_baseline unless --experiment_name says otherwise.",
+        "The segmentation head alone, on embeddings as they are.",
+        "",
+        "What a quantizer is compared with. The run is called segmentation_baseline unless",
+        "--experiment_name says otherwise.",
         "",
         "  submit/squeeze baseline --embeddings emb/pets --epochs 10",
         "");
@@ -204,8 +216,9 @@ final class Commands {
               spec, SPLIT, "NAME", false, "test, trainval, train or val. Default: test.");
           Arguments.declare(spec, EMBEDDINGS, "PATH", false, "Default: those of the run.");
         },
-        "Writes the IoU and the bytes of every sample (per_sample.parquet) and what they come to",
-        "(summary.json) to evaluation/SPLIT/ beside the checkpoint.",
+        "What every sample kept (IoU) and what it cost (bytes).",
+        "",
+        "Writes per_sample.parquet and summary.json to evaluation/SPLIT/ beside the checkpoint.",
         "",
         "  submit/squeeze evaluate --checkpoint outputs/vq_squeeze/last.ckpt \\",
         "      --baseline_checkpoint outputs/segmentation_baseline/last.ckpt",
@@ -253,7 +266,9 @@ final class Commands {
                 spec, known, "VALUE", false, "Does nothing: the checkpoint knows it.");
           }
         },
-        "Draws the samples that kept most and least: photo, ground truth, baseline, quantized, IoU.",
+        "Pictures of the samples that kept most and least.",
+        "",
+        "Columns: photo, ground truth, baseline, quantized, IoU. Only drawn samples reach the driver.",
         "",
         "  submit/squeeze visualize --vq_checkpoint outputs/vq_squeeze/last.ckpt \\",
         "      --baseline_checkpoint outputs/segmentation_baseline/last.ckpt",

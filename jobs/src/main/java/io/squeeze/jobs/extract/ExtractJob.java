@@ -7,6 +7,7 @@ import io.squeeze.dataset.Datasets;
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.jobs.extract.ExtractTask.Written;
 import io.squeeze.jobs.spark.Backbones;
+import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest;
@@ -30,6 +31,7 @@ import java.util.TreeMap;
 import java.util.UUID;
 import java.util.stream.Stream;
 import org.apache.spark.Partitioner;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
@@ -223,14 +225,19 @@ public final class ExtractJob {
     if (rejected == 0) {
       return;
     }
+    Dataset<Row> rejects = spark.read().parquet(Storage.join(place.rejects, "*.parquet"));
     Map<String, Long> codes = new TreeMap<>();
-    spark
-        .read()
-        .parquet(place.rejects)
+    rejects
         .groupBy(Schemas.CODE)
         .count()
         .collectAsList()
         .forEach(row -> codes.put(row.getString(0), row.getLong(1)));
+    rejects
+        .select(Columns.IMAGE_PATH, Schemas.STAGE, Schemas.CODE, Schemas.MESSAGE)
+        .orderBy(Columns.SAMPLE_ID)
+        .limit(5)
+        .collectAsList()
+        .forEach(row -> Console.say("  rejected: " + row.mkString(", ")));
     String what = rejected + " of " + total + " images were rejected " + codes;
     double limit = settings.data().maxBadFraction();
     if (rejected == total || rejected > limit * total) {
