@@ -8,6 +8,7 @@ import static org.apache.spark.sql.functions.sum;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.codec.Compression;
@@ -30,6 +31,17 @@ import org.apache.spark.sql.Row;
  * @param baseline null without a second checkpoint
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
+@JsonPropertyOrder({
+  "samples",
+  "miou",
+  "class_iou",
+  "mean_sample_iou",
+  "pixel_accuracy",
+  "precision",
+  "recall",
+  "f1",
+  "bits_per_vector"
+})
 public record Summary(
     long samples,
     double miou,
