@@ -1,6 +1,7 @@
 package io.squeeze.backbone;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Device;
@@ -10,6 +11,7 @@ import ai.djl.ndarray.types.Shape;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
 import io.squeeze.golden.Golden;
 import io.squeeze.image.Preprocessing;
 import io.squeeze.torch.Torch;
@@ -54,6 +56,18 @@ class VitB32Test {
       float[] expected = new Golden("vit_b_32").floats("features");
       assertThat(features).containsExactly(expected, within(2e-5f));
     }
+  }
+
+  @Test
+  void aFileThatIsNoProgramIsAClearError(@TempDir Path folder) throws Exception {
+    Torch.start(2);
+    Path file = Files.writeString(folder.resolve("notes.pt"), "no program");
+    Preprocessing preprocessing = Preprocessing.from(Settings.defaults().image());
+    BackboneFile described = BackboneFile.of("notes", file, preprocessing);
+    assertThatThrownBy(() -> TorchScriptBackbone.shared(described, file, Device.cpu()))
+        .isInstanceOf(SqueezeException.class)
+        .hasMessageContaining("as a backbone: it is no TorchScript program")
+        .hasMessageContaining("--model");
   }
 
   /** The weights of goldens/vit_b_32: the hash below, its range by the tensor's kind. */

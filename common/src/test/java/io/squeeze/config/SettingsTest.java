@@ -1,0 +1,73 @@
+package io.squeeze.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.typesafe.config.ConfigFactory;
+import io.squeeze.config.SqueezeException.Category;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class SettingsTest {
+
+  @Test
+  void theDefaultsAreTheReferences() {
+    Settings settings = Settings.defaults();
+    assertThat(settings.quantizer().codebookSize()).isEqualTo(512);
+    assertThat(settings.quantizer().bottleneckDim()).isEqualTo(64);
+    assertThat(settings.quantizer().lossWeight()).isEqualTo(0.1);
+    assertThat(settings.train().lr()).isEqualTo(1e-4);
+    assertThat(settings.train().epochs()).isEqualTo(10);
+    assertThat(settings.embeddingsPath()).isEqualTo("./outputs/embeddings/oxford_pet_vit");
+  }
+
+  @Test
+  void allProblemsAreReportedTogether() {
+    assertThatThrownBy(
+            () ->
+                Settings.load(
+                    List.of(
+                        ConfigFactory.parseString(
+                            "quantizer.codebook-size = 1, train.optimiser = sgd, train.lrr = 2"),
+                        ConfigFactory.parseMap(Map.of("train.epochs", "many")))))
+        .isInstanceOfSatisfying(
+            SqueezeException.class, e -> assertThat(e.category()).isEqualTo(Category.CONFIGURATION))
+        .hasMessageContainingAll(
+            "Invalid configuration (4 problems):",
+            "quantizer.codebook-size: 1 is not in [2, 65536]",
+            "train.optimiser: unknown key",
+            "train.lrr: unknown key, did you mean train.lr?",
+            "train.epochs: cannot read many as a value");
+  }
+
+  @Test
+  void laterOverlaysWinWithOrWithoutTheRoot() {
+    Settings settings =
+        Settings.load(
+            List.of(
+                ConfigFactory.parseString("squeeze.train.lr = 1e-3, train.epochs = 3"),
+                ConfigFactory.parseMap(Map.of("train.lr", "0.5"))));
+    assertThat(settings.train().lr()).isEqualTo(0.5);
+    assertThat(settings.train().epochs()).isEqualTo(3);
+  }
+
+  @Test
+  void aSavedConfigurationReadsBackAndDifferencesAreNamed() {
+    Settings settings = Settings.load(List.of(ConfigFactory.parseString("seed = 7")));
+    assertThat(Settings.parse(settings.json())).isEqualTo(settings);
+    assertThat(Settings.differences(Settings.defaults().modelJson(), settings.modelJson()))
+        .containsExactly("seed: is 42, asked for 7");
+    Settings elsewhere =
+        Settings.load(List.of(ConfigFactory.parseString("output.dir = /elsewhere, seed = 7")));
+    assertThat(elsewhere.modelJson()).isEqualTo(settings.modelJson());
+  }
+
+  @Test
+  void shardsComeFromTheData() {
+    TrainSettings train = Settings.defaults().train();
+    assertThat(train.shards(156, 200_000)).isEqualTo(1);
+    assertThat(train.shards(20_480, 1)).isEqualTo(10);
+    assertThat(train.shards(1000, 6_400_000)).isEqualTo(12);
+  }
+}

@@ -1,0 +1,79 @@
+package io.squeeze.dataset;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.squeeze.config.SqueezeException;
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DatasetTest {
+  private final OxfordPet pets = new OxfordPet();
+
+  @Test
+  void aSeedDrawsTheSamePicturesInTheOfficialLayout(@TempDir Path folder) throws IOException {
+    new Shapes(7).write(folder.resolve("a"), 12);
+    new Shapes(7).write(folder.resolve("b"), 12);
+    new Shapes(8).write(folder.resolve("c"), 12);
+    for (String name : List.of("images/star_2.jpg", "annotations/trimaps/star_2.png")) {
+      byte[] first = Files.readAllBytes(folder.resolve("a").resolve(name));
+      assertThat(folder.resolve("b").resolve(name)).hasBinaryContent(first);
+      assertThat(Files.readAllBytes(folder.resolve("c").resolve(name))).isNotEqualTo(first);
+    }
+    String root = pets.root(Storage.local(), folder.resolve("a").toString());
+    try (var samples = pets.samples(Storage.local(), root, "trainval")) {
+      assertThat(samples.map(SegmentationDataset.Sample::id)).contains("circle_1", "cross_2");
+    }
+    try (var images = pets.images(Storage.local(), root)) {
+      assertThat(images).hasSize(12);
+    }
+  }
+
+  @Test
+  void torchvisionsFolderInBetweenIsFound(@TempDir Path folder) throws IOException {
+    new Shapes(1).write(folder.resolve("oxford-iiit-pet"), 6);
+    assertThat(pets.root(Storage.local(), folder.toString())).endsWith("/oxford-iiit-pet");
+    assertThatThrownBy(() -> pets.root(Storage.local(), folder + "/nowhere"))
+        .isInstanceOf(SqueezeException.class)
+        .hasMessageContaining("No Oxford-IIIT Pet data")
+        .hasMessageContaining("--data_path");
+  }
+
+  @Test
+  void breedAndSpeciesComeFromTheList(@TempDir Path folder) throws IOException {
+    Files.createDirectories(folder.resolve("annotations"));
+    Files.writeString(
+        folder.resolve("annotations/trainval.txt"), "# comment\nyorkshire_terrier_9 37 2 25\n");
+    try (var samples = pets.samples(Storage.local(), folder.toString(), "trainval")) {
+      assertThat(samples.findFirst().orElseThrow().values())
+          .containsExactly("yorkshire_terrier", "dog", 37);
+    }
+    Files.writeString(folder.resolve("annotations/trainval.txt"), "../../etc/passwd 1 1 1\n");
+    assertThatThrownBy(() -> pets.samples(Storage.local(), folder.toString(), "trainval").toList())
+        .isInstanceOf(SqueezeException.class)
+        .hasMessageContaining("is not NAME CLASS SPECIES BREED");
+  }
+
+  @Test
+  void dataSetsAreFoundByNameAndByClass() {
+    assertThat(Datasets.named("oxford_pet")).isInstanceOf(OxfordPet.class);
+    assertThat(Datasets.named(OxfordPet.class.getName())).isInstanceOf(OxfordPet.class);
+    assertThatThrownBy(() -> Datasets.named("coco"))
+        .hasMessageContaining("neither one of oxford_pet nor a class");
+  }
+
+  @Test
+  void quotasAreTheLargestRemainders() {
+    Map<String, Long> sizes = new TreeMap<>(Map.of("a", 5L, "b", 5L, "c", 1L));
+    assertThat(Cut.quotas(sizes, 4)).isEqualTo(Map.of("a", 2L, "b", 2L, "c", 0L));
+    assertThat(Cut.quotas(sizes, 99)).isEqualTo(sizes);
+    assertThat(Cut.quotas(sizes, 0).values()).containsOnly(0L);
+  }
+}
