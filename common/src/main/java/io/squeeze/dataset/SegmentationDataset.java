@@ -1,5 +1,7 @@
 package io.squeeze.dataset;
 
+import io.squeeze.image.BadSampleException;
+import io.squeeze.image.Mask;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.io.Serializable;
@@ -42,6 +44,26 @@ public interface SegmentationDataset extends Serializable {
    * for a value that must not occur.
    */
   int[] labels();
+
+  /**
+   * A mask file's values as labels.
+   *
+   * @throws BadSampleException if a value must not occur
+   */
+  default Mask labelled(Mask mask) throws BadSampleException {
+    int[] meaning = labels();
+    byte[] labels = new byte[mask.data().length];
+    for (int i = 0; i < labels.length; i++) {
+      int value = mask.data()[i] & 0xFF;
+      if (meaning[value] < 0) {
+        throw new BadSampleException(
+            BadSampleException.Code.BAD_LABEL,
+            "the mask holds " + value + ", which is no label of " + name());
+      }
+      labels[i] = (byte) meaning[value];
+    }
+    return new Mask(mask.width(), mask.height(), labels);
+  }
 
   /**
    * The folder that holds the data below {@code path}, as a user may name a parent.

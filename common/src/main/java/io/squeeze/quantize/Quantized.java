@@ -1,6 +1,7 @@
 package io.squeeze.quantize;
 
 import ai.djl.ndarray.NDArray;
+import java.util.stream.LongStream;
 
 /**
  * What a quantizer makes of a batch.
@@ -10,4 +11,12 @@ import ai.djl.ndarray.NDArray;
  * @param searched [B * h * w, d], the vectors that were looked up, without gradient; null as above
  * @param loss scalar, the quantizer's own
  */
-public record Quantized(NDArray features, NDArray codes, NDArray searched, NDArray loss) {}
+public record Quantized(NDArray features, NDArray codes, NDArray searched, NDArray loss) {
+
+  /** The codes in the heap, [B * h * w * levels], level fastest; null without quantization. */
+  public int[] codeValues() {
+    return codes == null
+        ? null
+        : LongStream.of(codes.reshape(-1).toLongArray()).mapToInt(Math::toIntExact).toArray();
+  }
+}

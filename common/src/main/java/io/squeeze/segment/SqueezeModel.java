@@ -1,6 +1,7 @@
 package io.squeeze.segment;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
@@ -38,6 +39,11 @@ public final class SqueezeModel implements Serializable {
     /** The class of each pixel, int64 [B, H, W]. */
     public NDArray prediction() {
       return logits.argMax(1);
+    }
+
+    /** The same in the heap, a byte a pixel. */
+    public byte[] masks() {
+      return prediction().toType(DataType.UINT8, false).toByteArray();
     }
   }
 

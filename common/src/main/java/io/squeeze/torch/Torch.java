@@ -28,12 +28,14 @@ public final class Torch {
    *
    * <p>libtorch keeps gradient mode and the graph optimizer per thread: both are switched off here,
    * since every new thread has them on. Without the optimizer a program runs alike from its first
-   * call, so a task's numbers do not depend on what ran before it.
+   * call, so a task's numbers do not depend on what ran before it. OpenMP keeps its number of
+   * threads per thread, too: a thread that was never told would use all cores.
    *
    * @throws SqueezeException of category resource if the native library cannot be loaded
    */
   public static void start(int threads) {
     startEngine(threads);
+    JniUtils.setNumThreads(threads);
     JniUtils.setGradMode(false);
     JniUtils.setGraphExecutorOptimize(false);
   }

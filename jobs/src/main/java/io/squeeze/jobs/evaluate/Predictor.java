@@ -2,7 +2,6 @@ package io.squeeze.jobs.evaluate;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.segment.SqueezeModel.Output;
@@ -12,7 +11,6 @@ import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.Example;
 import java.util.List;
-import java.util.stream.LongStream;
 
 /**
  * Runs a trained model on one sample at a time, so that a sample's result does not depend on its
@@ -45,12 +43,7 @@ public final class Predictor implements AutoCloseable {
     try (NDManager scope = manager.newSubManager()) {
       Batch batch = Batch.of(scope, List.of(example), layout);
       Output output = model.forward(batch.features(), batch.mask(), parameters, false);
-      byte[] mask = output.prediction().toType(DataType.UINT8, false).toByteArray();
-      if (output.quantized().codes() == null) {
-        return new Prediction(mask, null);
-      }
-      long[] codes = output.quantized().codes().reshape(-1).toLongArray();
-      return new Prediction(mask, LongStream.of(codes).mapToInt(Math::toIntExact).toArray());
+      return new Prediction(output.masks(), output.quantized().codeValues());
     }
   }
 

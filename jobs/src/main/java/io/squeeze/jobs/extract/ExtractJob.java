@@ -12,6 +12,7 @@ import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.Manifest.DataFile;
+import io.squeeze.jobs.spark.ParquetFile;
 import io.squeeze.jobs.spark.Progress;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.spark.Versions;
@@ -84,7 +85,14 @@ public final class ExtractJob {
     String name = "v" + versions.next();
     String run = "_" + name + "." + UUID.randomUUID();
     Workplace place = new Workplace(name, run);
-    List<Written> written = extract(listing, dataset, root, shipped, plan, place, summary.total());
+    List<Written> written;
+    try {
+      written = extract(listing, dataset, root, shipped, plan, place, summary.total());
+    } catch (RuntimeException e) {
+      storage.delete(place.rows);
+      storage.delete(place.rejects);
+      throw e;
+    }
     checkRejects(written, place, summary.total());
     return publish(written, dataset, root, backbone, asked, place);
   }
@@ -319,7 +327,7 @@ public final class ExtractJob {
         new ArrayList<>(written.stream().map(Written::rejects).filter(Objects::nonNull).toList());
     if (files.isEmpty()) {
       String path = Storage.join(place.rejects, "none.parquet");
-      ParquetFile none = new ParquetFile(path, Schemas.rejects(), storage.configuration());
+      ParquetFile none = new ParquetFile(storage, path, Schemas.rejects());
       none.close();
     } else {
       deleteOrphans(place.rejects, files);

@@ -20,6 +20,7 @@ import io.squeeze.jobs.spark.Backbones;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest.DataFile;
+import io.squeeze.jobs.spark.ParquetFile;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.storage.Storage;
 import io.squeeze.torch.Torch;
@@ -127,29 +128,11 @@ record ExtractTask(
                 + "x"
                 + mask.height());
       }
-      Mask labels = preprocessing.crop(labels(mask));
+      Mask labels = preprocessing.crop(dataset.labelled(mask));
       return new Prepared(row, preprocessing.crop(photo), labels, photo.height(), photo.width());
     } catch (BadSampleException e) {
       throw new StagedRejection(stage, e);
     }
-  }
-
-  private Mask labels(Mask mask) throws BadSampleException {
-    int[] meaning = dataset.labels();
-    byte[] out = new byte[mask.data().length];
-    for (int i = 0; i < out.length; i++) {
-      int label = meaning[mask.data()[i] & 0xFF];
-      if (label < 0) {
-        throw new BadSampleException(
-            Code.BAD_LABEL,
-            "the mask holds "
-                + (mask.data()[i] & 0xFF)
-                + ", which is no label of "
-                + dataset.name());
-      }
-      out[i] = (byte) label;
-    }
-    return new Mask(mask.width(), mask.height(), out);
   }
 
   private void embed(NDManager manager, Backbone backbone, List<Prepared> batch, Output output)
@@ -203,9 +186,7 @@ record ExtractTask(
       this.rejectPath = rejectPath;
       this.embeddings =
           new ParquetFile(
-              Storage.join(target, path),
-              Schemas.embeddings(dataset.columns()),
-              storage.configuration());
+              storage, Storage.join(target, path), Schemas.embeddings(dataset.columns()));
     }
 
     void add(Prepared sample, byte[] features, Backbone backbone) throws IOException {
@@ -248,9 +229,7 @@ record ExtractTask(
                 + "; data.on-bad-sample = skip would list it among the rejects");
       }
       if (rejected == null) {
-        rejected =
-            new ParquetFile(
-                Storage.join(rejects, rejectPath), Schemas.rejects(), storage.configuration());
+        rejected = new ParquetFile(storage, Storage.join(rejects, rejectPath), Schemas.rejects());
       }
       Group group = rejected.row();
       group.add(Columns.SAMPLE_ID, id);

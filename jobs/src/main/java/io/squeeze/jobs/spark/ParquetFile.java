@@ -1,4 +1,4 @@
-package io.squeeze.jobs.extract;
+package io.squeeze.jobs.spark;
 
 import java.io.IOException;
 import java.security.MessageDigest;
@@ -20,13 +20,15 @@ import org.apache.parquet.schema.MessageType;
  * Writes one Parquet file and takes its digest on the way. Rows can be 6 MB, so the writer looks at
  * its memory after each few of them, where Parquet's default waits for a hundred.
  */
-final class ParquetFile implements AutoCloseable {
+public final class ParquetFile implements AutoCloseable {
   private final ParquetWriter<Group> writer;
   private final MessageType schema;
   private final Digested file;
   private long rows;
 
-  ParquetFile(String path, MessageType schema, Configuration configuration) throws IOException {
+  /** Begins a file, which must not exist. */
+  public ParquetFile(HadoopStorage storage, String path, MessageType schema) throws IOException {
+    Configuration configuration = storage.configuration();
     this.schema = schema;
     this.file = new Digested(HadoopOutputFile.fromPath(new Path(path), configuration));
     this.writer =
@@ -43,26 +45,26 @@ final class ParquetFile implements AutoCloseable {
   }
 
   /** An empty row to fill. */
-  Group row() {
+  public Group row() {
     return new SimpleGroup(schema);
   }
 
-  void write(Group row) throws IOException {
+  public void write(Group row) throws IOException {
     writer.write(row);
     rows++;
   }
 
-  long rows() {
+  public long rows() {
     return rows;
   }
 
   /** Bytes of the file; after closing. */
-  long bytes() {
+  public long bytes() {
     return file.bytes;
   }
 
   /** SHA-256 of the file, in hex; after closing. */
-  String sha256() {
+  public String sha256() {
     return HexFormat.of().formatHex(file.sha.digest());
   }
 

@@ -1,0 +1,64 @@
+package io.squeeze.jobs;
+
+import com.typesafe.config.ConfigFactory;
+import io.squeeze.config.Settings;
+import io.squeeze.dataset.Shapes;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.spark.sql.SparkSession;
+
+/** A small synthesized data set, a small backbone, and settings and sessions for them. */
+public final class Fixture {
+  private final Path folder;
+  private final Path backbone;
+
+  public Fixture(Path folder, int photos) throws IOException {
+    this.folder = folder;
+    new Shapes(3).write(folder.resolve("shapes"), photos);
+    backbone = TinyBackbone.write(folder.resolve("tiny.pt"), 1);
+  }
+
+  public Path backbone() {
+    return backbone;
+  }
+
+  public Path photos() {
+    return folder.resolve("shapes");
+  }
+
+  /** Quick training on the data set, with more settings in HOCON over it. */
+  public Settings settings(String embeddings, String more) {
+    String base =
+        """
+        model = "%s", data.path = "%s", embeddings = "%s", output.dir = "%s"
+        extract { batch-size = 4, rows-per-file = 8 }
+        quantizer { codebook-size = 16, bottleneck-dim = 8, kmeans-iterations = 3 }
+        train { epochs = 2, lr = 1e-3, averaging-frequency = 2 }
+        """
+            .formatted(backbone, photos(), folder.resolve(embeddings), folder.resolve("outputs"));
+    return Settings.load(List.of(ConfigFactory.parseString(base), ConfigFactory.parseString(more)));
+  }
+
+  /** A session on this machine. */
+  public static SparkSession local(String master) {
+    return session(master).getOrCreate();
+  }
+
+  /** A session on a cluster of two executors, each a process of its own. */
+  public static SparkSession cluster() {
+    return session("local-cluster[2,1,2048]")
+        .config("spark.executor.memory", "1g")
+        .config("spark.executor.extraClassPath", System.getProperty("java.class.path"))
+        .getOrCreate();
+  }
+
+  private static SparkSession.Builder session(String master) {
+    return SparkSession.builder()
+        .master(master)
+        .appName("test")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.hadoop.parquet.page.verify-checksum.enabled", "true");
+  }
+}
