@@ -29,7 +29,7 @@ import javax.imageio.stream.ImageOutputStream;
 public final class Shapes {
   private static final List<String> BREEDS =
       List.of("circle", "ellipse", "square", "triangle", "star", "cross");
-  private static final int BORDER = 5;
+  private static final int BORDER = 8;
 
   private final long seed;
 

@@ -56,14 +56,14 @@ public final class Cuts {
    */
   public Dataset<Row> rows(String name) {
     Manifest manifest = published.manifest();
-    boolean own = manifest.splits().contains(name);
-    if (!own && !name.equals(TRAIN) && !name.equals(VALIDATION)) {
+    boolean part = name.equals(TRAIN) || name.equals(VALIDATION);
+    if (!part && !manifest.splits().contains(name)) {
       throw SqueezeException.usage(
           "No split " + name + ": there are train, val, " + String.join(", ", manifest.splits()));
     }
-    String split = own ? name : manifest.splits().get(0);
+    String split = part ? manifest.splits().get(0) : name;
     Dataset<Row> chosen = subset(published.read(spark, split), split);
-    if (own) {
+    if (!part) {
       return chosen;
     }
     Map<String, Long> sizes = sizes(chosen);

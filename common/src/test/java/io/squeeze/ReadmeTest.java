@@ -1,0 +1,69 @@
+package io.squeeze;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.Device;
+import ai.djl.ndarray.*;
+import ai.djl.ndarray.types.Shape;
+import io.squeeze.codec.BitPacking;
+import io.squeeze.config.Settings;
+import io.squeeze.dataset.Datasets;
+import io.squeeze.dataset.SegmentationDataset;
+import io.squeeze.quantize.*;
+import io.squeeze.storage.Storage;
+import io.squeeze.torch.*;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Runs the README's Java, and holds the README to what runs here. */
+class ReadmeTest {
+  private static final Path README = Path.of("../README.md");
+
+  @Test
+  void theLibraryExampleRuns() {
+    // README: library
+    Torch.start(2); // threads of an operation
+    Quantizer vq = Quantizer.of(Settings.defaults().quantizer(), 768); // 512 codes: 9 bits
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Parameters parameters = new Parameters(manager, vq.initial(42))) {
+      NDArray features = manager.randomNormal(new Shape(4, 768, 7, 7));
+      Quantized squeezed = vq.quantize(features, parameters, false);
+      byte[] bytes = new BitPacking(512).pack(squeezed.codeValues()); // 602,112 bytes become 221
+      NDArray restored = vq.decode(squeezed.codes(), 7, 7, parameters); // [4, 768, 7, 7]
+      // README: end
+      assertThat(bytes).hasSize(221);
+      assertThat(restored.getShape()).isEqualTo(features.getShape());
+    }
+  }
+
+  @Test
+  void theDataSetExampleIsFoundByItsClass(@TempDir Path folder) throws IOException {
+    Files.writeString(folder.resolve("train.txt"), "a1\na2\n");
+    SegmentationDataset cracks = Datasets.named("io.squeeze.Cracks");
+    String root = cracks.root(Storage.local(), folder.toString());
+    assertThat(cracks.samples(Storage.local(), root, "train").map(SegmentationDataset.Sample::mask))
+        .containsExactly("label/a1.png", "label/a2.png");
+  }
+
+  @Test
+  void theReadmeShowsWhatRunsHere() throws IOException {
+    String readme = squeezed(Files.readString(README));
+    Path sources = Path.of("src/test/java/io/squeeze");
+    String here = Files.readString(sources.resolve("ReadmeTest.java"));
+    int begin = here.indexOf("// README: library\n");
+    String example = here.substring(here.indexOf('\n', begin), here.indexOf("// README: end\n"));
+    assertThat(readme).contains(squeezed(example));
+    String cracks = Files.readString(sources.resolve("Cracks.java"));
+    assertThat(readme).contains(squeezed(cracks.substring(cracks.indexOf("import"))));
+    assertThat(Files.readAllLines(README).stream().filter(line -> line.startsWith("import ")))
+        .allMatch(line -> here.contains(line) || cracks.contains(line));
+  }
+
+  /** Without spaces: the README may indent as it likes. */
+  private static String squeezed(String text) {
+    return text.replaceAll("\\s+", "");
+  }
+}
