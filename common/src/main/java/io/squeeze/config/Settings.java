@@ -84,6 +84,12 @@ public record Settings(
     return load(List.of(ConfigFactory.parseString(json)));
   }
 
+  /** The same settings but for one. */
+  public Settings with(String key, String value) {
+    return load(
+        List.of(ConfigFactory.parseString(json), ConfigFactory.parseMap(Map.of(key, value))));
+  }
+
   /** The lines "key: is X, asked for Y" for every setting in which two JSONs differ. */
   public static List<String> differences(String is, String asked) {
     Config left = ConfigFactory.parseString(is);
@@ -149,7 +155,7 @@ public record Settings(
         String nearest =
             known.stream().min(Comparator.comparingInt(k -> distance(key, k))).orElseThrow();
         boolean near = distance(key, nearest) <= Math.max(3, key.length() / 3);
-        problems.add(key + ": unknown key" + (near ? ", did you mean " + nearest + "?" : "") + "");
+        problems.add(key + ": unknown key" + (near ? ", did you mean " + nearest + "?" : ""));
       }
     }
   }

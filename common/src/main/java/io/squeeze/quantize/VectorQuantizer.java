@@ -7,6 +7,7 @@ import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Seeds;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -127,7 +128,7 @@ public final class VectorQuantizer implements Quantizer {
     int width = (int) features.getShape().get(3);
     NDArray loss;
     if (training) {
-      loss = z.sub(q).square().mean().mul((float) settings.commitment());
+      loss = z.sub(q).square().mean().mul(Torch.scalar(z.getManager(), settings.commitment()));
       q = z.add(q.sub(searched));
     } else {
       loss = z.getManager().create(0f);

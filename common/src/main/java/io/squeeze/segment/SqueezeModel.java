@@ -7,6 +7,7 @@ import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -93,6 +94,7 @@ public final class SqueezeModel implements Serializable {
    */
   public NDArray loss(Output output, NDArray mask) {
     NDArray segmentation = NativeKernels.crossEntropy(output.logits(), mask);
-    return segmentation.add(output.quantized().loss().mul((float) settings.lossWeight()));
+    NDArray weight = Torch.scalar(segmentation.getManager(), settings.lossWeight());
+    return segmentation.add(output.quantized().loss().mul(weight));
   }
 }

@@ -82,6 +82,15 @@ public final class Torch {
     return array(manager, DataType.FLOAT32, shape, b -> fill.accept(b.asFloatBuffer()));
   }
 
+  /**
+   * A float32 scalar in torch's own memory. What DJL makes of a Java number lies in a buffer of the
+   * heap's garbage collector: {@code x.mul(0.5f)} saves it for the backward pass, and a collection
+   * in between leaves a gradient times whatever lies there then.
+   */
+  public static NDArray scalar(NDManager manager, double value) {
+    return floats(manager, new Shape(), b -> b.put((float) value));
+  }
+
   /** A new array whose bytes, little endian, the consumer puts. */
   public static NDArray array(
       NDManager manager, DataType type, Shape shape, Consumer<ByteBuffer> fill) {

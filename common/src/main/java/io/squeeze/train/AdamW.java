@@ -2,7 +2,6 @@ package io.squeeze.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.TrainSettings;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
@@ -46,7 +45,7 @@ final class AdamW implements AutoCloseable {
       first.add(moments.get(ModelState.FIRST + name));
       second.add(moments.get(ModelState.SECOND + name));
     }
-    try (NDArray count = Torch.floats(manager, new Shape(), b -> b.put((float) steps))) {
+    try (NDArray count = Torch.scalar(manager, (double) steps)) {
       List<NDArray> counts = Collections.nCopies(leaves.size(), count);
       NativeKernels.adamw(leaves, gradients, first, second, counts, lr, weightDecay);
     }

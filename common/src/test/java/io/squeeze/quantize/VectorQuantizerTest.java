@@ -99,7 +99,9 @@ class VectorQuantizerTest {
       out = quantizer.quantize(x, parameters, true);
       NDArray tokens = out.features().squeeze(3).transpose(0, 2, 1);
       assertClose(tokens, golden.floats(step + "out"));
-      NDArray pull = tokens.mul(golden.array(manager, step + "R")).sum().mul(0.05f);
+      NDArray pull =
+          tokens.mul(golden.array(manager, step + "R")).sum().mul(Torch.scalar(manager, 0.05));
+      collectGarbage();
       gradients.backward(pull.add(out.loss()));
     }
     assertThat(out.codes().reshape(-1).toLongArray()).isEqualTo(golden.longs(step + "indices"));
@@ -113,6 +115,14 @@ class VectorQuantizerTest {
     }
     quantizer.update(out, parameters);
     assertClose(parameters.get("quantizer.codebook.embed"), golden.floats(step + "embed"));
+  }
+
+  /** Nothing that the backward pass needs may lie in memory that Java frees. */
+  private static void collectGarbage() {
+    System.gc();
+    for (int i = 0; i < 2000; i++) {
+      java.nio.ByteBuffer.allocateDirect(4).putFloat(0, 1e9f);
+    }
   }
 
   @Test

@@ -79,15 +79,10 @@ final class Arguments {
       switchOption(spec, UNFREEZE, "Refused: embeddings are of a frozen backbone.");
       switchOption(spec, QUANTIZER_ENABLED, "Does nothing: --quantizer_type none turns it off.");
       switchOption(spec, INITIALIZE_CODEBOOK, "Does nothing: k-means always starts the codebook.");
+      declare(spec, "--num_quantizers", "N", false, "Does nothing: for rvq, which comes later.");
     }
-    for (String name : List.of("--project_name", "--task_name")) {
-      spec.addOption(
-          OptionSpec.builder(name)
-              .type(String.class)
-              .paramLabel("NAME")
-              .description("For tracking, which comes later.")
-              .build());
-    }
+    declare(spec, "--project_name", "NAME", false, "For tracking, which comes later.");
+    declare(spec, "--task_name", "NAME", false, "For tracking, which comes later.");
   }
 
   private static void switchOption(CommandSpec spec, String name, String help) {

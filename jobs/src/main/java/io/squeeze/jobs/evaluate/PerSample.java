@@ -3,18 +3,17 @@ package io.squeeze.jobs.evaluate;
 import io.squeeze.codec.BitPacking;
 import io.squeeze.dataset.SegmentationDataset.Column;
 import io.squeeze.jobs.evaluate.Predictor.Prediction;
+import io.squeeze.jobs.evaluate.Trained.Models;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Cuts;
 import io.squeeze.metric.ConfusionMatrix;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.Example;
-import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.OptionalDouble;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -52,9 +51,7 @@ public final class PerSample {
     read.addAll(described);
     int first = read.size();
     read.addAll(List.of(Columns.EMBEDDING, Columns.MASK));
-    Broadcast<Models> models =
-        JavaSparkContext.fromSparkContext(spark.sparkContext())
-            .broadcast(new Models(trained.forUse().checkpoint(), trained.forUse().baseline()));
+    Broadcast<Models> models = trained.broadcast(spark);
     JavaRDD<Row> rows =
         new Cuts(spark, trained.embeddings(), checkpoint.settings().data())
             .rows(split)
@@ -66,9 +63,6 @@ public final class PerSample {
             .mapPartitions(samples -> new Scores(models.value(), samples, first));
     return spark.createDataFrame(rows, schema(checkpoint.classNames()));
   }
-
-  /** What a task needs of the models; {@code baseline} may be null. */
-  private record Models(Checkpoint checkpoint, Checkpoint baseline) implements Serializable {}
 
   private StructType schema(List<String> classes) {
     List<StructField> fields = new ArrayList<>();

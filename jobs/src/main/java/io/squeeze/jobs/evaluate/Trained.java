@@ -9,7 +9,11 @@ import io.squeeze.jobs.spark.Versions;
 import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
+import java.io.Serializable;
 import java.util.Optional;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.SparkSession;
 
 /**
  * A checkpoint, maybe one to compare it with, and the embeddings that both read.
@@ -98,9 +102,13 @@ public record Trained(Checkpoint checkpoint, Checkpoint baseline, Published embe
     }
   }
 
-  /** The same without what only training needs, to be sent to tasks. */
-  Trained forUse() {
-    return new Trained(
-        checkpoint.forUse(), baseline == null ? null : baseline.forUse(), embeddings);
+  /** What a task needs of the models; {@code baseline} may be null. */
+  public record Models(Checkpoint checkpoint, Checkpoint baseline) implements Serializable {}
+
+  /** Sends the models to the executors, without what only training needs. */
+  public Broadcast<Models> broadcast(SparkSession spark) {
+    Checkpoint other = baseline == null ? null : baseline.forUse();
+    return JavaSparkContext.fromSparkContext(spark.sparkContext())
+        .broadcast(new Models(checkpoint.forUse(), other));
   }
 }

@@ -79,7 +79,8 @@ public final class TrainJob {
             + validation.count()
             + " held out, embeddings "
             + embeddings.path());
-    folder.begin(settings);
+    // The full path: evaluate may be called from another folder.
+    folder.begin(settings.with("embeddings", storage.qualified(embeddings.path())));
     Map<String, HostTensor> tensors = model.initial(settings.seed());
     if (model.quantizer() instanceof VectorQuantizer quantizer) {
       new CodebookStart(settings, layout, quantizer).run(train, tensors);

@@ -15,6 +15,7 @@ import io.squeeze.image.RgbImage;
 import io.squeeze.jobs.evaluate.PerSample;
 import io.squeeze.jobs.evaluate.Predictor;
 import io.squeeze.jobs.evaluate.Trained;
+import io.squeeze.jobs.evaluate.Trained.Models;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.Cuts;
@@ -31,7 +32,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -111,9 +111,6 @@ public final class VisualizeJob {
         .toList();
   }
 
-  /** What a task needs of the models. */
-  private record Models(Checkpoint checkpoint, Checkpoint baseline) implements Serializable {}
-
   /** A drawn sample on its way to the driver. */
   private record Drawn(String id, byte[] photo, byte[] truth, byte[] baseline, byte[] quantized)
       implements Serializable {}
@@ -124,9 +121,7 @@ public final class VisualizeJob {
       return rows;
     }
     Settings trainedWith = trained.checkpoint().settings();
-    Broadcast<Models> models =
-        JavaSparkContext.fromSparkContext(spark.sparkContext())
-            .broadcast(new Models(trained.checkpoint().forUse(), trained.baseline().forUse()));
+    Broadcast<Models> models = trained.broadcast(spark);
     Photos photos = new Photos(storage, root, trainedWith.image());
     List<Drawn> drawn =
         new Cuts(spark, trained.embeddings(), trainedWith.data())
