@@ -4,7 +4,6 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import com.typesafe.config.ConfigFactory;
 import io.squeeze.backbone.Backbone;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
@@ -57,10 +56,11 @@ public final class ExtractBenchmark {
   }
 
   private static Settings settings(String model, Path folder, int round) {
-    String overlay =
-        "model = \"%s\", data.path = \"%s\", embeddings = \"%s\", extract.batch-size = %d"
-            .formatted(model, folder.resolve("shapes"), folder.resolve("e" + round), BATCH);
-    return Settings.load(List.of(ConfigFactory.parseString(overlay)));
+    return Settings.defaults()
+        .with("model", model)
+        .with("data.path", folder.resolve("shapes").toString())
+        .with("embeddings", folder.resolve("e" + round).toString())
+        .with("extract.batch-size", Integer.toString(BATCH));
   }
 
   private static double forwardAlone(SparkSession spark, Settings settings, int images, int threads)
