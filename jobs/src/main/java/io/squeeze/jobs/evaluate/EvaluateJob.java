@@ -55,6 +55,8 @@ public final class EvaluateJob {
   /** Writes per_sample.parquet and summary.json below the run's folder, and prints a table. */
   public Summary run() throws IOException {
     String folder = RunFolder.of(storage, checkpointPath).path("evaluation/" + split);
+    // The summary is written last: where it stands, the table beside it is whole and its own.
+    storage.delete(Storage.join(folder, "summary.json"));
     Dataset<Row> table = write(Storage.join(folder, "per_sample.parquet"));
     long samples = table.count();
     if (samples == 0) {

@@ -45,12 +45,12 @@ public final class ExtractJob {
   private final String base;
   private final Versions versions;
 
-  public ExtractJob(SparkSession spark, Settings settings) {
+  public ExtractJob(SparkSession spark, Settings settings) throws IOException {
     this.spark = spark;
     this.settings = settings;
     this.storage = new HadoopStorage(spark);
-    this.base = settings.embeddingsPath();
-    this.versions = new Versions(storage, base);
+    this.versions = new Versions(storage, settings.embeddingsPath());
+    this.base = versions.base();
   }
 
   /**

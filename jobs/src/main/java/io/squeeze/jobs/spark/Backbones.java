@@ -14,6 +14,7 @@ import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.Optional;
 import org.apache.spark.SparkFiles;
 import org.apache.spark.sql.SparkSession;
 
@@ -58,10 +59,8 @@ public final class Backbones {
         throw SqueezeException.configuration(
             "No backbone at " + model + ": set --model to vit or to a TorchScript file");
       }
-      String qualified = storage.qualified(model);
-      return qualified.startsWith("file:")
-          ? Path.of(java.net.URI.create(qualified.replace(" ", "%20")))
-          : download(storage, qualified);
+      Optional<Path> local = storage.local(model);
+      return local.isPresent() ? local.get() : download(storage, model);
     } catch (IOException e) {
       throw SqueezeException.input("Cannot read the backbone " + model + ": " + e.getMessage(), e);
     }

@@ -5,8 +5,10 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.EnumSet;
+import java.util.Optional;
 import java.util.Spliterator;
 import java.util.Spliterators;
 import java.util.stream.Stream;
@@ -37,9 +39,23 @@ public final class HadoopStorage implements Storage {
     return configuration.value();
   }
 
-  /** The full form of a path: a relative one is taken from the working directory. */
+  /**
+   * The full form of a path, the same on every machine: a relative one is taken from the driver's
+   * working directory. The scheme is left out only where it is {@code file} and Hadoop's default.
+   */
   public String qualified(String path) throws IOException {
-    return system(path).makeQualified(new Path(path)).toString();
+    URI uri = system(path).makeQualified(new Path(path)).toUri();
+    URI standard = FileSystem.getDefaultUri(configuration());
+    boolean plain = "file".equals(uri.getScheme()) && "file".equals(standard.getScheme());
+    return plain ? uri.getPath() : new Path(uri).toString();
+  }
+
+  /** The same path for Java, where it lies on this machine's disk. */
+  public Optional<java.nio.file.Path> local(String path) throws IOException {
+    URI uri = system(path).makeQualified(new Path(path)).toUri();
+    return "file".equals(uri.getScheme())
+        ? Optional.of(java.nio.file.Path.of(uri.getPath()))
+        : Optional.empty();
   }
 
   @Override

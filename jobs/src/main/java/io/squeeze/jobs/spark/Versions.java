@@ -24,9 +24,14 @@ public final class Versions {
   private final String base;
 
   /** The versions below a path. */
-  public Versions(HadoopStorage storage, String base) {
+  public Versions(HadoopStorage storage, String base) throws IOException {
     this.storage = storage;
-    this.base = base;
+    this.base = storage.qualified(base);
+  }
+
+  /** The full path of the data set. */
+  public String base() {
+    return base;
   }
 
   /**

@@ -80,7 +80,7 @@ public final class TrainJob {
             + " held out, embeddings "
             + embeddings.path());
     // The full path: evaluate may be called from another folder.
-    folder.begin(settings.with("embeddings", storage.qualified(embeddings.path())));
+    folder.begin(settings.with("embeddings", embeddings.path()));
     Map<String, HostTensor> tensors = model.initial(settings.seed());
     if (model.quantizer() instanceof VectorQuantizer quantizer) {
       new CodebookStart(settings, layout, quantizer).run(train, tensors);

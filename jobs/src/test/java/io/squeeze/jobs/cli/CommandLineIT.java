@@ -36,8 +36,19 @@ class CommandLineIT {
     home = Files.createDirectory(folder.resolve("my work"));
     TinyBackbone.write(home.resolve("tiny.pt"), 1);
     assertThat(squeeze("synthesize", "--out", "shapes", "--count", "36").code()).isZero();
+    // Two executors in folders of their own: relative paths must mean the user's.
     Run extracted =
-        squeeze("extract", "--model", "tiny.pt", "--data-path=shapes", "--embeddings", "emb");
+        squeeze(
+            "--master",
+            "local-cluster[2,1,2048]",
+            "--conf",
+            "spark.executor.memory=1g",
+            "extract",
+            "--model",
+            "tiny.pt",
+            "--data-path=shapes",
+            "--embeddings",
+            "emb");
     assertThat(extracted.code()).as(extracted.err()).isZero();
   }
 
@@ -189,7 +200,7 @@ class CommandLineIT {
     assertThat(home.resolve("cut/v1/_manifest.json")).doesNotExist();
     Run again = squeeze(args);
     assertThat(again.code()).as(again.err()).isZero();
-    assertThat(again.out()).contains("Embeddings: cut/v");
+    assertThat(again.out()).contains("/my work/cut/v");
     assertThat(again.err()).contains("{test=12, trainval=24} rows");
   }
 
