@@ -4,7 +4,6 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
@@ -151,10 +150,5 @@ public final class NativeKernels {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-  }
-
-  /** int64 from the bytes of labels: [n] uint8. */
-  public static NDArray asIndices(NDArray bytes) {
-    return bytes.toType(DataType.INT64, false);
   }
 }

@@ -13,6 +13,7 @@ import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.Manifest.DataFile;
 import io.squeeze.jobs.spark.ParquetFile;
+import io.squeeze.jobs.spark.PartitionInKey;
 import io.squeeze.jobs.spark.Progress;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.spark.Versions;
@@ -31,7 +32,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.stream.Stream;
-import org.apache.spark.Partitioner;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -170,54 +170,27 @@ public final class ExtractJob {
             root,
             shipped.file().name(),
             Storage.join(base, place.name)));
+    List<Written> written;
+    double seconds;
     try (Progress progress = new Progress("extract", "images", total, seen::value)) {
-      List<Written> written =
+      written =
           listing
               .rows()
               .toJavaRDD()
               .mapToPair(row -> new scala.Tuple2<>(plan.key(row.getInt(0), row.getLong(1)), row))
-              .repartitionAndSortWithinPartitions(new ByFile(plan.files()))
+              .repartitionAndSortWithinPartitions(new PartitionInKey(plan.files()))
               .mapPartitions(task)
               .collect();
-      Console.say(
-          String.format(
-              Locale.ROOT,
-              "Extracted %d images in %.1f s, %.1f images/s",
-              total,
-              progress.seconds(),
-              total / progress.seconds()));
-      return written;
+      seconds = progress.seconds();
     }
-  }
-
-  /** One partition for each file. */
-  private static final class ByFile extends Partitioner {
-    private static final long serialVersionUID = 1L;
-    private final int files;
-
-    ByFile(int files) {
-      this.files = files;
-    }
-
-    @Override
-    public int numPartitions() {
-      return files;
-    }
-
-    @Override
-    public int getPartition(Object key) {
-      return FilePlan.file((Long) key);
-    }
-
-    @Override
-    public boolean equals(Object other) {
-      return other instanceof ByFile file && file.files == files;
-    }
-
-    @Override
-    public int hashCode() {
-      return files;
-    }
+    Console.say(
+        String.format(
+            Locale.ROOT,
+            "Extracted %d images in %.1f s, %.1f images/s",
+            total,
+            seconds,
+            total / seconds));
+    return written;
   }
 
   private static long rejected(List<Written> written) {

@@ -1,9 +1,11 @@
 package io.squeeze.jobs.extract;
 
 import io.squeeze.config.ExtractSettings;
+import io.squeeze.jobs.spark.PartitionInKey;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -28,15 +30,11 @@ record FilePlan(List<String> splits, List<Long> rowsPerFile, List<Integer> first
     return new FilePlan(splits, rowsPerFile, firstFile, files);
   }
 
-  /** The file in the high half, the place within it in the low half: sorts as the list does. */
+  /** The file and the place within it: sorts as the list does. */
   long key(int split, long ordinal) {
     long perFile = rowsPerFile.get(split);
     long file = firstFile.get(split) + ordinal / perFile;
-    return file << 32 | ordinal % perFile;
-  }
-
-  static int file(long key) {
-    return (int) (key >>> 32);
+    return PartitionInKey.key(file, ordinal % perFile);
   }
 
   /** The split of a file. */
@@ -52,6 +50,7 @@ record FilePlan(List<String> splits, List<Long> rowsPerFile, List<Integer> first
   String path(int file, long attempt) {
     int split = split(file);
     int number = file - firstFile.get(split);
-    return String.format("split=%s/part-%06d-%d.parquet", splits.get(split), number, attempt);
+    return String.format(
+        Locale.ROOT, "split=%s/part-%06d-%d.parquet", splits.get(split), number, attempt);
   }
 }

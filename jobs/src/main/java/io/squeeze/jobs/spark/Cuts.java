@@ -10,7 +10,9 @@ import io.squeeze.config.DataSettings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Cut;
 import io.squeeze.jobs.spark.Versions.Published;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Column;
@@ -40,6 +42,7 @@ public final class Cuts {
   private final SparkSession spark;
   private final Published published;
   private final DataSettings data;
+  private final Set<String> warned = new HashSet<>();
 
   /** The cuts that the settings ask for. */
   public Cuts(SparkSession spark, Published published, DataSettings data) {
@@ -82,7 +85,7 @@ public final class Cuts {
     Map<String, Long> sizes = sizes(rows);
     long total = sizes.values().stream().mapToLong(Long::longValue).sum();
     if (asked >= total) {
-      if (asked > total) {
+      if (asked > total && warned.add(split)) {
         Console.warn(
             "data.subset-size is "
                 + asked

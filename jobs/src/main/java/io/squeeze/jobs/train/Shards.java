@@ -3,9 +3,9 @@ package io.squeeze.jobs.train;
 import io.squeeze.dataset.Cut;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Cuts;
+import io.squeeze.jobs.spark.PartitionInKey;
 import io.squeeze.train.Example;
 import java.util.Arrays;
-import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -28,9 +28,10 @@ record Shards(JavaRDD<Example> examples, long count, int parts) {
             .mapToPair(
                 row -> {
                   Example example = new Example(row.getString(0), row.getAs(1), row.getAs(2));
-                  return new Tuple2<>(part(bounds, seed, purpose, example.id()), example);
+                  int part = part(bounds, seed, purpose, example.id());
+                  return new Tuple2<>(PartitionInKey.key(part, 0), example);
                 })
-            .partitionBy(new ByPart(parts))
+            .partitionBy(new PartitionInKey(parts))
             .values()
             .persist(StorageLevel.MEMORY_AND_DISK());
     return new Shards(examples, count, parts);
@@ -44,34 +45,5 @@ record Shards(JavaRDD<Example> examples, long count, int parts) {
   /** Samples of one group. */
   long size(int part) {
     return count * (part + 1) / parts - count * part / parts;
-  }
-
-  private static final class ByPart extends Partitioner {
-    private static final long serialVersionUID = 1L;
-    private final int parts;
-
-    ByPart(int parts) {
-      this.parts = parts;
-    }
-
-    @Override
-    public int numPartitions() {
-      return parts;
-    }
-
-    @Override
-    public int getPartition(Object key) {
-      return (Integer) key;
-    }
-
-    @Override
-    public boolean equals(Object other) {
-      return other instanceof ByPart part && part.parts == parts;
-    }
-
-    @Override
-    public int hashCode() {
-      return parts;
-    }
   }
 }
