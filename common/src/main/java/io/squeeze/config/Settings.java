@@ -108,10 +108,25 @@ public record Settings(
         : "unset";
   }
 
-  /** What a model depends on: {@link #json()} without folders and what is made from the model. */
-  public String modelJson() {
+  /**
+   * What training depends on beside its embeddings: {@link #json()} without folders, without what
+   * made the embeddings (their manifest knows that), without what is made from the model.
+   */
+  public String trainingJson() {
     Config config = ConfigFactory.parseString(json);
-    for (String path : List.of("output", "visualize", "extract", "embeddings", "data.path")) {
+    for (String path :
+        List.of(
+            "model",
+            "weights",
+            "embeddings",
+            "image",
+            "extract",
+            "data.dataset",
+            "data.path",
+            "data.on-bad-sample",
+            "data.max-bad-fraction",
+            "output",
+            "visualize")) {
       config = config.withoutPath(path);
     }
     return config.root().render(ConfigRenderOptions.concise());

@@ -23,7 +23,7 @@ import java.util.Map;
  * A state with all that is needed to use it again, as a safetensors file: nothing is guessed from a
  * file's name.
  *
- * @param config {@link Settings#modelJson()} of the run: no path, so that a run's bytes do not
+ * @param config {@link Settings#trainingJson()} of the run: no path, so that a run's bytes do not
  *     depend on where it ran
  * @param classNames of the head's outputs, in order
  * @param palette their colours, 0xRRGGBB

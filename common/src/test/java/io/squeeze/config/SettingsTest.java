@@ -56,11 +56,11 @@ class SettingsTest {
   void aSavedConfigurationReadsBackAndDifferencesAreNamed() {
     Settings settings = Settings.load(List.of(ConfigFactory.parseString("seed = 7")));
     assertThat(Settings.parse(settings.json())).isEqualTo(settings);
-    assertThat(Settings.differences(Settings.defaults().modelJson(), settings.modelJson()))
+    assertThat(Settings.differences(Settings.defaults().trainingJson(), settings.trainingJson()))
         .containsExactly("seed: is 42, asked for 7");
     Settings elsewhere =
         Settings.load(List.of(ConfigFactory.parseString("output.dir = /elsewhere, seed = 7")));
-    assertThat(elsewhere.modelJson()).isEqualTo(settings.modelJson());
+    assertThat(elsewhere.trainingJson()).isEqualTo(settings.trainingJson());
   }
 
   @Test

@@ -164,7 +164,7 @@ class LocalTrainerTest {
     Checkpoint checkpoint =
         new Checkpoint(
             start(),
-            SETTINGS.modelJson(),
+            SETTINGS.trainingJson(),
             LAYOUT,
             List.of("a", "b", "c"),
             List.of(1, 2, 3),
@@ -185,7 +185,7 @@ class LocalTrainerTest {
     try (OutputStream out = Files.newOutputStream(file)) {
       new Checkpoint(
               new ModelState(fewer),
-              SETTINGS.modelJson(),
+              SETTINGS.trainingJson(),
               LAYOUT,
               List.of("a", "b", "c"),
               List.of(1, 2, 3),

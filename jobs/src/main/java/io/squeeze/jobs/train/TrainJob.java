@@ -53,11 +53,11 @@ public final class TrainJob {
    * @throws SqueezeException of category configuration if another run is in the folder
    */
   public String run() throws IOException {
-    if (finished()) {
+    Published embeddings = embeddings();
+    if (finished(embeddings)) {
       Console.say("Trained already: " + folder.path(RunFolder.LAST) + ", nothing to do");
       return folder.path(RunFolder.LAST);
     }
-    Published embeddings = embeddings();
     Manifest manifest = embeddings.manifest();
     Batch.Layout layout =
         new Batch.Layout(
@@ -117,12 +117,18 @@ public final class TrainJob {
     }
   }
 
-  private boolean finished() throws IOException {
+  private boolean finished(Published embeddings) throws IOException {
     Optional<Checkpoint> last = folder.last();
     if (last.isEmpty()) {
       return false;
     }
-    List<String> differences = Settings.differences(last.get().config(), settings.modelJson());
+    List<String> differences =
+        new ArrayList<>(Settings.differences(last.get().config(), settings.trainingJson()));
+    String trained = folder.settings().map(Settings::embeddings).orElse("unknown");
+    String backbone = embeddings.manifest().backbone();
+    if (!trained.equals(embeddings.path()) || !last.get().backbone().equals(backbone)) {
+      differences.add("embeddings: is " + trained + ", asked for " + embeddings.path());
+    }
     if (!differences.isEmpty()) {
       throw SqueezeException.configuration(
           "Another run lies in "
@@ -195,7 +201,7 @@ public final class TrainJob {
       Checkpoint checkpoint =
           new Checkpoint(
               state,
-              settings.modelJson(),
+              settings.trainingJson(),
               layout,
               classes.names(),
               classes.palette(),

@@ -10,8 +10,8 @@ import io.squeeze.dataset.Datasets;
 import io.squeeze.image.BadSampleException;
 import io.squeeze.image.ImageDecoder;
 import io.squeeze.image.Mask;
-import io.squeeze.image.Preprocessing;
 import io.squeeze.image.RgbImage;
+import io.squeeze.image.SquareCrop;
 import io.squeeze.jobs.evaluate.PerSample;
 import io.squeeze.jobs.evaluate.Predictor;
 import io.squeeze.jobs.evaluate.Trained;
@@ -122,7 +122,14 @@ public final class VisualizeJob {
     }
     Settings trainedWith = trained.checkpoint().settings();
     Broadcast<Models> models = trained.broadcast(spark);
-    Photos photos = new Photos(storage, root, trainedWith.image());
+    int side = trained.embeddings().manifest().size();
+    Map<String, String> extracted = trained.embeddings().manifest().settings();
+    ImageSettings limits =
+        Settings.defaults()
+            .with("image.max-pixels", extracted.get("image.max-pixels"))
+            .with("image.max-bytes", extracted.get("image.max-bytes"))
+            .image();
+    Photos photos = new Photos(storage, root, limits, side);
     List<Drawn> drawn =
         new Cuts(spark, trained.embeddings(), trainedWith.data())
             .rows(split)
@@ -131,7 +138,6 @@ public final class VisualizeJob {
             .toJavaRDD()
             .mapPartitions(samples -> drawAll(models.value(), photos, samples))
             .collect();
-    int side = trained.embeddings().manifest().size();
     for (Drawn d : drawn) {
       Ranked ranked = chosen.get(d.id());
       rows.put(
@@ -149,13 +155,13 @@ public final class VisualizeJob {
   }
 
   /** Reads photos again, since embeddings do not keep them. */
-  private record Photos(HadoopStorage storage, String root, ImageSettings image)
+  private record Photos(HadoopStorage storage, String root, ImageSettings limits, int side)
       implements Serializable {
     byte[] crop(String path) {
-      ImageDecoder decoder = new ImageDecoder(image);
+      ImageDecoder decoder = new ImageDecoder(limits);
       try {
         byte[] file = decoder.read(storage, Storage.join(root, path));
-        return Preprocessing.from(image).crop(decoder.decodeRgb(file)).data();
+        return new SquareCrop(side).apply(decoder.decodeRgb(file)).data();
       } catch (BadSampleException e) {
         throw SqueezeException.input(
             "Cannot read the photo "

@@ -168,6 +168,11 @@ class TrainIT {
               e -> assertThat(e.category()).isEqualTo(Category.CONFIGURATION))
           .hasMessageContaining("train.lr: is 0.001, asked for 9");
 
+      new ExtractJob(spark, fixture.settings("e-again-2", "")).run();
+      assertThatThrownBy(() -> new TrainJob(spark, fixture.settings("e-again-2", name)).run())
+          .hasMessageContaining("embeddings: is ")
+          .hasMessageContaining("e-again-2/v1");
+
       Checkpoint finished = Checkpoint.read(Storage.local(), last.toString());
       try (var out = Files.newOutputStream(last)) {
         new Checkpoint(
