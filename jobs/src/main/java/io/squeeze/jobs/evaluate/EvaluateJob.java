@@ -75,7 +75,7 @@ public final class EvaluateJob {
     new PerSample(spark, trained).rows(split).write().option("compression", "zstd").parquet(fresh);
     storage.delete(path);
     storage.move(fresh, path);
-    return spark.read().parquet(path);
+    return spark.read().parquet(HadoopStorage.literal(storage.qualified(path)));
   }
 
   private Summary summary(Dataset<Row> table, long samples, String path) throws IOException {

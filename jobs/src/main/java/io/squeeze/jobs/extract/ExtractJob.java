@@ -206,7 +206,8 @@ public final class ExtractJob {
     if (rejected == 0) {
       return;
     }
-    Dataset<Row> rejects = spark.read().parquet(Storage.join(place.rejects, "*.parquet"));
+    Dataset<Row> rejects =
+        spark.read().parquet(Storage.join(HadoopStorage.literal(place.rejects), "*.parquet"));
     Map<String, Long> codes = new TreeMap<>();
     rejects
         .groupBy(Schemas.CODE)

@@ -50,6 +50,11 @@ public final class HadoopStorage implements Storage {
     return plain ? uri.getPath() : new Path(uri).toString();
   }
 
+  /** A path for Spark's readers, which take brackets and stars for patterns. */
+  public static String literal(String path) {
+    return path.replaceAll("([\\[\\]{}*?\\\\])", "\\\\$1");
+  }
+
   /** The same path for Java, where it lies on this machine's disk. */
   public Optional<java.nio.file.Path> local(String path) throws IOException {
     URI uri = system(path).makeQualified(new Path(path)).toUri();

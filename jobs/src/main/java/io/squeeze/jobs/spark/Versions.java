@@ -43,7 +43,10 @@ public final class Versions {
 
     /** The rows, by the declared schema. */
     public Dataset<Row> read(SparkSession spark) {
-      return spark.read().schema(Columns.embeddings(manifest.columns())).parquet(path);
+      return spark
+          .read()
+          .schema(Columns.embeddings(manifest.columns()))
+          .parquet(HadoopStorage.literal(path));
     }
 
     /** The rows of one of the data set's splits. */

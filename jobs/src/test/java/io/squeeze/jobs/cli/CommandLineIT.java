@@ -20,9 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/**
- * submit/squeeze as a user runs it: a process of its own, from a folder with a space in its name.
- */
+/** submit/squeeze as a user runs it: a process of its own, from a folder with an awkward name. */
 @Timeout(300)
 class CommandLineIT {
   private static final Path SQUEEZE = Path.of("../submit/squeeze").toAbsolutePath().normalize();
@@ -33,7 +31,7 @@ class CommandLineIT {
 
   @BeforeAll
   static void synthesize() throws Exception {
-    home = Files.createDirectory(folder.resolve("my work"));
+    home = Files.createDirectory(folder.resolve("my [new] work"));
     TinyBackbone.write(home.resolve("tiny.pt"), 1);
     assertThat(squeeze("synthesize", "--out", "shapes", "--count", "36").code()).isZero();
     // Two executors in folders of their own: relative paths must mean the user's.
@@ -200,7 +198,7 @@ class CommandLineIT {
     assertThat(home.resolve("cut/v1/_manifest.json")).doesNotExist();
     Run again = squeeze(args);
     assertThat(again.code()).as(again.err()).isZero();
-    assertThat(again.out()).contains("/my work/cut/v");
+    assertThat(again.out()).contains("/my [new] work/cut/v");
     assertThat(again.err()).contains("{test=12, trainval=24} rows");
   }
 
