@@ -53,6 +53,6 @@ public final class Cracks implements SegmentationDataset {
 
   @Override
   public Stream<String> images(Storage storage, String root) throws IOException {
-    return storage.list(Storage.join(root, "img")).map(e -> "img/" + new File(e.path()).getName());
+    return storage.list(Storage.join(root, "img")).map(e -> "img/" + e.name());
   }
 }

@@ -95,7 +95,7 @@ public final class OxfordPet implements SegmentationDataset {
   public Stream<String> images(Storage storage, String root) throws IOException {
     return storage
         .list(Storage.join(root, "images"))
-        .map(entry -> "images/" + entry.path().substring(entry.path().lastIndexOf('/') + 1))
+        .map(entry -> "images/" + entry.name())
         // The official archive carries a few MATLAB files between the photos.
         .filter(path -> path.endsWith(".jpg"));
   }

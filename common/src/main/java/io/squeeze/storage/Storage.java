@@ -12,7 +12,13 @@ import java.util.stream.Stream;
 public interface Storage extends Serializable {
 
   /** One file of a folder: its full path and its length in bytes. */
-  record Entry(String path, long length) {}
+  record Entry(String path, long length) {
+
+    /** The file's name, without its folder. */
+    public String name() {
+      return path.substring(path.lastIndexOf('/') + 1);
+    }
+  }
 
   /**
    * Opens a file for reading.

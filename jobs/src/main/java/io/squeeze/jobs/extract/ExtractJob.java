@@ -297,8 +297,7 @@ public final class ExtractJob {
 
   /** The table of rejects stands beside the version, empty where nothing was rejected. */
   private void publishRejects(List<Written> written, Workplace place) throws IOException {
-    List<DataFile> files =
-        new ArrayList<>(written.stream().map(Written::rejects).filter(Objects::nonNull).toList());
+    List<DataFile> files = written.stream().map(Written::rejects).filter(Objects::nonNull).toList();
     if (files.isEmpty()) {
       String path = Storage.join(place.rejects, "none.parquet");
       ParquetFile none = new ParquetFile(storage, path, Schemas.rejects());
@@ -318,7 +317,7 @@ public final class ExtractJob {
     for (String below : folders) {
       List<String> names;
       try (Stream<Storage.Entry> entries = storage.list(Storage.join(folder, below))) {
-        names = entries.map(e -> e.path().substring(e.path().lastIndexOf('/') + 1)).toList();
+        names = entries.map(Storage.Entry::name).toList();
       }
       for (String name : names) {
         if (!kept.contains(below + name) && !name.startsWith(".")) {

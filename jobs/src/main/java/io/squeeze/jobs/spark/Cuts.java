@@ -44,6 +44,9 @@ public final class Cuts {
   private final DataSettings data;
   private final Set<String> warned = new HashSet<>();
 
+  /** What is held out, once it was asked for: train and val are two sides of one cut. */
+  private Cut validation;
+
   /** The cuts that the settings ask for. */
   public Cuts(SparkSession spark, Published published, DataSettings data) {
     this.spark = spark;
@@ -69,11 +72,12 @@ public final class Cuts {
     if (!part) {
       return chosen;
     }
-    Map<String, Long> sizes = sizes(chosen);
-    long total = sizes.values().stream().mapToLong(Long::longValue).sum();
-    long held = Math.round(total * data.valFraction());
-    Cut cut = cut(chosen, "validation", Cut.quotas(sizes, held));
-    Column taken = takes(cut);
+    if (validation == null) {
+      Map<String, Long> sizes = sizes(chosen);
+      long held = Math.round(total(sizes) * data.valFraction());
+      validation = cut(chosen, "validation", Cut.quotas(sizes, held));
+    }
+    Column taken = takes(validation);
     return chosen.where(name.equals(VALIDATION) ? taken : taken.equalTo(false));
   }
 
@@ -83,7 +87,7 @@ public final class Cuts {
     }
     long asked = data.subsetSize().getAsInt();
     Map<String, Long> sizes = sizes(rows);
-    long total = sizes.values().stream().mapToLong(Long::longValue).sum();
+    long total = total(sizes);
     if (asked >= total) {
       if (asked > total && warned.add(split)) {
         Console.warn(
@@ -107,6 +111,10 @@ public final class Cuts {
         .collectAsList()
         .forEach(row -> sizes.put(row.getString(0), row.getLong(1)));
     return sizes;
+  }
+
+  private static long total(Map<String, Long> sizes) {
+    return sizes.values().stream().mapToLong(Long::longValue).sum();
   }
 
   /** The last place that each stratum's quota reaches. */

@@ -90,10 +90,7 @@ public final class Versions {
     Map<String, Long> found = new HashMap<>();
     for (String folder : storage.folders(path).toList()) {
       try (Stream<Storage.Entry> entries = storage.list(Storage.join(path, folder))) {
-        entries.forEach(
-            e ->
-                found.put(
-                    folder + "/" + e.path().substring(e.path().lastIndexOf('/') + 1), e.length()));
+        entries.forEach(e -> found.put(folder + "/" + e.name(), e.length()));
       }
     }
     for (Manifest.DataFile expected : manifest.files()) {
