@@ -27,6 +27,9 @@ public interface Storage extends Serializable {
    */
   InputStream open(String path) throws IOException;
 
+  /** Opens a file for reading at any position; errors as for {@link #open}. */
+  RandomReader openRandom(String path) throws IOException;
+
   /** Length in bytes. */
   long length(String path) throws IOException;
 
@@ -54,6 +57,11 @@ public interface Storage extends Serializable {
     @Override
     public InputStream open(String path) throws IOException {
       return Files.newInputStream(Path.of(path));
+    }
+
+    @Override
+    public RandomReader openRandom(String path) throws IOException {
+      return RandomReader.local(Path.of(path));
     }
 
     @Override

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.storage.RandomReader;
 import java.io.DataInputStream;
 import java.io.EOFException;
 import java.io.IOException;
@@ -72,45 +73,83 @@ public record Safetensors(Map<String, HostTensor> tensors, Map<String, String> m
   public static Safetensors read(InputStream stream, String name, long size) throws IOException {
     DataInputStream in = new DataInputStream(stream);
     try {
-      long headerLength = Long.reverseBytes(in.readLong());
-      if (headerLength < 2 || headerLength > MAX_HEADER || headerLength > size - 8) {
-        throw invalid(name, "its header would be " + headerLength + " of " + size + " bytes");
+      int headerLength = headerLength(Long.reverseBytes(in.readLong()), name, size);
+      Header header = Header.parse(in.readNBytes(headerLength), name, size - 8 - headerLength);
+      Map<String, HostTensor> tensors = new LinkedHashMap<>();
+      for (Place place : header.places()) {
+        byte[] data = new byte[(int) HostTensor.byteSize(place.type(), place.shape())];
+        in.readFully(data);
+        tensors.put(place.name(), new HostTensor(place.type(), place.shape(), data));
       }
-      JsonNode header = JSON.readTree(in.readNBytes((int) headerLength));
-      long dataLength = size - 8 - headerLength;
+      return new Safetensors(tensors, header.metadata());
+    } catch (EOFException e) {
+      throw invalid(name, "it ends early");
+    }
+  }
+
+  /** The tensors of a file, read when they are written. */
+  static Map<String, TensorSource> lazy(RandomReader file, String name) throws IOException {
+    byte[] first = new byte[8];
+    file.readFully(0, first, 0, 8);
+    long length = ByteBuffer.wrap(first).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    byte[] json = new byte[headerLength(length, name, file.length())];
+    file.readFully(8, json, 0, json.length);
+    long data = 8L + json.length;
+    Map<String, TensorSource> tensors = new LinkedHashMap<>();
+    for (Place place : Header.parse(json, name, file.length() - data).places()) {
+      tensors.put(
+          place.name(),
+          FileTensor.contiguous(file, data + place.begin(), place.type(), place.shape()));
+    }
+    return tensors;
+  }
+
+  private static int headerLength(long length, String name, long size) {
+    if (length < 2 || length > MAX_HEADER || length > size - 8) {
+      throw invalid(name, "its header would be " + length + " of " + size + " bytes");
+    }
+    return (int) length;
+  }
+
+  /** Where a tensor lies behind the header. */
+  private record Place(String name, ElementType type, long[] shape, long begin) {}
+
+  private record Header(List<Place> places, Map<String, String> metadata) {
+
+    /** Checks that the tensors cover the data without gaps. */
+    static Header parse(byte[] json, String name, long dataLength) throws IOException {
       Map<String, String> metadata = new LinkedHashMap<>();
       List<Map.Entry<String, JsonNode>> entries = new ArrayList<>();
-      for (var fields = header.fields(); fields.hasNext(); ) {
-        Map.Entry<String, JsonNode> field = fields.next();
-        if (field.getKey().equals("__metadata__")) {
-          metadata.putAll(
-              JSON.convertValue(field.getValue(), new TypeReference<Map<String, String>>() {}));
-        } else {
-          entries.add(field);
+      try {
+        for (var fields = JSON.readTree(json).fields(); fields.hasNext(); ) {
+          Map.Entry<String, JsonNode> field = fields.next();
+          if (field.getKey().equals("__metadata__")) {
+            metadata.putAll(
+                JSON.convertValue(field.getValue(), new TypeReference<Map<String, String>>() {}));
+          } else {
+            entries.add(field);
+          }
         }
+      } catch (JsonProcessingException | IllegalArgumentException e) {
+        throw invalid(name, "its header is not what the format asks for");
       }
       entries.sort((a, b) -> Long.compare(begin(a.getValue()), begin(b.getValue())));
-      Map<String, HostTensor> tensors = new LinkedHashMap<>();
+      List<Place> places = new ArrayList<>();
       long position = 0;
       for (Map.Entry<String, JsonNode> entry : entries) {
-        HostTensor tensor = readTensor(in, name, entry, position, dataLength);
-        tensors.put(entry.getKey(), tensor);
-        position += tensor.bytes().length;
+        Place place = place(name, entry, position, dataLength);
+        places.add(place);
+        position += HostTensor.byteSize(place.type(), place.shape());
       }
       if (position != dataLength) {
         throw invalid(name, "its tensors cover " + position + " of " + dataLength + " bytes");
       }
-      return new Safetensors(tensors, metadata);
-    } catch (EOFException e) {
-      throw invalid(name, "it ends early");
-    } catch (JsonProcessingException | IllegalArgumentException e) {
-      throw invalid(name, "its header is not what the format asks for");
+      return new Header(places, metadata);
     }
   }
 
-  private static HostTensor readTensor(
-      DataInputStream in, String name, Map.Entry<String, JsonNode> entry, long position, long total)
-      throws IOException {
+  private static Place place(
+      String name, Map.Entry<String, JsonNode> entry, long position, long total) {
     JsonNode node = entry.getValue();
     ElementType type = null;
     for (ElementType candidate : ElementType.values()) {
@@ -122,21 +161,20 @@ public record Safetensors(Map<String, HostTensor> tensors, Map<String, String> m
       throw invalid(name, entry.getKey() + " has the unknown dtype " + node.path("dtype"));
     }
     long[] shape = new long[node.path("shape").size()];
-    long bytes = type.bytes();
     for (int i = 0; i < shape.length; i++) {
       shape[i] = node.path("shape").get(i).asLong(-1);
-      if (shape[i] < 0 || (shape[i] > 0 && bytes > Integer.MAX_VALUE / shape[i])) {
-        throw invalid(name, entry.getKey() + " has the impossible shape " + node.path("shape"));
-      }
-      bytes *= shape[i];
+    }
+    long bytes;
+    try {
+      bytes = HostTensor.byteSize(type, shape);
+    } catch (SqueezeException e) {
+      throw invalid(name, entry.getKey() + " has the impossible shape " + node.path("shape"));
     }
     long end = node.path("data_offsets").path(1).asLong(-1);
     if (begin(node) != position || end != position + bytes || end > total) {
       throw invalid(name, entry.getKey() + " lies at " + node.path("data_offsets"));
     }
-    byte[] data = new byte[(int) bytes];
-    in.readFully(data);
-    return new HostTensor(type, shape, data);
+    return new Place(entry.getKey(), type, shape, position);
   }
 
   private static long begin(JsonNode node) {

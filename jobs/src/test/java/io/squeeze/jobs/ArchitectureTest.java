@@ -26,7 +26,7 @@ class ArchitectureTest {
           Map.entry("storage", List.of()),
           Map.entry("image", List.of("storage")),
           Map.entry("dataset", List.of("image", "storage")),
-          Map.entry("weights", List.of()),
+          Map.entry("weights", List.of("storage")),
           Map.entry("torch", List.of("weights")),
           Map.entry("backbone", List.of("weights", "torch", "image")),
           Map.entry("quantize", List.of("torch", "weights")),

@@ -1,5 +1,6 @@
 package io.squeeze.jobs.spark;
 
+import io.squeeze.storage.RandomReader;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.io.InputStream;
@@ -15,6 +16,7 @@ import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CreateFlag;
+import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -66,6 +68,28 @@ public final class HadoopStorage implements Storage {
   @Override
   public InputStream open(String path) throws IOException {
     return system(path).open(new Path(path));
+  }
+
+  @Override
+  public RandomReader openRandom(String path) throws IOException {
+    long length = length(path);
+    FSDataInputStream in = system(path).open(new Path(path));
+    return new RandomReader() {
+      @Override
+      public long length() {
+        return length;
+      }
+
+      @Override
+      public void readFully(long position, byte[] target, int offset, int size) throws IOException {
+        in.readFully(position, target, offset, size);
+      }
+
+      @Override
+      public void close() throws IOException {
+        in.close();
+      }
+    };
   }
 
   @Override
