@@ -36,7 +36,7 @@ class PipelineWalkTest {
     RgbImage photo = preprocessing.crop(decoder.decodeRgb(file)); // [224, 224, 3]
     byte[] png = decoder.read(Storage.local(), folder.resolve(sample.mask()).toString());
     Mask truth = preprocessing.crop(pets.labelled(decoder.decodeMask(png))); // 0..2
-    Path program = VitB32.random(42, folder);
+    Path program = new Packing(new VitB32(), Precision.FP32, folder, false).random(42);
     BackboneFile vit = BackboneFile.of("vit", program, preprocessing);
     Backbone backbone = TorchScriptBackbone.shared(vit, program, Device.cpu());
     SqueezeModel model = new SqueezeModel(settings.quantizer(), backbone.grid().channels(), 3);

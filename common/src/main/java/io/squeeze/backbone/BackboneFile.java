@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.DigestInputStream;
@@ -18,13 +19,31 @@ import java.util.HexFormat;
  *
  * @param name for people: vit, or the file's name
  * @param digest SHA-256 of the file, in hex
+ * @param precision what it computes in, where we packed it
  */
-public record BackboneFile(String name, String digest, Preprocessing preprocessing)
+public record BackboneFile(
+    String name, String digest, Preprocessing preprocessing, Precision precision, Output output)
     implements Serializable {
 
-  /** Describes the file at a path. */
+  /**
+   * The form of what the program gives.
+   *
+   * @param tokens whether it is [B, prefix + h * w, C], else [B, C, h, w]
+   * @param prefix tokens before the grid's, such as a class token
+   */
+  public record Output(boolean tokens, int prefix) implements Serializable {
+    public static final Output GRID = new Output(false, 0);
+  }
+
+  /** Describes the file at a path: a program that computes in float32 and gives [B, C, h, w]. */
   public static BackboneFile of(String name, Path path, Preprocessing preprocessing) {
-    return new BackboneFile(name, digest(path), preprocessing);
+    return of(name, path, preprocessing, Precision.FP32, Output.GRID);
+  }
+
+  /** Describes the file at a path. */
+  public static BackboneFile of(
+      String name, Path path, Preprocessing preprocessing, Precision precision, Output output) {
+    return new BackboneFile(name, digest(path), preprocessing, precision, output);
   }
 
   /**
@@ -34,11 +53,27 @@ public record BackboneFile(String name, String digest, Preprocessing preprocessi
    */
   public static String digest(Path path) {
     try (InputStream in = Files.newInputStream(path)) {
-      MessageDigest sha = MessageDigest.getInstance("SHA-256");
-      new DigestInputStream(in, sha).transferTo(OutputStream.nullOutputStream());
-      return HexFormat.of().formatHex(sha.digest());
+      return digest(in);
     } catch (IOException e) {
       throw SqueezeException.input("Cannot read the backbone " + path + " (--model)", e);
+    }
+  }
+
+  /** SHA-256 of what is left in a stream, in hex. */
+  public static String digest(InputStream in) throws IOException {
+    MessageDigest sha = sha256();
+    new DigestInputStream(in, sha).transferTo(OutputStream.nullOutputStream());
+    return HexFormat.of().formatHex(sha.digest());
+  }
+
+  /** SHA-256 of a text in UTF-8, in hex. */
+  static String digest(String text) {
+    return HexFormat.of().formatHex(sha256().digest(text.getBytes(StandardCharsets.UTF_8)));
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("Every Java has SHA-256", e);
     }

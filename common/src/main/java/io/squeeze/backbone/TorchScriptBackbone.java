@@ -5,7 +5,6 @@ import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
@@ -13,12 +12,16 @@ import ai.djl.pytorch.jni.IValueUtils;
 import ai.djl.pytorch.jni.JniUtils;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.image.Preprocessing;
+import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Torch;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** Any TorchScript program that maps float32 [B, 3, S, S] to float32 [B, C, h, w]. */
+/**
+ * Any TorchScript program that maps float32 [B, 3, S, S] to [B, C, h, w], or to tokens [B, P + h *
+ * w, C], in any floating type.
+ */
 public final class TorchScriptBackbone implements Backbone {
   private static final Map<Key, TorchScriptBackbone> LOADED = new ConcurrentHashMap<>();
 
@@ -26,7 +29,7 @@ public final class TorchScriptBackbone implements Backbone {
   private final BackboneFile file;
   private final Grid grid;
 
-  private record Key(String digest, Preprocessing preprocessing, Device device) {}
+  private record Key(BackboneFile file, Device device) {}
 
   private TorchScriptBackbone(PtSymbolBlock program, BackboneFile file, Grid grid) {
     this.program = program;
@@ -41,11 +44,12 @@ public final class TorchScriptBackbone implements Backbone {
    * @throws SqueezeException of category input if it is no such program
    */
   public static Backbone shared(BackboneFile file, Path local, Device device) {
-    Key key = new Key(file.digest(), file.preprocessing(), device);
+    Key key = new Key(file, device);
     return LOADED.computeIfAbsent(key, k -> load(file, local, device));
   }
 
   private static TorchScriptBackbone load(BackboneFile file, Path local, Device device) {
+    file.precision().check(device);
     String found = BackboneFile.digest(local);
     if (!found.equals(file.digest())) {
       throw SqueezeException.input(
@@ -56,7 +60,7 @@ public final class TorchScriptBackbone implements Backbone {
       PtSymbolBlock program =
           JniUtils.loadModule(
               (PtNDManager) forever, local, true, new String[0], new String[0], false);
-      Grid grid = probe(program, forever, local, file.preprocessing().size());
+      Grid grid = probe(program, forever, local, file);
       return new TorchScriptBackbone(program, file, grid);
     } catch (EngineException | IllegalArgumentException | UnsupportedOperationException e) {
       forever.close();
@@ -79,32 +83,54 @@ public final class TorchScriptBackbone implements Backbone {
   }
 
   /** Runs one empty image through: channels and grid are what comes out. */
-  private static Grid probe(PtSymbolBlock program, NDManager manager, Path path, int size) {
+  private static Grid probe(
+      PtSymbolBlock program, NDManager manager, Path path, BackboneFile file) {
+    int size = file.preprocessing().size();
     try (NDManager scope = manager.newSubManager()) {
       NDArray image = scope.zeros(new Shape(1, 3, size, size));
       NDList out = IValueUtils.forward(program, new NDList(image), false);
       out.attach(scope);
-      NDArray features = out.get(0);
+      NDArray features = NativeKernels.float32(out.get(0));
       Shape shape = features.getShape();
-      if (out.size() != 1 || shape.dimension() != 4 || features.getDataType() != DataType.FLOAT32) {
-        throw SqueezeException.input(
-            "Cannot use "
-                + path
-                + " as a backbone: it gives "
-                + out.size()
-                + " tensors, the first "
-                + features.getDataType()
-                + " "
-                + shape
-                + ", where one of float32 [B, C, h, w] is asked for");
+      if (out.size() == 1 && file.output().tokens() && shape.dimension() == 3) {
+        long tokens = shape.get(1) - file.output().prefix();
+        int side = (int) Math.round(Math.sqrt((double) Math.max(0, tokens)));
+        if (side > 0 && (long) side * side == tokens) {
+          return new Grid((int) shape.get(2), side, side);
+        }
       }
-      return new Grid((int) shape.get(1), (int) shape.get(2), (int) shape.get(3));
+      if (out.size() == 1 && !file.output().tokens() && shape.dimension() == 4) {
+        return new Grid((int) shape.get(1), (int) shape.get(2), (int) shape.get(3));
+      }
+      throw SqueezeException.input(
+          "Cannot use "
+              + path
+              + " as a backbone: for one image it gives "
+              + out.size()
+              + (out.size() == 1 ? " tensor" : " tensors, the first")
+              + " of shape "
+              + shape
+              + ", where "
+              + (file.output().tokens()
+                  ? "[B, " + file.output().prefix() + " + h * h, C]"
+                  : "[B, C, h, w]")
+              + " is asked for; backbone.layout and backbone.prefix-tokens say what it gives");
     }
   }
 
   @Override
   public NDArray features(NDArray images) {
-    return IValueUtils.forward(program, new NDList(images), false).singletonOrThrow();
+    NDArray out = IValueUtils.forward(program, new NDList(images), false).singletonOrThrow();
+    NDArray features = NativeKernels.float32(out);
+    if (!file.output().tokens()) {
+      return features;
+    }
+    long batch = images.getShape().get(0);
+    int prefix = file.output().prefix();
+    return features
+        .get(":," + prefix + ":,:")
+        .transpose(0, 2, 1)
+        .reshape(batch, grid.channels(), grid.height(), grid.width());
   }
 
   @Override

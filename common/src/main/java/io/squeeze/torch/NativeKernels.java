@@ -13,9 +13,7 @@ import ai.djl.pytorch.jni.JniUtils;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /**
@@ -31,6 +29,14 @@ public final class NativeKernels {
 
   private static final class Holder {
     static final PtSymbolBlock PROGRAM = load();
+  }
+
+  /**
+   * The same numbers as float32. The argument may be of a type that the JNI layer knows not, such
+   * as bfloat16, which would end the JVM if anybody asked it for its type.
+   */
+  public static NDArray float32(NDArray x) {
+    return plain("float32", x);
   }
 
   /** Bilinear, corners not aligned: [B, C, h, w] -> [B, C, H, W] of {@code like} [.., H, W]. */
@@ -140,10 +146,10 @@ public final class NativeKernels {
   }
 
   private static PtSymbolBlock load() {
-    try (InputStream source = NativeKernels.class.getResourceAsStream("kernels.py")) {
-      String text = new String(source.readAllBytes(), StandardCharsets.UTF_8);
+    try {
       ByteArrayOutputStream archive = new ByteArrayOutputStream();
-      ScriptArchive.write(text, new ScriptModule("Kernels"), archive);
+      String source = ScriptProgram.resource(NativeKernels.class, "kernels.py");
+      ScriptArchive.write(new ScriptProgram(source, new ScriptModule("Kernels")), archive);
       NDManager forever = Torch.manager(Device.cpu());
       return JniUtils.loadModule(
           (PtNDManager) forever, new ByteArrayInputStream(archive.toByteArray()), false, false);

@@ -29,16 +29,14 @@ public final class ScriptArchive {
   /**
    * Writes the program.
    *
-   * @param source serialised TorchScript: classes whose attributes the module tree fills
    * @param out closed afterwards
    */
-  public static void write(String source, ScriptModule module, OutputStream out)
-      throws IOException {
+  public static void write(ScriptProgram program, OutputStream out) throws IOException {
     try (ZipOutputStream zip = new ZipOutputStream(out)) {
       zip.setLevel(Deflater.NO_COMPRESSION);
       List<TensorSource> tensors = new ArrayList<>();
-      entry(zip, "data.pkl", pickle(module, tensors));
-      entry(zip, "code/__torch__.py", source.getBytes(StandardCharsets.UTF_8));
+      entry(zip, "data.pkl", pickle(program.module(), tensors));
+      entry(zip, "code/__torch__.py", program.source().getBytes(StandardCharsets.UTF_8));
       // An empty tuple: PROTO 2, EMPTY_TUPLE, STOP.
       entry(zip, "constants.pkl", new byte[] {(byte) 0x80, 2, ')', '.'});
       entry(zip, "version", "3\n".getBytes(StandardCharsets.US_ASCII));

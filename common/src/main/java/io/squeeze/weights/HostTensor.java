@@ -1,5 +1,6 @@
 package io.squeeze.weights;
 
+import io.squeeze.config.Seeds;
 import io.squeeze.config.SqueezeException;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -50,6 +51,15 @@ public record HostTensor(ElementType type, long[] shape, byte[] bytes)
     float[] values = new float[Math.toIntExact(Arrays.stream(shape).reduce(1, (a, b) -> a * b))];
     for (int i = 0; i < values.length; i++) {
       values[i] = (float) random.nextDouble(-bound, bound);
+    }
+    return of(values, shape);
+  }
+
+  /** A float32 tensor of normal numbers around 0. */
+  public static HostTensor normal(SplittableRandom random, double deviation, long... shape) {
+    float[] values = new float[Math.toIntExact(Arrays.stream(shape).reduce(1, (a, b) -> a * b))];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) (deviation * Seeds.gaussian(random));
     }
     return of(values, shape);
   }

@@ -2,18 +2,17 @@ package io.squeeze.weights;
 
 import java.io.IOException;
 import java.io.OutputStream;
-import java.util.function.Supplier;
 
-/** A float32 tensor that is made only while it is written, so that one at a time is in memory. */
-public record LazyTensor(long[] shape, Supplier<HostTensor> maker) implements TensorSource {
+/** A tensor that is made only while it is written, so that one at a time is in memory. */
+public record LazyTensor(ElementType type, long[] shape, Maker maker) implements TensorSource {
 
-  @Override
-  public ElementType type() {
-    return ElementType.F32;
+  /** Makes the tensor, of the type and shape that were promised. */
+  public interface Maker {
+    HostTensor make() throws IOException;
   }
 
   @Override
   public void writeTo(OutputStream out) throws IOException {
-    maker.get().writeTo(out);
+    maker.make().writeTo(out);
   }
 }

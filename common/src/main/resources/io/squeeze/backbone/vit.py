@@ -48,7 +48,8 @@ class VitB32(Module):
   ln_bias : Tensor
   def forward(self: __torch__.VitB32, x: Tensor) -> Tensor:
     batch = torch.size(x, 0)
-    patches = torch.conv2d(x, self.conv_proj_weight, self.conv_proj_bias, [32, 32], [0, 0], [1, 1], 1)
+    images = torch.to(x, ops.prim.dtype(self.conv_proj_weight))
+    patches = torch.conv2d(images, self.conv_proj_weight, self.conv_proj_bias, [32, 32], [0, 0], [1, 1], 1)
     tokens = torch.transpose(torch.flatten(patches, 2, -1), 1, 2)
     first = torch.expand(self.class_token, [batch, -1, -1])
     t = torch.add(torch.cat([first, tokens], 1), self.pos_embedding)
@@ -66,4 +67,4 @@ class VitB32(Module):
     t11 = (self.layer_11).forward(t10, )
     normed = torch.layer_norm(t11, [768], self.ln_weight, self.ln_bias, 9.9999999999999995e-07, True)
     grid = torch.transpose(torch.slice(normed, 1, 1, 50, 1), 1, 2)
-    return torch.reshape(torch.contiguous(grid), [batch, 768, 7, 7])
+    return torch.reshape(torch.contiguous(torch.to(grid, 6)), [batch, 768, 7, 7])

@@ -3,6 +3,8 @@ class Kernels(Module):
   __buffers__ = []
   def forward(self: __torch__.Kernels, x: Tensor) -> Tensor:
     return x
+  def float32(self: __torch__.Kernels, x: Tensor) -> Tensor:
+    return torch.to(x, 6)
   def upsample(self: __torch__.Kernels, x: Tensor, like: Tensor) -> Tensor:
     return torch.upsample_bilinear2d(x, [torch.size(like, -2), torch.size(like, -1)], False, None)
   def cross_entropy(self: __torch__.Kernels, logits: Tensor, target: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class ArchitectureTest {
           Map.entry("dataset", List.of("image", "storage")),
           Map.entry("weights", List.of("storage")),
           Map.entry("torch", List.of("weights")),
-          Map.entry("backbone", List.of("weights", "torch", "image")),
+          Map.entry("backbone", List.of("weights", "torch", "image", "storage")),
           Map.entry("quantize", List.of("torch", "weights")),
           Map.entry("metric", List.of()),
           Map.entry("codec", List.of("metric")),

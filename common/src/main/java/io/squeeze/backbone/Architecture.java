@@ -1,0 +1,46 @@
+package io.squeeze.backbone;
+
+import io.squeeze.torch.ScriptProgram;
+import io.squeeze.weights.ElementType;
+import io.squeeze.weights.HostTensor;
+import java.util.SplittableRandom;
+
+/**
+ * A network whose official weights we pack into a TorchScript program. Implementations are found by
+ * {@link #name} through {@code META-INF/services}, or by the name of their class; they need a
+ * constructor without parameters.
+ */
+public interface Architecture {
+
+  /** What {@code --model} calls it. */
+  String name();
+
+  /**
+   * The program: float32 [B, 3, S, S] -> float32 [B, C, h, w]. It is called once to learn which
+   * tensors it asks for, and once to pack them.
+   */
+  ScriptProgram program(Weights weights);
+
+  /** A tensor to begin with where there is no checkpoint, as training would draw it. */
+  HostTensor initial(String name, long[] shape, SplittableRandom random);
+
+  /** Our name of a checkpoint's tensor, where files of different age differ. */
+  default String canonical(String name) {
+    return name;
+  }
+
+  /** Whether a checkpoint may hold this tensor although the program asks not for it. */
+  default boolean ignores(String name) {
+    return false;
+  }
+
+  /** Side of the only square that the network reads, in pixels; 0 for any. */
+  default int imageSize() {
+    return 0;
+  }
+
+  /** How features are stored unless {@code extract.embedding-dtype} says otherwise. */
+  default ElementType embeddingType() {
+    return ElementType.F32;
+  }
+}

@@ -1,0 +1,183 @@
+package io.squeeze.backbone;
+
+import io.squeeze.config.Seeds;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.storage.Storage;
+import io.squeeze.torch.ScriptArchive;
+import io.squeeze.weights.ElementType;
+import io.squeeze.weights.HostTensor;
+import io.squeeze.weights.LazyTensor;
+import io.squeeze.weights.StateDict;
+import io.squeeze.weights.TensorSource;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * Packs an architecture and its weights into a TorchScript file: once, then it is found in the
+ * cache by what it was made from.
+ *
+ * @param cache folder, created where missing
+ * @param allowNonFinite whether NaN and infinity among the weights are taken
+ */
+public record Packing(
+    Architecture architecture, Precision precision, Path cache, boolean allowNonFinite) {
+  /** Changes when the same source and tensors would be packed to other bytes. */
+  private static final String VERSION = "1";
+
+  /** The program with random weights of a seed. */
+  public Path random(long seed) throws IOException {
+    return packed(
+        "random" + seed,
+        (name, shape) ->
+            new LazyTensor(
+                ElementType.F32,
+                shape,
+                () ->
+                    architecture.initial(
+                        name, shape, Seeds.random(seed, architecture.name() + " " + name))));
+  }
+
+  /**
+   * The program with the tensors of a checkpoint.
+   *
+   * @param digest SHA-256 of the checkpoint's file
+   * @throws SqueezeException of category input if it does not hold exactly the network's tensors,
+   *     or some that are not finite
+   */
+  public Path checkpoint(Storage storage, String path, String digest) throws IOException {
+    Path found = file(digest);
+    if (Files.exists(found)) {
+      return found;
+    }
+    try (StateDict dict = StateDict.open(storage, path)) {
+      Map<String, TensorSource> tensors = strict(dict, path);
+      return packed(digest, (name, shape) -> finite(path, name, tensors.get(name)));
+    }
+  }
+
+  /** The tensors by our names, after a look at every name and shape. */
+  private Map<String, TensorSource> strict(StateDict dict, String path) {
+    Map<String, long[]> asked = new LinkedHashMap<>();
+    architecture.program(
+        new Weights(
+            (name, shape) -> {
+              asked.put(name, shape);
+              return new LazyTensor(ElementType.F32, shape, () -> null);
+            },
+            precision.type()));
+    Map<String, TensorSource> tensors = new TreeMap<>();
+    Set<String> unexpected = new TreeSet<>();
+    dict.tensors()
+        .forEach(
+            (name, tensor) -> {
+              String ours = architecture.canonical(name);
+              tensors.put(ours, tensor);
+              if (!asked.containsKey(ours) && !architecture.ignores(ours)) {
+                unexpected.add(name);
+              }
+            });
+    Set<String> missing = new TreeSet<>(asked.keySet());
+    missing.removeAll(tensors.keySet());
+    if (!missing.isEmpty() || !unexpected.isEmpty()) {
+      throw SqueezeException.input(
+          path
+              + " does not hold the weights of "
+              + architecture.name()
+              + " (--weights): "
+              + some("missing", missing)
+              + "; "
+              + some("unexpected", unexpected));
+    }
+    asked.forEach(
+        (name, shape) -> {
+          TensorSource tensor = tensors.get(name);
+          if (!Arrays.equals(shape, tensor.shape()) || !tensor.type().isFloat()) {
+            throw SqueezeException.input(
+                path
+                    + " does not hold the weights of "
+                    + architecture.name()
+                    + " (--weights): "
+                    + name
+                    + " should be floating "
+                    + Arrays.toString(shape)
+                    + ", found "
+                    + tensor.type()
+                    + " "
+                    + Arrays.toString(tensor.shape()));
+          }
+        });
+    return tensors;
+  }
+
+  private static String some(String what, Set<String> names) {
+    List<String> first = names.stream().limit(4).toList();
+    return names.size()
+        + " "
+        + what
+        + (names.isEmpty() ? "" : " (" + String.join(", ", first))
+        + (names.isEmpty() ? "" : names.size() > 4 ? ", …)" : ")");
+  }
+
+  private TensorSource finite(String path, String name, TensorSource tensor) {
+    return new LazyTensor(
+        tensor.type(),
+        tensor.shape(),
+        () -> {
+          HostTensor values = HostTensor.of(tensor);
+          for (float value : values.floats()) {
+            if (!Float.isFinite(value) && !allowNonFinite) {
+              throw SqueezeException.input(
+                  name
+                      + " of "
+                      + path
+                      + " holds NaN or infinity (--weights); backbone.allow-non-finite = true takes"
+                      + " it as it is");
+            }
+          }
+          return values;
+        });
+  }
+
+  private Path packed(String origin, Weights.Source source) throws IOException {
+    Path file = file(origin);
+    if (!Files.exists(file)) {
+      Files.createDirectories(cache);
+      Path part = Files.createTempFile(cache, architecture.name() + "-", ".part");
+      try {
+        try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(part), 1 << 16)) {
+          ScriptArchive.write(architecture.program(new Weights(source, precision.type())), out);
+        }
+        Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
+      } finally {
+        Files.deleteIfExists(part);
+      }
+    }
+    return file;
+  }
+
+  /** Named by everything that its bytes follow from. */
+  private Path file(String origin) {
+    String source =
+        architecture
+            .program(
+                new Weights(
+                    (name, shape) -> new LazyTensor(ElementType.F32, shape, () -> null),
+                    precision.type()))
+            .source();
+    String key =
+        BackboneFile.digest(String.join("\n", VERSION, origin, precision.toString(), source));
+    return cache.resolve(
+        architecture.name() + "-" + precision + "-" + key.substring(0, 16) + ".pt");
+  }
+}

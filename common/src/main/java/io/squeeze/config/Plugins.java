@@ -1,0 +1,46 @@
+package io.squeeze.config;
+
+import java.util.Optional;
+import java.util.ServiceLoader;
+import java.util.TreeSet;
+import java.util.function.Function;
+
+/** Finds implementations of an interface by a short name, or by the name of their class. */
+public final class Plugins {
+  private Plugins() {}
+
+  /**
+   * The implementation of a name: one that {@code META-INF/services} lists, else a class.
+   *
+   * @throws SqueezeException of category configuration if the class is no such implementation
+   */
+  public static <T> Optional<T> find(Class<T> type, Function<T, String> nameOf, String name) {
+    ClassLoader loader = Thread.currentThread().getContextClassLoader();
+    for (T listed : ServiceLoader.load(type, loader)) {
+      if (nameOf.apply(listed).equals(name)) {
+        return Optional.of(listed);
+      }
+    }
+    try {
+      return Optional.of(
+          Class.forName(name, true, loader).asSubclass(type).getConstructor().newInstance());
+    } catch (ClassNotFoundException e) {
+      return Optional.empty();
+    } catch (ReflectiveOperationException | ClassCastException e) {
+      throw SqueezeException.configuration(
+          "Cannot use the class "
+              + name
+              + ": it must implement "
+              + type.getSimpleName()
+              + " and have a public constructor without arguments");
+    }
+  }
+
+  /** The short names that can be found, for a message. */
+  public static <T> String names(Class<T> type, Function<T, String> nameOf) {
+    TreeSet<String> names = new TreeSet<>();
+    ServiceLoader.load(type, Thread.currentThread().getContextClassLoader())
+        .forEach(listed -> names.add(nameOf.apply(listed)));
+    return String.join(", ", names);
+  }
+}
