@@ -72,10 +72,12 @@ public final class DeepLabV3ResNet50 implements Architecture {
     TensorSource beta = weights.raw(norm + ".bias", out);
     TensorSource mean = weights.raw(norm + ".running_mean", out);
     TensorSource variance = weights.raw(norm + ".running_var", out);
+    // Over one pixel a convolution is a matrix product over the channels.
+    long[] shape = kernel == 1 ? new long[] {out, in} : weight.shape();
     TensorSource scaled =
         new LazyTensor(
             ElementType.F32,
-            weight.shape(),
+            shape,
             () -> {
               float[] values = HostTensor.of(weight).floats();
               double[] scale = scale(HostTensor.of(gamma), HostTensor.of(variance));
@@ -83,7 +85,7 @@ public final class DeepLabV3ResNet50 implements Architecture {
               for (int i = 0; i < values.length; i++) {
                 values[i] = (float) (values[i] * scale[i / each]);
               }
-              return HostTensor.of(values, weight.shape());
+              return HostTensor.of(values, shape);
             });
     TensorSource shift =
         new LazyTensor(

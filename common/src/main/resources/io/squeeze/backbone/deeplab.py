@@ -8,10 +8,10 @@ class Bottleneck(Module):
   conv3_weight : Tensor
   conv3_bias : Tensor
   def forward(self: __torch__.Bottleneck, x: Tensor, stride: int, dilation: int) -> Tensor:
-    a = torch.relu_(torch.conv2d(x, self.conv1_weight, self.conv1_bias, [1, 1], [0, 0], [1, 1], 1))
+    a = torch.permute(torch.relu_(torch.linear(torch.permute(x, [0, 2, 3, 1]), self.conv1_weight, self.conv1_bias)), [0, 3, 1, 2])
     b = torch.relu_(torch.conv2d(a, self.conv2_weight, self.conv2_bias, [stride, stride], [dilation, dilation], [dilation, dilation], 1))
-    c = torch.conv2d(b, self.conv3_weight, self.conv3_bias, [1, 1], [0, 0], [1, 1], 1)
-    return torch.relu_(torch.add_(c, x))
+    c = torch.linear(torch.permute(b, [0, 2, 3, 1]), self.conv3_weight, self.conv3_bias)
+    return torch.permute(torch.relu_(torch.add_(c, torch.permute(x, [0, 2, 3, 1]))), [0, 3, 1, 2])
 class FirstBottleneck(Module):
   __parameters__ = []
   __buffers__ = ["conv1_weight", "conv1_bias", "conv2_weight", "conv2_bias", "conv3_weight", "conv3_bias", "downsample_weight", "downsample_bias", ]
@@ -24,11 +24,12 @@ class FirstBottleneck(Module):
   downsample_weight : Tensor
   downsample_bias : Tensor
   def forward(self: __torch__.FirstBottleneck, x: Tensor, stride: int, dilation: int) -> Tensor:
-    a = torch.relu_(torch.conv2d(x, self.conv1_weight, self.conv1_bias, [1, 1], [0, 0], [1, 1], 1))
+    a = torch.permute(torch.relu_(torch.linear(torch.permute(x, [0, 2, 3, 1]), self.conv1_weight, self.conv1_bias)), [0, 3, 1, 2])
     b = torch.relu_(torch.conv2d(a, self.conv2_weight, self.conv2_bias, [stride, stride], [dilation, dilation], [dilation, dilation], 1))
-    c = torch.conv2d(b, self.conv3_weight, self.conv3_bias, [1, 1], [0, 0], [1, 1], 1)
-    d = torch.conv2d(x, self.downsample_weight, self.downsample_bias, [stride, stride], [0, 0], [1, 1], 1)
-    return torch.relu_(torch.add_(c, d))
+    c = torch.linear(torch.permute(b, [0, 2, 3, 1]), self.conv3_weight, self.conv3_bias)
+    strided = torch.slice(torch.slice(torch.permute(x, [0, 2, 3, 1]), 1, 0, None, stride), 2, 0, None, stride)
+    d = torch.linear(strided, self.downsample_weight, self.downsample_bias)
+    return torch.permute(torch.relu_(torch.add_(c, d)), [0, 3, 1, 2])
 class DeepLabV3ResNet50(Module):
   __parameters__ = []
   __buffers__ = ["conv1_weight", "conv1_bias", ]
