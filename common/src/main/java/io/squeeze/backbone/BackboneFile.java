@@ -67,7 +67,7 @@ public record BackboneFile(
   }
 
   /** SHA-256 of a text in UTF-8, in hex. */
-  static String digest(String text) {
+  public static String digest(String text) {
     return HexFormat.of().formatHex(sha256().digest(text.getBytes(StandardCharsets.UTF_8)));
   }
 

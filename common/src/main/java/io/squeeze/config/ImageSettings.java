@@ -2,17 +2,35 @@ package io.squeeze.config;
 
 import java.io.Serializable;
 import java.util.List;
+import java.util.OptionalInt;
 
 /**
- * Limits of decoding, and the square that a backbone sees: side in pixels, mean and std in 0..1.
+ * Limits of decoding, and the square that a backbone sees: sides in pixels, mean and std in 0..1.
+ *
+ * @param resize what the shorter side becomes before the crop
+ * @param squash whether both sides become that, without a crop of the longer one
  */
 public record ImageSettings(
-    int size, long maxPixels, long maxBytes, List<Double> mean, List<Double> std)
+    int size,
+    int resize,
+    boolean squash,
+    long maxPixels,
+    long maxBytes,
+    List<Double> mean,
+    List<Double> std)
     implements Serializable {
 
-  static ImageSettings from(Section section) {
+  static ImageSettings from(Section section, Problems problems) {
+    int size = section.intIn("size", 1, 4096);
+    OptionalInt resize = section.optionalIntIn("resize", 1, 8192);
+    if (resize.isPresent() && resize.getAsInt() < size) {
+      problems.add(
+          "image.resize: " + resize.getAsInt() + " is less than image.size, which is " + size);
+    }
     return new ImageSettings(
-        section.intIn("size", 1, 4096),
+        size,
+        Math.max(size, resize.orElse(size)),
+        section.oneOf("crop", List.of("center", "squash")).equals("squash"),
         section.longIn("max-pixels", 1, Integer.MAX_VALUE / 4),
         section.bytes("max-bytes"),
         section.threeDoubles("mean", -10, 10),

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.OptionalInt;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 
 /** One block of the configuration, read value by value; what is wrong is added to the problems. */
 final class Section {
@@ -84,6 +85,20 @@ final class Section {
     String value = text(name).toLowerCase(Locale.ROOT);
     if (!allowed.contains(value) && !value.isBlank()) {
       problems.add(key(name) + ": " + value + " is not one of " + String.join(", ", allowed));
+    }
+    return value;
+  }
+
+  boolean bool(String name) {
+    Boolean value = read(name, config::getBoolean);
+    return value != null && value;
+  }
+
+  /** A text of a form that {@code allowed} describes. */
+  String matching(String name, Pattern form, String allowed) {
+    String value = text(name).toLowerCase(Locale.ROOT);
+    if (!form.matcher(value).matches() && !value.isBlank()) {
+      problems.add(key(name) + ": " + value + " is not " + allowed);
     }
     return value;
   }

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 
 /** All settings of a run, checked; the one place where HOCON becomes values. */
@@ -22,6 +23,8 @@ public record Settings(
     String embeddings,
     long seed,
     Integer classes,
+    BackboneSettings backbone,
+    ComputeSettings compute,
     DataSettings data,
     ImageSettings image,
     ExtractSettings extract,
@@ -29,9 +32,21 @@ public record Settings(
     TrainSettings train,
     OutputSettings output,
     VisualizeSettings visualize,
-    String json)
+    String json,
+    String given)
     implements Serializable {
   private static final String ROOT = "squeeze";
+
+  private static final Map<String, String> DESCRIPTION =
+      new TreeMap<>(
+          Map.of(
+              "size", "image.size",
+              "resize", "image.resize",
+              "crop", "image.crop",
+              "mean", "image.mean",
+              "std", "image.std",
+              "layout", "backbone.layout",
+              "prefix_tokens", "backbone.prefix-tokens"));
 
   /** The defaults alone. */
   public static Settings defaults() {
@@ -47,14 +62,16 @@ public record Settings(
   public static Settings load(List<Config> overlays) {
     Config reference = reference();
     Problems problems = new Problems();
-    Config merged = reference;
+    Config given = ConfigFactory.empty();
+    Config merged;
     try {
       for (Config overlay : overlays) {
         Config ours = withoutRoot(overlay);
         reportUnknownKeys(ours, reference, problems);
-        merged = ours.withFallback(merged);
+        given = ours.withFallback(given);
       }
-      merged = merged.resolve();
+      given = given.resolve();
+      merged = given.withFallback(reference).resolve();
     } catch (ConfigException e) {
       throw SqueezeException.configuration("Cannot read the configuration: " + e.getMessage());
     }
@@ -67,14 +84,17 @@ public record Settings(
             section.optionalText("embeddings"),
             section.longIn("seed", Long.MIN_VALUE, Long.MAX_VALUE),
             classes.isPresent() ? classes.getAsInt() : null,
+            BackboneSettings.from(section.at("backbone")),
+            ComputeSettings.from(section.at("compute")),
             DataSettings.from(section.at("data")),
-            ImageSettings.from(section.at("image")),
+            ImageSettings.from(section.at("image"), problems),
             ExtractSettings.from(section.at("extract")),
             QuantizerSettings.from(section.at("quantizer")),
             TrainSettings.from(section.at("train")),
             OutputSettings.from(section.at("output"), problems),
             VisualizeSettings.from(section.at("visualize")),
-            merged.root().render(ConfigRenderOptions.concise()));
+            merged.root().render(ConfigRenderOptions.concise()),
+            given.root().render(ConfigRenderOptions.concise()));
     problems.throwIfAny();
     return settings;
   }
@@ -87,7 +107,34 @@ public record Settings(
   /** The same settings but for one. */
   public Settings with(String key, String value) {
     return load(
-        List.of(ConfigFactory.parseString(json), ConfigFactory.parseMap(Map.of(key, value))));
+        List.of(ConfigFactory.parseString(given), ConfigFactory.parseMap(Map.of(key, value))));
+  }
+
+  /**
+   * The same settings over those that a backbone's own description gives, in JSON: size, resize,
+   * crop, mean, std, layout, prefix_tokens.
+   *
+   * @param name of the description, for messages
+   * @throws SqueezeException of category configuration if it holds anything else
+   */
+  public Settings over(String description, String name) {
+    try {
+      Map<String, Object> values = new TreeMap<>();
+      ConfigFactory.parseString(description)
+          .root()
+          .forEach(
+              (key, value) -> {
+                String path = DESCRIPTION.get(key);
+                if (path == null) {
+                  throw SqueezeException.configuration(
+                      name + " holds " + key + "; it may hold " + DESCRIPTION.keySet());
+                }
+                values.put(path, value.unwrapped());
+              });
+      return load(List.of(ConfigFactory.parseMap(values), ConfigFactory.parseString(given)));
+    } catch (ConfigException e) {
+      throw SqueezeException.configuration("Cannot read " + name + ": " + e.getMessage());
+    }
   }
 
   /** The lines "key: is X, asked for Y" for every setting in which two JSONs differ. */
@@ -119,6 +166,8 @@ public record Settings(
             "model",
             "weights",
             "embeddings",
+            "backbone",
+            "compute",
             "image",
             "extract",
             "data.dataset",

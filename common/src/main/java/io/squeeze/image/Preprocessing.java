@@ -9,22 +9,27 @@ import java.util.List;
  * From a photo to what a backbone reads: square crop, division by 255, mean and standard deviation.
  *
  * @param size side of the square in pixels
+ * @param resize what the photo's shorter side becomes before the centre is cropped, in pixels
+ * @param squash whether both sides become that instead
  * @param mean of each channel, in 0..1
  * @param std of each channel, in 0..1
  */
-public record Preprocessing(int size, List<Double> mean, List<Double> std) implements Serializable {
+public record Preprocessing(
+    int size, int resize, boolean squash, List<Double> mean, List<Double> std)
+    implements Serializable {
 
   public static Preprocessing from(ImageSettings image) {
-    return new Preprocessing(image.size(), image.mean(), image.std());
+    return new Preprocessing(
+        image.size(), image.resize(), image.squash(), image.mean(), image.std());
   }
 
   /** The crop alone, [size, size, 3]. */
   public RgbImage crop(RgbImage image) {
-    return new SquareCrop(size).apply(image);
+    return new SquareCrop(size, resize, squash).apply(image);
   }
 
   public Mask crop(Mask mask) {
-    return new SquareCrop(size).apply(mask);
+    return new SquareCrop(size, resize, squash).apply(mask);
   }
 
   /**

@@ -1,5 +1,7 @@
 package io.squeeze.image;
 
+import java.io.Serializable;
+
 /**
  * Resizes the shorter side and crops the centre, bit for bit as PIL and torchvision do.
  *
@@ -7,15 +9,28 @@ package io.squeeze.image;
  * bits between the passes). Masks: PIL's nearest. Only the pixels inside the crop are computed, so
  * an image of 1 x 5000 costs no more than any other.
  */
-public final class SquareCrop {
+public final class SquareCrop implements Serializable {
+  private static final long serialVersionUID = 1L;
   private static final int PRECISION = 22;
   private static final int HALF = 1 << (PRECISION - 1);
 
   private final int side;
+  private final int resize;
+  private final boolean squash;
 
-  /** A square of {@code side} pixels. */
-  public SquareCrop(int side) {
+  /**
+   * A square of {@code side} pixels.
+   *
+   * @param resize what the shorter side becomes before the crop, at least {@code side}
+   * @param squash whether both sides become {@code resize}, whatever the picture's own shape
+   */
+  public SquareCrop(int side, int resize, boolean squash) {
+    if (resize < side) {
+      throw new IllegalArgumentException("Cannot crop " + side + " from " + resize + " pixels");
+    }
     this.side = side;
+    this.resize = resize;
+    this.squash = squash;
   }
 
   /** [H, W, 3] -> [side, side, 3]. */
@@ -51,7 +66,7 @@ public final class SquareCrop {
   }
 
   private int resized(int length, int shorter) {
-    return (int) ((long) side * length / shorter);
+    return squash ? resize : (int) ((long) resize * length / shorter);
   }
 
   /** Python's round((length - side) / 2): halves go to the even number. */

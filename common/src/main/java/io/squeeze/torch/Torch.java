@@ -66,6 +66,11 @@ public final class Torch {
     }
   }
 
+  /** CUDA devices that libtorch can use: none with its CPU build, whatever the machine has. */
+  public static int gpus() {
+    return JniUtils.getFeatures().contains("CUDA") ? Engine.getEngine("PyTorch").getGpuCount() : 0;
+  }
+
   /** A manager of native memory that frees what it holds when closed. */
   public static NDManager manager(Device device) {
     return NDManager.newBaseManager(device, "PyTorch");
@@ -73,8 +78,8 @@ public final class Torch {
 
   /** Copies a tensor of the heap to native memory. */
   public static NDArray array(NDManager manager, HostTensor tensor) {
-    DataType type = tensor.type() == ElementType.F32 ? DataType.FLOAT32 : DataType.INT64;
-    return array(manager, type, new Shape(tensor.shape()), b -> b.put(tensor.buffer()));
+    return array(
+        manager, dataType(tensor.type()), new Shape(tensor.shape()), b -> b.put(tensor.buffer()));
   }
 
   /** A new float32 array whose elements the consumer puts one after the other. */
@@ -111,9 +116,25 @@ public final class Torch {
     return manager.create(buffer, shape, type);
   }
 
-  /** Copies an array of float32 or int64 to the heap. */
+  /** The types that cross between heap and native memory: the JNI layer dies of others. */
+  private static DataType dataType(ElementType type) {
+    return switch (type) {
+      case F32 -> DataType.FLOAT32;
+      case F16 -> DataType.FLOAT16;
+      case I64 -> DataType.INT64;
+      default -> throw new IllegalArgumentException("No native array for " + type);
+    };
+  }
+
+  /** Copies an array of float32, float16 or int64 to the heap. */
   public static HostTensor tensor(NDArray array) {
-    ElementType type = array.getDataType() == DataType.INT64 ? ElementType.I64 : ElementType.F32;
+    ElementType type =
+        switch (array.getDataType()) {
+          case FLOAT32 -> ElementType.F32;
+          case FLOAT16 -> ElementType.F16;
+          case INT64 -> ElementType.I64;
+          default -> throw new IllegalArgumentException("Cannot copy " + array.getDataType());
+        };
     byte[] bytes = new byte[Math.toIntExact(array.size() * type.bytes())];
     if (bytes.length > 0) {
       view(array).get(bytes);

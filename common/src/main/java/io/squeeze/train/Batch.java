@@ -17,15 +17,27 @@ import java.util.List;
 public record Batch(NDArray features, NDArray mask) {
 
   /** The shapes that every example of a data set has: [C, h, w] and [size, size]. */
-  public record Layout(int channels, int height, int width, int size) implements Serializable {}
+  public record Layout(int channels, int height, int width, int size) implements Serializable {
+
+    /** Bytes of one sample's features in float32, however they are stored. */
+    public int floatBytes() {
+      return 4 * channels * height * width;
+    }
+  }
 
   /** Copies examples; they belong to the manager. */
   public static Batch of(NDManager manager, List<Example> examples, Layout layout) {
     int count = examples.size();
     Shape shape = new Shape(count, layout.channels(), layout.height(), layout.width());
-    NDArray features =
+    // Features are stored in four bytes a value, or in two.
+    boolean half = examples.get(0).features().length < 4 * shape.size() / count;
+    NDArray stored =
         Torch.array(
-            manager, DataType.FLOAT32, shape, b -> examples.forEach(e -> b.put(e.features())));
+            manager,
+            half ? DataType.FLOAT16 : DataType.FLOAT32,
+            shape,
+            b -> examples.forEach(e -> b.put(e.features())));
+    NDArray features = half ? stored.toType(DataType.FLOAT32, false) : stored;
     NDArray labels =
         Torch.array(
             manager,

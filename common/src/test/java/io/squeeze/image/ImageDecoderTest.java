@@ -101,7 +101,7 @@ class ImageDecoderTest {
     var image = Settings.defaults().image();
     var small =
         new io.squeeze.config.ImageSettings(
-            224, image.maxPixels(), 1000, image.mean(), image.std());
+            224, 224, false, image.maxPixels(), 1000, image.mean(), image.std());
     assertThatThrownBy(() -> new ImageDecoder(small).read(Storage.local(), file.toString()))
         .isInstanceOfSatisfying(
             BadSampleException.class, e -> assertThat(e.code()).isEqualTo(Code.TOO_LARGE));

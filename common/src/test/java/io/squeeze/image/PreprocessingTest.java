@@ -18,7 +18,8 @@ class PreprocessingTest {
     int height = (int) golden.shape("image")[0];
     int width = (int) golden.shape("image")[1];
     var defaults = Preprocessing.from(Settings.defaults().image());
-    Preprocessing preprocessing = new Preprocessing(size, defaults.mean(), defaults.std());
+    Preprocessing preprocessing =
+        new Preprocessing(size, size, false, defaults.mean(), defaults.std());
 
     RgbImage photo = preprocessing.crop(new RgbImage(width, height, golden.bytes("image")));
     Mask mask = preprocessing.crop(new Mask(width, height, golden.bytes("trimap")));

@@ -67,7 +67,7 @@ public final class ExtractBenchmark {
       throws Exception {
     Torch.start(1);
     Backbone backbone =
-        Backbones.ship(spark, new HadoopStorage(spark), settings).load(Device.cpu());
+        new Backbones(new HadoopStorage(spark), settings).ship(spark).load(Device.cpu());
     int batches = images / BATCH / threads;
     List<Thread> running = new ArrayList<>();
     long began = System.nanoTime();

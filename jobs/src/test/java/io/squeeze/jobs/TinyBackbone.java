@@ -3,6 +3,7 @@ package io.squeeze.jobs;
 import io.squeeze.config.Seeds;
 import io.squeeze.torch.ScriptArchive;
 import io.squeeze.torch.ScriptModule;
+import io.squeeze.torch.ScriptProgram;
 import io.squeeze.weights.HostTensor;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -27,7 +28,8 @@ public final class TinyBackbone {
     HostTensor weight =
         HostTensor.uniform(Seeds.random(seed, "tiny"), 1 / Math.sqrt(300), 24, 3, 16, 16);
     try (OutputStream out = Files.newOutputStream(file)) {
-      ScriptArchive.write(SOURCE, new ScriptModule("Tiny").with("weight", weight), out);
+      ScriptArchive.write(
+          new ScriptProgram(SOURCE, new ScriptModule("Tiny").with("weight", weight)), out);
     }
     return file;
   }

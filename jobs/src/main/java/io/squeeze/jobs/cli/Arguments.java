@@ -10,7 +10,6 @@ import io.squeeze.jobs.spark.Console;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Model.CommandSpec;
@@ -124,14 +123,12 @@ final class Arguments {
     }
     List<String> sets = parsed.matchedOptionValue(SET, List.of());
     sets.forEach(set -> overlays.add(set(set)));
-    Map<String, String> values = new HashMap<>();
     for (Flag flag : flags) {
       String value = own(flag.flag());
       if (value != null) {
-        values.put(flag.key(), value);
+        overlays.add(assigned(flag.key(), value, flag.flag() + " " + value));
       }
     }
-    overlays.add(ConfigFactory.parseMap(values));
     return Settings.load(overlays);
   }
 
@@ -153,13 +150,16 @@ final class Arguments {
       throw SqueezeException.usage("--set " + assignment + " is not KEY=VALUE");
     }
     String key = assignment.substring(0, equals).strip();
-    String value = assignment.substring(equals + 1).strip();
+    return assigned(key, assignment.substring(equals + 1).strip(), "--set " + assignment);
+  }
+
+  private static Config assigned(String key, String value, String given) {
     try {
       return value.startsWith("[") || value.equals("null")
           ? ConfigFactory.parseString(key + " = " + value)
           : ConfigFactory.parseMap(Map.of(key, value));
     } catch (ConfigException e) {
-      throw SqueezeException.usage("--set " + assignment + " is not KEY=VALUE");
+      throw SqueezeException.usage(given + " cannot be read");
     }
   }
 

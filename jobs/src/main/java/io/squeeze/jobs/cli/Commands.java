@@ -5,7 +5,9 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Shapes;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.extract.Fused;
 import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.train.TrainJob;
 import io.squeeze.jobs.visualize.VisualizeJob;
@@ -16,11 +18,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
+import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 
 /** The commands, each with its flags, its help and the job that it runs. */
 final class Commands {
+  private static final String CODES = "--codes";
   private static final String CHECKPOINT = "--checkpoint";
   private static final String BASELINE_CHECKPOINT = "--baseline_checkpoint";
   private static final String EMBEDDINGS = "--embeddings";
@@ -135,32 +139,51 @@ final class Commands {
 
   private static CommandLine extract() {
     List<Flag> flags =
-        join(List.of(Flag.MODEL, Flag.WEIGHTS, Flag.EMBEDDINGS, Flag.SEED), Flag.DATA);
+        join(join(List.of(Flag.EMBEDDINGS, Flag.SEED), Flag.EXTRACTION), Flag.COMPUTE);
     return command(
         "extract",
         flags,
         arguments -> {
           Settings settings = arguments.settings(Map.of());
+          String codes = arguments.own(CODES);
+          String checkpoint = arguments.own(CHECKPOINT);
+          if ((codes == null) != (checkpoint == null)) {
+            throw SqueezeException.usage("--codes and --checkpoint go together");
+          }
+          SparkSession spark = Sessions.start("extract", settings.compute());
+          Fused fused =
+              codes == null ? null : Fused.open(new HadoopStorage(spark), codes, checkpoint);
           Console.result(
-              "Embeddings: " + new ExtractJob(Sessions.start("extract"), settings).run().path());
+              (codes == null ? "Embeddings: " : "Codes: ")
+                  + new ExtractJob(spark, settings, fused).run().path());
         },
-        spec -> {},
+        spec -> {
+          Arguments.declare(
+              spec, CODES, "PATH", false, "Write codes instead: versions PATH/v1, … of them.");
+          Arguments.declare(
+              spec, CHECKPOINT, "FILE", false, "Checkpoint whose quantizer gives the codes.");
+        },
         "Images to embeddings: every photo through the frozen backbone, once.",
         "",
         "Publishes the features as Parquet in PATH/v1, with the rejected photos in PATH/rejects/v1.",
-        "Run again on the same photos, it finds them and does nothing.",
+        "Run again on the same photos, it finds them and does nothing; cut off, it goes on; with more",
+        "photos in the lists, it extracts those and publishes PATH/v2.",
         "",
         "  submit/squeeze extract --model backbone.pt --data_path pets --embeddings emb/pets",
+        "  submit/squeeze extract --model backbone.pt --data_path all --codes codes/all \\",
+        "      --checkpoint outputs/vq_squeeze/last.ckpt",
         "");
   }
 
   private static CommandLine train() {
     return command(
         "train",
-        join(join(Flag.TRAINING, Flag.QUANTIZER), Flag.DATA),
+        join(join(join(Flag.TRAINING, Flag.QUANTIZER), Flag.EXTRACTION), Flag.COMPUTE),
         arguments -> {
           Settings settings = arguments.settings(Map.of());
-          Console.result("Checkpoint: " + new TrainJob(Sessions.start("train"), settings).run());
+          Console.result(
+              "Checkpoint: "
+                  + new TrainJob(Sessions.start("train", settings.compute()), settings).run());
         },
         spec -> Arguments.declareSwitches(spec, true),
         "Embeddings to a checkpoint: a quantizer and a segmentation head.",
@@ -175,13 +198,15 @@ final class Commands {
   private static CommandLine baseline() {
     return command(
         "baseline",
-        join(Flag.TRAINING, Flag.DATA),
+        join(join(Flag.TRAINING, Flag.EXTRACTION), Flag.COMPUTE),
         arguments -> {
           Settings settings =
               arguments.settings(
                   Map.of(
                       "quantizer.type", "none", "output.experiment-name", "segmentation_baseline"));
-          Console.result("Checkpoint: " + new TrainJob(Sessions.start("baseline"), settings).run());
+          Console.result(
+              "Checkpoint: "
+                  + new TrainJob(Sessions.start("baseline", settings.compute()), settings).run());
         },
         spec -> Arguments.declareSwitches(spec, false),
         "The segmentation head alone, on embeddings as they are.",
@@ -196,12 +221,12 @@ final class Commands {
   private static CommandLine evaluate() {
     return command(
         "evaluate",
-        List.of(),
+        Flag.COMPUTE,
         arguments -> {
-          arguments.settings(Map.of());
+          Settings settings = arguments.settings(Map.of());
           String split = arguments.own(SPLIT) == null ? "test" : arguments.own(SPLIT);
           new EvaluateJob(
-                  Sessions.start("evaluate"),
+                  Sessions.start("evaluate", settings.compute()),
                   arguments.own(CHECKPOINT),
                   arguments.own(BASELINE_CHECKPOINT),
                   arguments.own(EMBEDDINGS),
@@ -226,7 +251,7 @@ final class Commands {
   }
 
   private static CommandLine visualize() {
-    List<Flag> flags = List.of(Flag.N_BEST, Flag.N_WORST, Flag.PICTURE_DIR);
+    List<Flag> flags = join(List.of(Flag.N_BEST, Flag.N_WORST, Flag.PICTURE_DIR), Flag.COMPUTE);
     return command(
         "visualize",
         flags,
@@ -235,7 +260,7 @@ final class Commands {
           String split =
               arguments.own("--dataset_split") == null ? "test" : arguments.own("--dataset_split");
           new VisualizeJob(
-                  Sessions.start("visualize"),
+                  Sessions.start("visualize", settings.compute()),
                   arguments.own("--vq_checkpoint"),
                   arguments.own(BASELINE_CHECKPOINT),
                   arguments.own(EMBEDDINGS),

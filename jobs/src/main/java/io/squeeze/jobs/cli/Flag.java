@@ -4,8 +4,29 @@ import java.util.List;
 
 /** The flags that are settings: each has one key, and its default stands in reference.conf. */
 enum Flag {
-  MODEL("model", "model", "vit|FILE", "Backbone: vit (ViT-B/32), or a TorchScript file."),
-  WEIGHTS("weights", "weights", "FILE", "Checkpoint of the backbone's weights."),
+  MODEL(
+      "model",
+      "model",
+      "vit|deeplab|FILE",
+      "Backbone: ViT-B/32, DeepLabV3-ResNet50, a TorchScript file, or an Architecture's class."),
+  WEIGHTS("weights", "weights", "FILE", "Official weights of vit or deeplab: .pth, safetensors."),
+  PRECISION(
+      "precision", "backbone.precision", "fp32|bf16|fp16", "What vit and deeplab compute in."),
+  LAYOUT("layout", "backbone.layout", "nchw|tokens", "What a TorchScript file gives."),
+  PREFIX_TOKENS("prefix_tokens", "backbone.prefix-tokens", "N", "Tokens before the grid's."),
+  IMAGE_SIZE("image_size", "image.size", "PIXELS", "Side of the square that the backbone sees."),
+  IMAGE_RESIZE("image_resize", "image.resize", "PIXELS", "Shorter side before the crop."),
+  IMAGE_CROP("image_crop", "image.crop", "center|squash", "How a photo becomes a square."),
+  IMAGE_MEAN("image_mean", "image.mean", "[R,G,B]", "Means of the channels, in 0..1."),
+  IMAGE_STD("image_std", "image.std", "[R,G,B]", "Standard deviations of the channels."),
+  EMBEDDING_DTYPE(
+      "embedding_dtype", "extract.embedding-dtype", "auto|float32|float16", "How it is stored."),
+  DECODE_THREADS("decode_threads", "extract.decode-threads", "N", "Decoding threads of a task."),
+  PHOTOS("photos", "extract.photos", "N", "Photos of each split, by hashed id; unset: all."),
+  DEVICE("device", "compute.device", "auto|cpu|cuda:N", "Where tasks compute."),
+  GPU_TASKS("gpu_tasks", "compute.gpu-tasks", "N", "Tasks a GPU at a time, under local[n]."),
+  THREADS_PER_TASK(
+      "threads_per_task", "compute.threads-per-task", "N|auto", "Threads of a task's operations."),
   EMBEDDINGS(
       "embeddings", "embeddings", "PATH", "Data set of embeddings; its versions are PATH/v1, …"),
   SEED("seed", "seed", "N", "Seed of initial weights, sample order, shards and k-means."),
@@ -51,13 +72,33 @@ enum Flag {
   N_WORST("n_worst", "visualize.worst", "N", "Samples on the picture of the worst."),
   PICTURE_DIR("output_dir", "visualize.dir", "PATH", "Pictures go to PATH/MODEL_NAME/.");
 
-  static final List<Flag> DATA =
-      List.of(DATASET, DATA_PATH, ON_BAD_SAMPLE, MAX_BAD_FRACTION, EXTRACT_BATCH_SIZE);
+  /** Where any job computes. */
+  static final List<Flag> COMPUTE = List.of(DEVICE, GPU_TASKS, THREADS_PER_TASK);
 
-  static final List<Flag> TRAINING =
+  /** How photos become embeddings: for extract, and for training that extracts first. */
+  static final List<Flag> EXTRACTION =
       List.of(
           MODEL,
           WEIGHTS,
+          PRECISION,
+          LAYOUT,
+          PREFIX_TOKENS,
+          IMAGE_SIZE,
+          IMAGE_RESIZE,
+          IMAGE_CROP,
+          IMAGE_MEAN,
+          IMAGE_STD,
+          DATASET,
+          DATA_PATH,
+          PHOTOS,
+          ON_BAD_SAMPLE,
+          MAX_BAD_FRACTION,
+          EXTRACT_BATCH_SIZE,
+          EMBEDDING_DTYPE,
+          DECODE_THREADS);
+
+  static final List<Flag> TRAINING =
+      List.of(
           EMBEDDINGS,
           NUM_CLASSES,
           SUBSET_SIZE,

@@ -140,8 +140,9 @@ public final class PerSample {
         values.add(iou.isPresent() ? iou.getAsDouble() : null);
       }
       values.add(known(matrix.pixelAccuracy()));
-      values.add(example.features().length);
-      values.add(packedBytes(prediction, example.features().length));
+      int floatBytes = models.checkpoint().layout().floatBytes();
+      values.add(floatBytes);
+      values.add(packedBytes(prediction, floatBytes));
       values.add(matrix.counts());
       values.add(prediction.codes());
       if (baseline == null) {

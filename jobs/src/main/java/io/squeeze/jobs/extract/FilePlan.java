@@ -11,23 +11,41 @@ import java.util.Map;
 /**
  * Which file a listed sample goes to: from its place in the list alone, so that the layout is the
  * same on any cluster.
+ *
+ * @param folder of the table below the version's; empty for the version's own
+ * @param rows samples of each split
+ * @param firstNumber what the files of each split count from: others may be there already
  */
-record FilePlan(List<String> splits, List<Long> rowsPerFile, List<Integer> firstFile, int files)
+record FilePlan(
+    String folder,
+    List<String> splits,
+    List<Long> rows,
+    List<Long> rowsPerFile,
+    List<Integer> firstFile,
+    List<Integer> firstNumber,
+    int files)
     implements Serializable {
 
   static FilePlan of(
-      List<String> splits, Map<Integer, Long> rows, ExtractSettings settings, long rowBytes) {
+      String folder,
+      List<String> splits,
+      Map<Integer, Long> rows,
+      List<Integer> firstNumber,
+      ExtractSettings settings,
+      long rowBytes) {
+    List<Long> counts = new ArrayList<>();
     List<Long> rowsPerFile = new ArrayList<>();
     List<Integer> firstFile = new ArrayList<>();
     int files = 0;
     for (int split = 0; split < splits.size(); split++) {
       long count = rows.getOrDefault(split, 0L);
       long perFile = settings.rowsPerFile(count, rowBytes);
+      counts.add(count);
       rowsPerFile.add(perFile);
       firstFile.add(files);
       files += Math.toIntExact((count + perFile - 1) / perFile);
     }
-    return new FilePlan(splits, rowsPerFile, firstFile, files);
+    return new FilePlan(folder, splits, counts, rowsPerFile, firstFile, firstNumber, files);
   }
 
   /** The file and the place within it: sorts as the list does. */
@@ -37,8 +55,14 @@ record FilePlan(List<String> splits, List<Long> rowsPerFile, List<Integer> first
     return PartitionInKey.key(file, ordinal % perFile);
   }
 
-  /** The split of a file. */
-  int split(int file) {
+  /** Samples of a file. */
+  long rowsOf(int file) {
+    int split = split(file);
+    long before = (file - firstFile.get(split)) * rowsPerFile.get(split);
+    return Math.min(rowsPerFile.get(split), rows.get(split) - before);
+  }
+
+  private int split(int file) {
     int split = 0;
     while (split + 1 < splits.size() && firstFile.get(split + 1) <= file) {
       split++;
@@ -46,11 +70,27 @@ record FilePlan(List<String> splits, List<Long> rowsPerFile, List<Integer> first
     return split;
   }
 
-  /** A file's path below the version's folder; the attempt keeps two tries of a task apart. */
-  String path(int file, long attempt) {
+  /** A file's path below the version's folder, but for the attempt that wrote it. */
+  String stem(int file) {
     int split = split(file);
-    int number = file - firstFile.get(split);
-    return String.format(
-        Locale.ROOT, "split=%s/part-%06d-%d.parquet", splits.get(split), number, attempt);
+    int number = firstNumber.get(split) + file - firstFile.get(split);
+    return stem(folder, splits.get(split), number);
+  }
+
+  private static String stem(String folder, String split, int number) {
+    return String.format(Locale.ROOT, "%ssplit=%s/part-%06d", folder, split, number);
+  }
+
+  /** The number in a file's name; -1 if it is none of ours. */
+  static int number(String path) {
+    String stem = stemOf(path);
+    int at = stem.lastIndexOf("/part-");
+    return at < 0 ? -1 : Integer.parseInt(stem.substring(at + "/part-".length()));
+  }
+
+  /** The stem of a file's path: what stands before the attempt. */
+  static String stemOf(String path) {
+    int dash = path.indexOf('-', path.lastIndexOf("/part-") + "/part-".length());
+    return dash < 0 ? path : path.substring(0, dash);
   }
 }

@@ -5,18 +5,23 @@ import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.row_number;
 import static org.apache.spark.sql.functions.sum;
+import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.xxhash64;
 
+import io.squeeze.dataset.Cut;
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.dataset.SegmentationDataset.Sample;
 import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.spark.Cuts;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -28,6 +33,7 @@ import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF2;
 import org.apache.spark.sql.expressions.Window;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
@@ -36,6 +42,7 @@ import org.apache.spark.util.TaskCompletionListener;
 
 /** The samples that a data set's lists name, as a table that no single machine holds. */
 final class Listing {
+  private static final String PHOTOS = "photos";
   static final String SPLIT_INDEX = "split_index";
   static final String ORDINAL = "ordinal";
   static final String IMAGE = "image";
@@ -48,8 +55,24 @@ final class Listing {
   private final SegmentationDataset dataset;
   private final Storage storage;
   private final String root;
+  private final Integer photos;
+  private final long seed;
+  private Map<Integer, Long> last;
 
-  Listing(SparkSession spark, SegmentationDataset dataset, Storage storage, String root) {
+  /**
+   * The lists of a data set.
+   *
+   * @param photos of each split that are taken, the first by hashed id; null for all
+   */
+  Listing(
+      SparkSession spark,
+      SegmentationDataset dataset,
+      Storage storage,
+      String root,
+      Integer photos,
+      long seed) {
+    this.photos = photos;
+    this.seed = seed;
     this.spark = spark;
     this.dataset = dataset;
     this.storage = storage;
@@ -75,6 +98,43 @@ final class Listing {
   }
 
   private Dataset<Row> listed() {
+    Dataset<Row> all = lines();
+    if (photos == null) {
+      return all;
+    }
+    if (last == null) {
+      last = lastPlaces(all);
+    }
+    long salt = seed;
+    Map<Integer, Long> limits = last;
+    UDF2<Integer, String, Boolean> taken =
+        (split, id) ->
+            !limits.containsKey(split) || Cut.place(salt, PHOTOS, id) <= limits.get(split);
+    return all.where(
+        udf(taken, DataTypes.BooleanType).apply(col(SPLIT_INDEX), col(Columns.SAMPLE_ID)));
+  }
+
+  /** The last place that is taken, for each split with more samples than are asked for. */
+  private Map<Integer, Long> lastPlaces(Dataset<Row> all) {
+    long salt = seed;
+    Map<Integer, Long> places = new TreeMap<>();
+    for (int split = 0; split < dataset.splits().size(); split++) {
+      JavaRDD<Long> own =
+          all.where(col(SPLIT_INDEX).equalTo(split))
+              .select(Columns.SAMPLE_ID)
+              .as(Encoders.STRING())
+              .toJavaRDD()
+              .map(id -> Cut.place(salt, PHOTOS, id));
+      List<Long> found = Cuts.placesAt(own, Set.of(photos - 1L));
+      if (!found.isEmpty()) {
+        places.put(split, found.get(0));
+      }
+    }
+    // A plain map: it travels with the tasks.
+    return new HashMap<>(places);
+  }
+
+  private Dataset<Row> lines() {
     // Locals: a task needs the data set and the storage, not the session.
     SegmentationDataset source = dataset;
     Storage files = storage;
@@ -158,7 +218,7 @@ final class Listing {
                     .rdd(),
                 Encoders.STRING())
             .toDF(IMAGE);
-    return lying.except(listed().select(IMAGE)).orderBy(IMAGE);
+    return lying.except(lines().select(IMAGE)).orderBy(IMAGE);
   }
 
   private static Iterator<String> images(SegmentationDataset source, Storage files, String root) {

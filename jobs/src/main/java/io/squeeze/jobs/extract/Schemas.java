@@ -2,6 +2,7 @@ package io.squeeze.jobs.extract;
 
 import static org.apache.parquet.schema.LogicalTypeAnnotation.stringType;
 import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.BINARY;
+import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.FLOAT;
 import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.INT32;
 
 import io.squeeze.dataset.SegmentationDataset.Column;
@@ -19,6 +20,33 @@ final class Schemas {
   private Schemas() {}
 
   static MessageType embeddings(List<Column> described) {
+    var message = sample();
+    message.addField(Types.required(BINARY).named(Columns.EMBEDDING));
+    message.addField(Types.required(BINARY).named(Columns.MASK));
+    describe(message, described);
+    return message.named("embeddings");
+  }
+
+  static MessageType codes(List<Column> described) {
+    var message = sample();
+    describe(message, described);
+    message.addField(Types.required(INT32).named(Columns.LEVELS));
+    message.addField(
+        Types.requiredList().element(Types.required(INT32).named("element")).named(Columns.CODES));
+    return message.named("codes");
+  }
+
+  /** What a code stands for, in the space of the features. */
+  static MessageType codebook() {
+    var message = Types.buildMessage();
+    message.addField(Types.required(INT32).named(Columns.LEVEL));
+    message.addField(Types.required(INT32).named(Columns.CODE));
+    message.addField(
+        Types.requiredList().element(Types.required(FLOAT).named("element")).named(Columns.VECTOR));
+    return message.named("codebook");
+  }
+
+  private static Types.MessageTypeBuilder sample() {
     var message = Types.buildMessage();
     text(message, Columns.SAMPLE_ID);
     text(message, Columns.IMAGE_PATH);
@@ -32,15 +60,16 @@ final class Schemas {
       message.addField(Types.required(INT32).named(name));
     }
     text(message, Columns.DTYPE);
-    message.addField(Types.required(BINARY).named(Columns.EMBEDDING));
-    message.addField(Types.required(BINARY).named(Columns.MASK));
+    return message;
+  }
+
+  private static void describe(Types.MessageTypeBuilder message, List<Column> described) {
     for (Column column : described) {
       message.addField(
           column.type() == Column.Type.INT
               ? Types.optional(INT32).named(column.name())
               : Types.optional(BINARY).as(stringType()).named(column.name()));
     }
-    return message.named("embeddings");
   }
 
   static MessageType rejects() {

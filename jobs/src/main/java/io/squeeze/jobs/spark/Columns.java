@@ -3,6 +3,7 @@ package io.squeeze.jobs.spark;
 import io.squeeze.dataset.SegmentationDataset.Column;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
@@ -20,11 +21,36 @@ public final class Columns {
   public static final String DTYPE = "dtype";
   public static final String EMBEDDING = "embedding";
   public static final String MASK = "mask";
+  public static final String LEVELS = "levels";
+  public static final String CODES = "codes";
+  public static final String LEVEL = "level";
+  public static final String CODE = "code";
+  public static final String VECTOR = "vector";
 
   private Columns() {}
 
   /** The table of embeddings; {@code split} is a folder's name, all else stands in the files. */
   public static StructType embeddings(List<Column> described) {
+    List<StructField> fields = sample();
+    fields.add(DataTypes.createStructField(EMBEDDING, DataTypes.BinaryType, false));
+    fields.add(DataTypes.createStructField(MASK, DataTypes.BinaryType, false));
+    fields.addAll(described(described));
+    fields.add(text(SPLIT));
+    return new StructType(fields.toArray(StructField[]::new));
+  }
+
+  /** The table of codes: a row of embeddings without features and mask, and its codes. */
+  public static StructType codes(List<Column> described) {
+    List<StructField> fields = sample();
+    fields.addAll(described(described));
+    fields.add(DataTypes.createStructField(LEVELS, DataTypes.IntegerType, false));
+    ArrayType codes = new ArrayType(DataTypes.IntegerType, false);
+    fields.add(DataTypes.createStructField(CODES, codes, false));
+    fields.add(text(SPLIT));
+    return new StructType(fields.toArray(StructField[]::new));
+  }
+
+  private static List<StructField> sample() {
     List<StructField> fields = new ArrayList<>();
     fields.add(text(SAMPLE_ID));
     fields.add(text(IMAGE_PATH));
@@ -32,11 +58,7 @@ public final class Columns {
       fields.add(DataTypes.createStructField(size, DataTypes.IntegerType, false));
     }
     fields.add(text(DTYPE));
-    fields.add(DataTypes.createStructField(EMBEDDING, DataTypes.BinaryType, false));
-    fields.add(DataTypes.createStructField(MASK, DataTypes.BinaryType, false));
-    fields.addAll(described(described));
-    fields.add(text(SPLIT));
-    return new StructType(fields.toArray(StructField[]::new));
+    return fields;
   }
 
   /** A data set's own columns. */

@@ -11,9 +11,11 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Cut;
 import io.squeeze.jobs.spark.Versions.Published;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -24,7 +26,6 @@ import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.sql.api.java.UDF2;
 import org.apache.spark.sql.expressions.Window;
 import org.apache.spark.sql.types.DataTypes;
-import scala.Tuple2;
 
 /**
  * Cuts the rows of embeddings into train, validation and test by hashed ids, balanced by stratum.
@@ -156,24 +157,25 @@ public final class Cuts {
     if (parts == 1) {
       return new long[0];
     }
-    Map<Long, Integer> starts = new TreeMap<>();
+    Set<Long> starts = new TreeSet<>();
     for (int i = 1; i < parts; i++) {
-      starts.put(count * i / parts, i);
+      starts.add(count * i / parts);
     }
     JavaRDD<Long> places =
         rows.select(Columns.SAMPLE_ID)
             .as(Encoders.STRING())
             .toJavaRDD()
             .map(id -> Cut.place(seed, purpose, id));
-    long[] bounds = new long[parts - 1];
-    for (Tuple2<Long, Long> found :
-        places
-            .sortBy(p -> p, true, places.getNumPartitions())
-            .zipWithIndex()
-            .filter(p -> starts.containsKey(p._2()))
-            .collect()) {
-      bounds[starts.get(found._2()) - 1] = found._1();
-    }
-    return bounds;
+    return placesAt(places, starts).stream().mapToLong(Long::longValue).toArray();
+  }
+
+  /** The places that stand at these ranks, counted from 0, when all are sorted. */
+  public static List<Long> placesAt(JavaRDD<Long> places, Set<Long> ranks) {
+    return places
+        .sortBy(p -> p, true, Math.max(1, places.getNumPartitions()))
+        .zipWithIndex()
+        .filter(p -> ranks.contains(p._2()))
+        .keys()
+        .collect();
   }
 }

@@ -9,14 +9,17 @@ import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.EnumSet;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Spliterator;
 import java.util.Spliterators;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CreateFlag;
 import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -135,6 +138,44 @@ public final class HadoopStorage implements Storage {
         .filter(FileStatus::isDirectory)
         .map(status -> status.getPath().getName())
         .sorted();
+  }
+
+  /**
+   * All files below a folder, by their path from there, with their length in bytes. Hidden ones
+   * (checksums) are left out; none where there is no such folder.
+   */
+  public Map<String, Long> files(String folder) throws IOException {
+    Map<String, Long> found = new TreeMap<>();
+    if (exists(folder)) {
+      collect(folder, "", found);
+    }
+    return found;
+  }
+
+  private void collect(String folder, String below, Map<String, Long> into) throws IOException {
+    for (FileStatus status : system(folder).listStatus(new Path(folder))) {
+      String name = status.getPath().getName();
+      if (status.isDirectory()) {
+        collect(Storage.join(folder, name), below + name + "/", into);
+      } else if (!name.startsWith(".")) {
+        into.put(below + name, status.getLen());
+      }
+    }
+  }
+
+  /** Creates a file; false where there is one already. */
+  public boolean create(String path, String text) throws IOException {
+    try (OutputStream out = system(path).create(new Path(path), false)) {
+      out.write(text.getBytes(StandardCharsets.UTF_8));
+      return true;
+    } catch (FileAlreadyExistsException e) {
+      return false;
+    }
+  }
+
+  /** Opens a file that must not exist for writing. */
+  public OutputStream write(String path) throws IOException {
+    return system(path).create(new Path(path), false);
   }
 
   /** Deletes a file or a folder with all that it holds; nothing where there is none. */

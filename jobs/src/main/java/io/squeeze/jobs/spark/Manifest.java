@@ -5,15 +5,20 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.SegmentationDataset.Column;
+import io.squeeze.image.SquareCrop;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * What a published version of embeddings holds; written last, so a folder with one is whole.
+ * What a published version of embeddings or codes holds; written last, so a folder with one is
+ * whole.
  *
  * @param schemaVersion of the table
+ * @param table embeddings, or codes
  * @param settings what the rows depend on, by the key of the setting
+ * @param dtype float32 or float16: how features are stored, or were before they became codes
+ * @param weights path of the checkpoint of the backbone; null for none
  * @param root the folder of the photos when they were read
  * @param classes names of the labels, in order
  * @param palette their colours, 0xRRGGBB
@@ -30,7 +35,10 @@ import java.util.TreeMap;
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Manifest(
     int schemaVersion,
+    String table,
     Map<String, String> settings,
+    String dtype,
+    String weights,
     String root,
     List<String> classes,
     List<Integer> palette,
@@ -44,7 +52,9 @@ public record Manifest(
     int gridWidth,
     int size,
     List<DataFile> files) {
-  public static final int SCHEMA_VERSION = 1;
+  public static final int SCHEMA_VERSION = 2;
+  public static final String EMBEDDINGS = "embeddings";
+  public static final String CODES = "codes";
   public static final String NAME = "_manifest.json";
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -75,7 +85,8 @@ public record Manifest(
                 + " was written by schema version "
                 + version
                 + ", this program reads "
-                + SCHEMA_VERSION);
+                + SCHEMA_VERSION
+                + ": extract again into another folder");
       }
       return JSON.readValue(json, Manifest.class);
     } catch (JsonProcessingException e) {
@@ -86,6 +97,14 @@ public record Manifest(
   /** SHA-256 of the backbone that made the rows. */
   public String backbone() {
     return settings.get("backbone.sha256");
+  }
+
+  /** How photos became squares: what a picture of a sample must do, too. */
+  public SquareCrop crop() {
+    return new SquareCrop(
+        size,
+        Integer.parseInt(settings.get("image.resize")),
+        settings.get("image.crop").equals("squash"));
   }
 
   /** Vectors of one sample. */

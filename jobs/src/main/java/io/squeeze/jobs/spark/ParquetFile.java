@@ -1,16 +1,21 @@
 package io.squeeze.jobs.spark;
 
+import io.squeeze.backbone.BackboneFile;
 import java.io.IOException;
+import java.io.InputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.example.data.Group;
 import org.apache.parquet.example.data.simple.SimpleGroup;
+import org.apache.parquet.hadoop.ParquetFileReader;
 import org.apache.parquet.hadoop.ParquetWriter;
 import org.apache.parquet.hadoop.example.ExampleParquetWriter;
 import org.apache.parquet.hadoop.metadata.CompressionCodecName;
+import org.apache.parquet.hadoop.util.HadoopInputFile;
 import org.apache.parquet.hadoop.util.HadoopOutputFile;
 import org.apache.parquet.io.OutputFile;
 import org.apache.parquet.io.PositionOutputStream;
@@ -42,6 +47,27 @@ public final class ParquetFile implements AutoCloseable {
             // Every embedding is different: a dictionary only costs memory.
             .withDictionaryEncoding("embedding", false)
             .build();
+  }
+
+  /**
+   * What lies in a whole file; empty if it is none: cut off, or not finished.
+   *
+   * @param path of the file
+   * @param name of it in the answer
+   */
+  public static Optional<Manifest.DataFile> find(HadoopStorage storage, String path, String name)
+      throws IOException {
+    long rows = 0;
+    HadoopInputFile input = HadoopInputFile.fromPath(new Path(path), storage.configuration());
+    try (ParquetFileReader reader = ParquetFileReader.open(input)) {
+      rows = reader.getRecordCount();
+    } catch (IOException | RuntimeException e) {
+      return Optional.empty();
+    }
+    try (InputStream in = storage.open(path)) {
+      return Optional.of(
+          new Manifest.DataFile(name, storage.length(path), rows, BackboneFile.digest(in)));
+    }
   }
 
   /** An empty row to fill. */

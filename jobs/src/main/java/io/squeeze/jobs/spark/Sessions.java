@@ -1,23 +1,36 @@
 package io.squeeze.jobs.spark;
 
+import io.squeeze.config.ComputeSettings;
 import io.squeeze.config.SqueezeException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
 
 /** Starts Spark with what our tables need; whatever spark-submit was told wins. */
 public final class Sessions {
+  /** Settings of {@code compute} travel to the executors in Spark's configuration. */
+  static final String PREFIX = "spark.squeeze.";
+
+  private static final Pattern LOCAL = Pattern.compile("local(\\[([0-9]+|\\*)(,[0-9]+)?\\])?");
+  private static final Pattern CLUSTER =
+      Pattern.compile("local-cluster\\[([0-9]+)\\s*,\\s*([0-9]+)\\s*,\\s*[0-9]+\\]");
+
   private Sessions() {}
 
   /**
    * The session of this JVM.
    *
-   * @throws SqueezeException of category resource if the master could never schedule a task
+   * @throws SqueezeException of category configuration if the master could never schedule a task
    */
-  public static SparkSession start(String command) {
+  public static SparkSession start(String command, ComputeSettings compute) {
     SparkConf conf = new SparkConf();
     conf.setIfMissing("spark.app.name", "squeeze " + command);
     conf.setIfMissing("spark.master", "local[*]");
     conf.setIfMissing("spark.ui.showConsoleProgress", "false");
+    conf.setIfMissing(PREFIX + "device", compute.device());
+    conf.setIfMissing(PREFIX + "gpu-tasks", Integer.toString(compute.gpuTasks()));
+    conf.setIfMissing(PREFIX + "threads-per-task", compute.threads());
     // A flipped bit in an embedding would pass for a number.
     conf.setIfMissing("spark.hadoop.parquet.page.verify-checksum.enabled", "true");
     // A row can be 6 MB; the default batch of 4096 rows would be 25 GB.
@@ -26,13 +39,38 @@ public final class Sessions {
         conf.contains("spark.task.resource.gpu.amount")
             || conf.contains("spark.executor.resource.gpu.amount");
     String master = conf.get("spark.master");
-    if (gpu && (master.equals("local") || master.startsWith("local["))) {
+    if (gpu && isLocal(master)) {
       throw SqueezeException.configuration(
           "The master "
               + master
               + " schedules no GPUs, so no task would ever start: leave out"
-              + " spark.task.resource.gpu.amount, or use a cluster");
+              + " spark.task.resource.gpu.amount (--device uses the GPUs that libtorch sees), or use"
+              + " a cluster");
     }
     return SparkSession.builder().config(conf).getOrCreate();
+  }
+
+  /** Whether driver and tasks are one process. */
+  static boolean isLocal(String master) {
+    return LOCAL.matcher(master).matches();
+  }
+
+  /** The cores that a stage of so many tasks can give each of them. */
+  static int threads(SparkConf conf, int tasks) {
+    String master = conf.get("spark.master", "");
+    int processors = Runtime.getRuntime().availableProcessors();
+    int executors = conf.getInt("spark.executor.instances", 1);
+    int cores = conf.getInt("spark.executor.cores", processors);
+    Matcher local = LOCAL.matcher(master);
+    Matcher cluster = CLUSTER.matcher(master);
+    if (local.matches()) {
+      executors = 1;
+      String number = local.group(2);
+      cores = number == null ? 1 : number.equals("*") ? processors : Integer.parseInt(number);
+    } else if (cluster.matches()) {
+      executors = Integer.parseInt(cluster.group(1));
+      cores = Integer.parseInt(cluster.group(2));
+    }
+    return Math.max(1, Math.min(cores, executors * cores / Math.max(1, tasks)));
   }
 }

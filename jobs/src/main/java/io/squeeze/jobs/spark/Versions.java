@@ -3,7 +3,6 @@ package io.squeeze.jobs.spark;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -14,10 +13,16 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
 /**
- * The versions {@code E/v1}, {@code E/v2} … of a data set of embeddings. The highest with a
- * manifest is current; what begins with {@code _} or has no manifest is unfinished.
+ * The versions {@code E/v1}, {@code E/v2} … of a data set of embeddings or codes. The highest with
+ * a manifest is current; what begins with {@code _} or has no manifest is unfinished.
  */
 public final class Versions {
+  /** Folder of the codes' table below a version of theirs. */
+  public static final String CODES = "codes";
+
+  /** Folder of the table beside it that says what a code stands for. */
+  public static final String CODEBOOK = "codebook";
+
   private static final Pattern VERSION = Pattern.compile("v[1-9][0-9]*");
 
   private final HadoopStorage storage;
@@ -45,8 +50,13 @@ public final class Versions {
     public Dataset<Row> read(SparkSession spark) {
       return spark
           .read()
-          .schema(Columns.embeddings(manifest.columns()))
-          .parquet(HadoopStorage.literal(path));
+          .schema(
+              codes() ? Columns.codes(manifest.columns()) : Columns.embeddings(manifest.columns()))
+          .parquet(HadoopStorage.literal(codes() ? Storage.join(path, CODES) : path));
+    }
+
+    private boolean codes() {
+      return manifest.table().equals(Manifest.CODES);
     }
 
     /** The rows of one of the data set's splits. */
@@ -87,19 +97,14 @@ public final class Versions {
   private Published open(String path) throws IOException {
     String file = Storage.join(path, Manifest.NAME);
     Manifest manifest = Manifest.parse(storage.text(file), file);
-    Map<String, Long> found = new HashMap<>();
-    for (String folder : storage.folders(path).toList()) {
-      try (Stream<Storage.Entry> entries = storage.list(Storage.join(path, folder))) {
-        entries.forEach(e -> found.put(folder + "/" + e.name(), e.length()));
-      }
-    }
+    Map<String, Long> found = storage.files(path);
     for (Manifest.DataFile expected : manifest.files()) {
       Long bytes = found.remove(expected.path());
       if (bytes == null || bytes != expected.bytes()) {
         throw SqueezeException.input(
-            "The embeddings "
+            "The version "
                 + path
-                + " are damaged: "
+                + " is damaged: "
                 + expected.path()
                 + " should have "
                 + expected.bytes()
@@ -112,12 +117,12 @@ public final class Versions {
                 + " and extract again");
       }
     }
-    found.keySet().removeIf(name -> name.substring(name.indexOf('/') + 1).startsWith("."));
+    found.remove(Manifest.NAME);
     if (!found.isEmpty()) {
       throw SqueezeException.input(
-          "The embeddings "
+          "The version "
               + path
-              + " hold files that their manifest does not name: "
+              + " holds files that its manifest does not name: "
               + String.join(", ", found.keySet().stream().sorted().limit(5).toList()));
     }
     return new Published(path, manifest);

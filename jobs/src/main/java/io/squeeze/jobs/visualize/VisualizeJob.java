@@ -129,7 +129,7 @@ public final class VisualizeJob {
             .with("image.max-pixels", extracted.get("image.max-pixels"))
             .with("image.max-bytes", extracted.get("image.max-bytes"))
             .image();
-    Photos photos = new Photos(storage, root, limits, side);
+    Photos photos = new Photos(storage, root, limits, trained.embeddings().manifest().crop());
     List<Drawn> drawn =
         new Cuts(spark, trained.embeddings(), trainedWith.data())
             .rows(split)
@@ -155,13 +155,13 @@ public final class VisualizeJob {
   }
 
   /** Reads photos again, since embeddings do not keep them. */
-  private record Photos(HadoopStorage storage, String root, ImageSettings limits, int side)
+  private record Photos(HadoopStorage storage, String root, ImageSettings limits, SquareCrop square)
       implements Serializable {
     byte[] crop(String path) {
       ImageDecoder decoder = new ImageDecoder(limits);
       try {
         byte[] file = decoder.read(storage, Storage.join(root, path));
-        return new SquareCrop(side).apply(decoder.decodeRgb(file)).data();
+        return square.apply(decoder.decodeRgb(file)).data();
       } catch (BadSampleException e) {
         throw SqueezeException.input(
             "Cannot read the photo "

@@ -175,7 +175,7 @@ class ExtractIT {
     byte[] bytes = Files.readAllBytes(part);
     Files.write(part, Arrays.copyOf(bytes, bytes.length - 1));
     assertThatThrownBy(() -> extract(fixture.settings("e", "")))
-        .hasMessageContaining("are damaged")
+        .hasMessageContaining("is damaged")
         .hasMessageContaining(part.getFileName().toString());
     Files.delete(part);
     assertThatThrownBy(() -> extract(fixture.settings("e", ""))).hasMessageContaining("no file");

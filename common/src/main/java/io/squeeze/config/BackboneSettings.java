@@ -1,0 +1,25 @@
+package io.squeeze.config;
+
+import java.io.Serializable;
+import java.util.List;
+
+/**
+ * How a backbone computes and what it gives.
+ *
+ * @param precision fp32, fp16 or bf16
+ * @param tokens whether its output is [B, prefix + h * w, C], else [B, C, h, w]
+ * @param prefixTokens tokens before the grid's
+ * @param allowNonFinite whether weights may hold NaN or infinity
+ */
+public record BackboneSettings(
+    String precision, boolean tokens, int prefixTokens, boolean allowNonFinite)
+    implements Serializable {
+
+  static BackboneSettings from(Section section) {
+    return new BackboneSettings(
+        section.oneOf("precision", List.of("fp32", "fp16", "bf16")),
+        section.oneOf("layout", List.of("nchw", "tokens")).equals("tokens"),
+        section.intIn("prefix-tokens", 0, 1000),
+        section.bool("allow-non-finite"));
+  }
+}

@@ -1,0 +1,149 @@
+package io.squeeze.jobs.extract;
+
+import io.squeeze.config.Settings;
+import io.squeeze.dataset.SegmentationDataset;
+import io.squeeze.image.BadSampleException;
+import io.squeeze.image.BadSampleException.Code;
+import io.squeeze.image.ImageDecoder;
+import io.squeeze.image.Mask;
+import io.squeeze.image.Preprocessing;
+import io.squeeze.image.RgbImage;
+import io.squeeze.jobs.spark.Columns;
+import io.squeeze.storage.Storage;
+import java.nio.FloatBuffer;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Iterator;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.spark.sql.Row;
+
+/**
+ * Decodes photos in threads of its own, a bounded number ahead of who takes them, in the order of
+ * the rows.
+ */
+final class Decoding implements Iterator<Prepared>, AutoCloseable {
+  private final Iterator<Row> rows;
+  private final Preparation preparation;
+  private final int ahead;
+  private final ExecutorService threads;
+  private final Deque<Future<Prepared>> begun = new ArrayDeque<>();
+  private final AtomicLong nanos = new AtomicLong();
+
+  /**
+   * What is done with a row.
+   *
+   * @param masks whether masks are read, too
+   */
+  record Preparation(
+      SegmentationDataset dataset,
+      Storage storage,
+      String root,
+      Settings settings,
+      Preprocessing preprocessing,
+      boolean masks) {}
+
+  Decoding(Iterator<Row> rows, Preparation preparation, int threads, int ahead) {
+    this.rows = rows;
+    this.preparation = preparation;
+    this.ahead = ahead;
+    this.threads =
+        Executors.newFixedThreadPool(
+            threads,
+            task -> {
+              Thread thread = new Thread(task, "decode");
+              thread.setDaemon(true);
+              return thread;
+            });
+  }
+
+  @Override
+  public boolean hasNext() {
+    while (begun.size() < ahead && rows.hasNext()) {
+      Row row = rows.next();
+      begun.add(threads.submit(() -> timed(row)));
+    }
+    return !begun.isEmpty();
+  }
+
+  @Override
+  public Prepared next() {
+    try {
+      return begun.remove().get();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("Interrupted while decoding", e);
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof RuntimeException known
+          ? known
+          : new IllegalStateException("Decoding failed", e.getCause());
+    }
+  }
+
+  /** Time of all threads together. */
+  long nanos() {
+    return nanos.get();
+  }
+
+  private Prepared timed(Row row) {
+    long began = System.nanoTime();
+    try {
+      return prepare(row);
+    } finally {
+      nanos.addAndGet(System.nanoTime() - began);
+    }
+  }
+
+  private Prepared prepare(Row row) {
+    String stage = "list";
+    try {
+      if (row.<Boolean>getAs(Listing.DUPLICATE)) {
+        throw new BadSampleException(Code.DUPLICATE, "the lists name this sample before");
+      }
+      stage = "image";
+      ImageDecoder decoder = new ImageDecoder(preparation.settings().image());
+      Preprocessing preprocessing = preparation.preprocessing();
+      RgbImage photo = decoder.decodeRgb(read(decoder, row.getAs(Listing.IMAGE)));
+      byte[] labels = null;
+      if (preparation.masks()) {
+        stage = "mask";
+        Mask mask = decoder.decodeMask(read(decoder, row.getAs(Columns.MASK)));
+        checkSizes(photo, mask);
+        labels = preprocessing.crop(preparation.dataset().labelled(mask)).data();
+      }
+      int side = preprocessing.size();
+      FloatBuffer pixels = FloatBuffer.allocate(3 * side * side);
+      preprocessing.normalise(preprocessing.crop(photo), pixels);
+      return new Prepared(row, pixels.array(), labels, photo.height(), photo.width(), null, null);
+    } catch (BadSampleException e) {
+      return Prepared.rejected(row, stage, e);
+    }
+  }
+
+  private byte[] read(ImageDecoder decoder, String path) throws BadSampleException {
+    return decoder.read(preparation.storage(), Storage.join(preparation.root(), path));
+  }
+
+  private static void checkSizes(RgbImage photo, Mask mask) throws BadSampleException {
+    if (mask.width() != photo.width() || mask.height() != photo.height()) {
+      throw new BadSampleException(
+          Code.SIZE_MISMATCH,
+          "the image has "
+              + photo.width()
+              + "x"
+              + photo.height()
+              + " pixels, the mask "
+              + mask.width()
+              + "x"
+              + mask.height());
+    }
+  }
+
+  @Override
+  public void close() {
+    threads.shutdownNow();
+  }
+}

@@ -1,0 +1,90 @@
+package io.squeeze.jobs.extract;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.squeeze.backbone.BackboneFile;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Manifest.DataFile;
+import io.squeeze.jobs.spark.ParquetFile;
+import io.squeeze.jobs.spark.Tasks;
+import io.squeeze.jobs.spark.Versions;
+import io.squeeze.quantize.Quantizer;
+import io.squeeze.storage.Storage;
+import io.squeeze.torch.Parameters;
+import io.squeeze.torch.Torch;
+import io.squeeze.train.Checkpoint;
+import java.io.IOException;
+import java.io.InputStream;
+import org.apache.parquet.example.data.Group;
+
+/**
+ * Extraction straight to codes: features go through a trained quantizer and are never stored.
+ *
+ * @param codes the data set of codes; its versions lie below
+ * @param path of the checkpoint
+ */
+public record Fused(String codes, String path, Checkpoint checkpoint, String sha256) {
+
+  /**
+   * Opens the checkpoint.
+   *
+   * @throws SqueezeException of category input or configuration if it cannot give codes
+   */
+  public static Fused open(HadoopStorage storage, String codes, String path) throws IOException {
+    Checkpoint checkpoint = Checkpoint.read(storage, path).forUse();
+    if (checkpoint.model().quantizer().levels().length == 0) {
+      throw SqueezeException.configuration(
+          path + " quantizes nothing (none), so it has no codes: name one of another type");
+    }
+    try (InputStream in = storage.open(path)) {
+      return new Fused(codes, path, checkpoint, BackboneFile.digest(in));
+    }
+  }
+
+  /** Refuses features of another backbone than the one that the quantizer was trained on. */
+  void check(BackboneFile backbone) {
+    if (!checkpoint.backbone().equals(backbone.digest())) {
+      throw SqueezeException.input(
+          path
+              + " was trained on embeddings of the backbone "
+              + checkpoint.backbone()
+              + ", but --model "
+              + backbone.name()
+              + " is "
+              + backbone.digest());
+    }
+  }
+
+  /** Writes the table of what each code stands for, as the quantizer decodes it. */
+  DataFile codebook(HadoopStorage storage, String target) throws IOException {
+    Device device = Tasks.start();
+    Quantizer quantizer = checkpoint.model().quantizer();
+    String name = Versions.CODEBOOK + "/part-000000.parquet";
+    storage.delete(Storage.join(target, name));
+    ParquetFile file = new ParquetFile(storage, Storage.join(target, name), Schemas.codebook());
+    try (NDManager manager = Torch.manager(device);
+        Parameters parameters = new Parameters(manager, checkpoint.state().model())) {
+      int size = quantizer.levels()[0];
+      NDArray all = manager.arange(size).toType(ai.djl.ndarray.types.DataType.INT64, false);
+      // [K, C, 1, 1]
+      float[] vectors = Torch.tensor(quantizer.decode(all, 1, 1, parameters)).floats();
+      int width = vectors.length / size;
+      for (int code = 0; code < size; code++) {
+        Group row = file.row();
+        row.add(Columns.LEVEL, 0);
+        row.add(Columns.CODE, code);
+        Group vector = row.addGroup(Columns.VECTOR);
+        for (int j = 0; j < width; j++) {
+          vector.addGroup("list").add("element", vectors[code * width + j]);
+        }
+        file.write(row);
+      }
+    } finally {
+      file.close();
+    }
+    return new DataFile(name, file.bytes(), file.rows(), file.sha256());
+  }
+}

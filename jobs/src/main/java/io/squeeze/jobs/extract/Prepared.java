@@ -1,0 +1,25 @@
+package io.squeeze.jobs.extract;
+
+import io.squeeze.image.BadSampleException;
+import org.apache.spark.sql.Row;
+
+/**
+ * A listed sample behind decoding: pixels for the backbone, or the reason why there are none.
+ *
+ * @param pixels [3, S, S], normalised
+ * @param mask labels [S, S]; null where none is asked for
+ * @param stage of the rejection; null for a good sample
+ */
+record Prepared(
+    Row row,
+    float[] pixels,
+    byte[] mask,
+    int height,
+    int width,
+    String stage,
+    BadSampleException reason) {
+
+  static Prepared rejected(Row row, String stage, BadSampleException reason) {
+    return new Prepared(row, null, null, 0, 0, stage, reason);
+  }
+}

@@ -1,0 +1,75 @@
+package io.squeeze.jobs.spark;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.time.Instant;
+import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Keeps two runs from writing to one data set at a time: a file that names who writes. */
+public final class RunLock implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(RunLock.class);
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final HadoopStorage storage;
+  private final String path;
+
+  private RunLock(HadoopStorage storage, String path) {
+    this.storage = storage;
+    this.path = path;
+  }
+
+  /**
+   * Takes the lock of a folder. That of a process of this machine that has ended is taken over.
+   *
+   * @throws SqueezeException of category configuration if another run holds it
+   */
+  public static RunLock take(HadoopStorage storage, String folder) throws IOException {
+    String path = Storage.join(folder, "_lock");
+    String host = InetAddress.getLocalHost().getHostName();
+    long pid = ProcessHandle.current().pid();
+    String mine =
+        JSON.writeValueAsString(
+            Map.of("host", host, "pid", pid, "since", Instant.now().toString()));
+    if (!storage.create(path, mine)) {
+      String found = storage.text(path);
+      JsonNode holder = holder(found);
+      boolean here = holder.path("host").asText().equals(host);
+      long other = holder.path("pid").asLong(-1);
+      if (!here || (other != pid && ProcessHandle.of(other).isPresent()) || other == pid) {
+        throw SqueezeException.configuration(
+            "Another run writes to "
+                + folder
+                + " ("
+                + found.strip()
+                + "): wait for it, or delete "
+                + path
+                + " if it has ended");
+      }
+      LOG.warn("Taking over {} from a process that has ended", path);
+      storage.delete(path);
+      if (!storage.create(path, mine)) {
+        return take(storage, folder);
+      }
+    }
+    return new RunLock(storage, path);
+  }
+
+  private static JsonNode holder(String text) {
+    try {
+      return JSON.readTree(text);
+    } catch (IOException e) {
+      return JSON.createObjectNode();
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    storage.delete(path);
+  }
+}
