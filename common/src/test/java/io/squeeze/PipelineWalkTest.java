@@ -11,7 +11,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.dataset.*;
 import io.squeeze.image.*;
 import io.squeeze.metric.ConfusionMatrix;
-import io.squeeze.segment.SqueezeModel;
+import io.squeeze.segment.*;
 import io.squeeze.storage.Storage;
 import io.squeeze.torch.*;
 import java.nio.file.Path;
@@ -53,7 +53,7 @@ class PipelineWalkTest {
       var decoded = model.quantizer().decode(manager.create(back), 7, 7, parameters);
       assertThat(Torch.tensor(decoded).bytes())
           .isEqualTo(Torch.tensor(quantized.features()).bytes());
-      var output = model.forward(features, manager.zeros(new Shape(224, 224)), parameters, false);
+      var output = model.forward(features, image, parameters, Noise.NONE);
       assertThat(ConfusionMatrix.of(3, truth.data(), output.masks()).meanIou()).isBetween(0.0, 1.0);
     }
   }

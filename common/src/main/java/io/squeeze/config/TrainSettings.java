@@ -4,8 +4,15 @@ import java.io.Serializable;
 import java.util.List;
 import java.util.OptionalInt;
 
-/** How a model is trained; steps are batches of one shard. */
+/**
+ * How a model is trained; steps are batches of one shard.
+ *
+ * @param head conv or deeplab; auto until the embeddings are known
+ * @param freshHead whether a head that comes with the backbone's weights is left alone
+ */
 public record TrainSettings(
+    String head,
+    boolean freshHead,
     String loss,
     int epochs,
     int batchSize,
@@ -22,6 +29,8 @@ public record TrainSettings(
     OptionalInt shards = section.optionalIntIn("shards", 1, 100_000);
     OptionalInt batches = section.optionalIntIn("max-batches", 1, Integer.MAX_VALUE);
     return new TrainSettings(
+        section.oneOf("head", List.of("auto", "conv", "deeplab")),
+        section.oneOf("head-start", List.of("pretrained", "fresh")).equals("fresh"),
         section.oneOf("loss", List.of("ce")),
         section.intIn("epochs", 1, 1_000_000),
         section.intIn("batch-size", 1, 65536),

@@ -21,13 +21,22 @@ public final class SqueezeModel implements Serializable {
 
   private final QuantizerSettings settings;
   private final Quantizer quantizer;
-  private final ConvHead head;
+  private final SegmentationHead head;
 
-  /** A model for features of {@code channels} values a vector. */
+  /** A model with the head that suits any backbone. */
   public SqueezeModel(QuantizerSettings settings, int channels, int classes) {
+    this(settings, "conv", channels, classes);
+  }
+
+  /**
+   * A model for features of {@code channels} values a vector.
+   *
+   * @param head conv or deeplab
+   */
+  public SqueezeModel(QuantizerSettings settings, String head, int channels, int classes) {
     this.settings = settings;
     this.quantizer = Quantizer.of(settings, channels);
-    this.head = new ConvHead(channels, classes);
+    this.head = SegmentationHead.of(head, channels, classes);
   }
 
   /**
@@ -80,10 +89,11 @@ public final class SqueezeModel implements Serializable {
    *
    * @param features float32 [B, C, h, w]
    * @param mask any array [..., H, W] of the size that the logits shall have
+   * @param noise of a step of training; {@link Noise#NONE} to evaluate
    */
-  public Output forward(NDArray features, NDArray mask, Parameters parameters, boolean training) {
-    Quantized quantized = quantizer.quantize(features, parameters, training);
-    NDArray logits = head.logits(quantized.features(), parameters, training);
+  public Output forward(NDArray features, NDArray mask, Parameters parameters, Noise noise) {
+    Quantized quantized = quantizer.quantize(features, parameters, noise.training());
+    NDArray logits = head.logits(quantized.features(), parameters, noise);
     return new Output(NativeKernels.upsample(logits, mask), quantized);
   }
 

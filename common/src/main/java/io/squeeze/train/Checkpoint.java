@@ -51,7 +51,9 @@ public record Checkpoint(
 
   /** The model that the state belongs to. */
   public SqueezeModel model() {
-    return new SqueezeModel(settings().quantizer(), layout.channels(), classNames.size());
+    Settings settings = settings();
+    return new SqueezeModel(
+        settings.quantizer(), settings.train().head(), layout.channels(), classNames.size());
   }
 
   /** The same without the optimizer's tensors: what using the model takes. */

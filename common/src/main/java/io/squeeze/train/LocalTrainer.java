@@ -10,6 +10,7 @@ import io.squeeze.config.Seeds;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.TrainSettings;
 import io.squeeze.metric.ConfusionMatrix;
+import io.squeeze.segment.Noise;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.segment.SqueezeModel.Output;
 import io.squeeze.torch.GradientScope;
@@ -78,7 +79,8 @@ public final class LocalTrainer {
             order.subList(first, Math.min(order.size(), first + settings.batchSize()));
         try (NDManager scope = manager.newSubManager()) {
           Batch batch = Batch.of(scope, chosen, layout);
-          Step step = step(scope, batch, parameters, optimizer);
+          Noise noise = new Noise(seed, steps.epoch(), chosen.stream().map(Example::id).toList());
+          Step step = step(scope, batch, parameters, optimizer, noise);
           if (!Double.isFinite(step.loss())) {
             throw SqueezeException.training(
                 "The loss of epoch "
@@ -104,11 +106,12 @@ public final class LocalTrainer {
 
   private record Step(double loss, ConfusionMatrix confusion) {}
 
-  private Step step(NDManager scope, Batch batch, Parameters parameters, AdamW optimizer) {
+  private Step step(
+      NDManager scope, Batch batch, Parameters parameters, AdamW optimizer, Noise noise) {
     Output output;
     NDArray loss;
     try (GradientScope gradients = new GradientScope()) {
-      output = model.forward(batch.features(), batch.mask(), parameters, true);
+      output = model.forward(batch.features(), batch.mask(), parameters, noise);
       loss = model.loss(output, batch.mask());
       gradients.backward(loss);
     }
@@ -146,7 +149,7 @@ public final class LocalTrainer {
         List<Example> chosen = order.subList(i, Math.min(order.size(), i + settings.batchSize()));
         try (NDManager scope = manager.newSubManager()) {
           Batch batch = Batch.of(scope, chosen, layout);
-          Output output = model.forward(batch.features(), batch.mask(), parameters, false);
+          Output output = model.forward(batch.features(), batch.mask(), parameters, Noise.NONE);
           lossSum += model.loss(output, batch.mask()).getFloat() * chosen.size();
           confusion = confusion.plus(confusion(output.prediction(), batch.mask(), model.classes()));
         }

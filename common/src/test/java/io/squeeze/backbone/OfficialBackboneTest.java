@@ -12,9 +12,13 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.golden.Golden;
 import io.squeeze.golden.HashWeights;
 import io.squeeze.image.Preprocessing;
+import io.squeeze.segment.Noise;
+import io.squeeze.segment.SqueezeModel;
 import io.squeeze.storage.Storage;
+import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
+import io.squeeze.weights.StateDict;
 import io.squeeze.weights.TensorSource;
 import io.squeeze.weights.TorchSave;
 import java.nio.file.Files;
@@ -103,10 +107,39 @@ class OfficialBackboneTest {
       assertThat(sum / plane).isCloseTo(means[c], within((double) tolerance));
       assertThat(max).isCloseTo(largest[c], within((double) tolerance));
     }
+    assertThat(logitsEvery16(found, weights))
+        .containsExactly(golden.floats("logits_step16"), within(1e-3f));
+
     Assumptions.assumeTrue(Precision.cpuHas("avx512_bf16"));
     float[] half =
         features(load(packed(new DeepLabV3ResNet50(), Precision.BF16, weights), Precision.BF16));
     assertThat(relativeError(half, found)).isBetween(1e-4, 0.03);
+  }
+
+  /** The whole network's answer, by the head that the same file holds: [2, 21, 14, 14]. */
+  private static float[] logitsEvery16(float[] features, Path weights) throws Exception {
+    SqueezeModel model =
+        new SqueezeModel(
+            Settings.defaults().with("quantizer.type", "none").quantizer(), "deeplab", 2048, 21);
+    Map<String, HostTensor> tensors = model.initial(1);
+    try (StateDict dict = StateDict.open(Storage.local(), weights.toString())) {
+      for (Map.Entry<String, HostTensor> entry : tensors.entrySet()) {
+        String name = "classifier." + entry.getKey().substring("head.".length());
+        entry.setValue(HostTensor.of(dict.tensors().get(name)));
+      }
+    }
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Parameters parameters = new Parameters(manager, tensors)) {
+      var grid = Torch.floats(manager, new Shape(2, 2048, 28, 28), b -> b.put(features));
+      var size = manager.zeros(new Shape(224, 224));
+      var logits = model.forward(grid, size, parameters, Noise.NONE).logits();
+      float[] all = Torch.tensor(logits).floats();
+      float[] some = new float[2 * 21 * 14 * 14];
+      for (int i = 0; i < some.length; i++) {
+        some[i] = all[i / 196 * 224 * 224 + i / 14 % 14 * 16 * 224 + i % 14 * 16];
+      }
+      return some;
+    }
   }
 
   private static double relativeError(float[] found, float[] expected) {

@@ -55,7 +55,10 @@ class SettingsTest {
   @Test
   void aSavedConfigurationReadsBackAndDifferencesAreNamed() {
     Settings settings = Settings.load(List.of(ConfigFactory.parseString("seed = 7")));
-    assertThat(Settings.parse(settings.json())).isEqualTo(settings);
+    assertThat(Settings.parse(settings.json()))
+        .usingRecursiveComparison()
+        .ignoringFields("given")
+        .isEqualTo(settings);
     assertThat(Settings.differences(Settings.defaults().trainingJson(), settings.trainingJson()))
         .containsExactly("seed: is 42, asked for 7");
     Settings elsewhere =
@@ -69,5 +72,29 @@ class SettingsTest {
     assertThat(train.shards(156, 200_000)).isEqualTo(1);
     assertThat(train.shards(20_480, 1)).isEqualTo(10);
     assertThat(train.shards(1000, 6_400_000)).isEqualTo(12);
+  }
+
+  @Test
+  void aBackbonesDescriptionStandsBelowWhatTheUserGives() {
+    Settings given = Settings.load(List.of(ConfigFactory.parseString("image.size = 196")));
+    Settings settings =
+        given.over(
+            """
+            {"size": 224, "resize": 256, "crop": "squash", "mean": [0.5, 0.5, 0.5],
+             "layout": "tokens", "prefix_tokens": 5}
+            """,
+            "dino.json");
+    assertThat(settings.image().size()).isEqualTo(196);
+    assertThat(settings.image().resize()).isEqualTo(256);
+    assertThat(settings.image().squash()).isTrue();
+    assertThat(settings.image().mean()).containsExactly(0.5, 0.5, 0.5);
+    assertThat(settings.backbone().tokens()).isTrue();
+    assertThat(settings.backbone().prefixTokens()).isEqualTo(5);
+    assertThatThrownBy(() -> given.over("{\"sise\": 224}", "dino.json"))
+        .hasMessage(
+            "dino.json holds sise; it may hold [crop, layout, mean, prefix_tokens, resize, size,"
+                + " std]");
+    assertThatThrownBy(() -> given.over("{\"resize\": 100}", "dino.json"))
+        .hasMessageContaining("image.resize: 100 is less than image.size, which is 196");
   }
 }

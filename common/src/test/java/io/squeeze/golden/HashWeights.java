@@ -37,7 +37,8 @@ public final class HashWeights {
     return tensors;
   }
 
-  private static HostTensor tensor(String name, int layer, long[] shape) {
+  /** The tensor at a place of a state dict. */
+  public static HostTensor tensor(String name, int layer, long[] shape) {
     int size = Math.toIntExact(Arrays.stream(shape).reduce(1, (a, b) -> a * b));
     double low = -0.1;
     double high = 0.1;

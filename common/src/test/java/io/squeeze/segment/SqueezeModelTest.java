@@ -15,6 +15,7 @@ import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -31,6 +32,7 @@ class SqueezeModelTest {
           "head.3.weight", "conv2_weight",
           "head.3.bias", "conv2_bias");
 
+  private static final Noise STEP = new Noise(1, 0, List.of("a", "b"));
   private final SqueezeModel model = new SqueezeModel(withoutQuantizer(), 12, 4);
 
   @BeforeAll
@@ -63,7 +65,7 @@ class SqueezeModelTest {
     try (NDManager manager = Torch.manager(Device.cpu());
         Parameters parameters = new Parameters(manager, tensors())) {
       NDArray target = GOLDEN.indices(manager, "target");
-      Output output = model.forward(GOLDEN.array(manager, "input"), target, parameters, false);
+      Output output = model.forward(GOLDEN.array(manager, "input"), target, parameters, Noise.NONE);
       assertClose(output.logits(), "eval_logits_56x56");
     }
   }
@@ -75,7 +77,7 @@ class SqueezeModelTest {
       parameters.train(model.trained());
       NDArray target = GOLDEN.indices(manager, "target");
       try (GradientScope gradients = new GradientScope()) {
-        Output output = model.forward(GOLDEN.array(manager, "input"), target, parameters, true);
+        Output output = model.forward(GOLDEN.array(manager, "input"), target, parameters, STEP);
         NDArray loss = model.loss(output, target);
         gradients.backward(loss);
         assertThat(loss.getFloat())

@@ -3,6 +3,7 @@ package io.squeeze.jobs.evaluate;
 import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import io.squeeze.jobs.spark.Tasks;
+import io.squeeze.segment.Noise;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.segment.SqueezeModel.Output;
 import io.squeeze.torch.Parameters;
@@ -42,7 +43,7 @@ public final class Predictor implements AutoCloseable {
   public Prediction predict(Example example) {
     try (NDManager scope = manager.newSubManager()) {
       Batch batch = Batch.of(scope, List.of(example), layout);
-      Output output = model.forward(batch.features(), batch.mask(), parameters, false);
+      Output output = model.forward(batch.features(), batch.mask(), parameters, Noise.NONE);
       return new Prediction(output.masks(), output.quantized().codeValues());
     }
   }

@@ -36,9 +36,9 @@ public final class TrainJob {
   private static final int VALIDATION_ROWS = 256;
 
   private final SparkSession spark;
-  private final Settings settings;
   private final HadoopStorage storage;
   private final RunFolder folder;
+  private Settings settings;
 
   public TrainJob(SparkSession spark, Settings settings) {
     this.spark = spark;
@@ -54,6 +54,10 @@ public final class TrainJob {
    */
   public String run() throws IOException {
     Published embeddings = embeddings();
+    if (settings.train().head().equals("auto")) {
+      boolean deeplab = "deeplab".equals(embeddings.manifest().settings().get("backbone.name"));
+      settings = settings.with("train.head", deeplab ? "deeplab" : "conv");
+    }
     if (finished(embeddings)) {
       Console.say("Trained already: " + folder.path(RunFolder.LAST) + ", nothing to do");
       return folder.path(RunFolder.LAST);
@@ -64,9 +68,13 @@ public final class TrainJob {
             manifest.channels(), manifest.gridHeight(), manifest.gridWidth(), manifest.size());
     ClassNames classes = ClassNames.of(manifest, settings);
     SqueezeModel model =
-        new SqueezeModel(settings.quantizer(), manifest.channels(), classes.names().size());
+        new SqueezeModel(
+            settings.quantizer(),
+            settings.train().head(),
+            manifest.channels(),
+            classes.names().size());
     Cuts cuts = new Cuts(spark, embeddings, settings.data());
-    Shards train = shards(cuts.rows(Cuts.TRAIN), layout);
+    Shards train = shards(cuts.rows(Cuts.TRAIN), layout, manifest);
     Shards validation = validation(cuts.rows(Cuts.VALIDATION));
     Console.say(
         "Training "
@@ -82,6 +90,7 @@ public final class TrainJob {
     // The full path: evaluate may be called from another folder.
     folder.begin(settings.with("embeddings", embeddings.path()));
     Map<String, HostTensor> tensors = model.initial(settings.seed());
+    PretrainedHead.start(storage, settings, manifest, classes.names().size(), tensors);
     if (model.quantizer() instanceof VectorQuantizer quantizer) {
       new CodebookStart(settings, layout, quantizer).run(train, tensors);
     }
@@ -160,7 +169,7 @@ public final class TrainJob {
     return new ExtractJob(spark, settings).run();
   }
 
-  private Shards shards(Dataset<Row> rows, Batch.Layout layout) {
+  private Shards shards(Dataset<Row> rows, Batch.Layout layout, Manifest manifest) {
     long count = rows.count();
     if (count == 0) {
       throw SqueezeException.input(
@@ -169,7 +178,7 @@ public final class TrainJob {
               + ") or use more samples");
     }
     long rowBytes =
-        4L * layout.channels() * layout.height() * layout.width()
+        layout.floatBytes() / (manifest.dtype().equals("float16") ? 2 : 1)
             + (long) layout.size() * layout.size();
     int parts = settings.train().shards(count, rowBytes);
     return Shards.of(rows, settings.seed(), "shard", count, parts);

@@ -1,0 +1,88 @@
+package io.squeeze.segment;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.convolutional.Conv2d;
+import io.squeeze.torch.Parameters;
+import io.squeeze.weights.HostTensor;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * DeepLabV3's head (arXiv 1706.05587, section 3.3): atrous spatial pyramid pooling, then two
+ * convolutions. Its tensors have torchvision's names, behind {@code head.}
+ */
+record DeepLabHead(int channels, int classes) implements SegmentationHead {
+  private static final int WIDTH = 256;
+  private static final int[] RATES = {12, 24, 36};
+  private static final Shape ONE = new Shape(1, 1);
+
+  @Override
+  public Map<String, HostTensor> initial(long seed) {
+    Map<String, HostTensor> tensors = new LinkedHashMap<>();
+    conv(tensors, seed, "head.0.convs.0.0", channels, 1);
+    SegmentationHead.batchNorm(tensors, "head.0.convs.0.1", WIDTH);
+    for (int i = 1; i <= RATES.length; i++) {
+      conv(tensors, seed, "head.0.convs." + i + ".0", channels, 3);
+      SegmentationHead.batchNorm(tensors, "head.0.convs." + i + ".1", WIDTH);
+    }
+    conv(tensors, seed, "head.0.convs.4.1", channels, 1);
+    SegmentationHead.batchNorm(tensors, "head.0.convs.4.2", WIDTH);
+    conv(tensors, seed, "head.0.project.0", 5 * WIDTH, 1);
+    SegmentationHead.batchNorm(tensors, "head.0.project.1", WIDTH);
+    conv(tensors, seed, "head.1", WIDTH, 3);
+    SegmentationHead.batchNorm(tensors, "head.2", WIDTH);
+    SegmentationHead.uniform(tensors, seed, "head.4.weight", WIDTH, classes, WIDTH, 1, 1);
+    SegmentationHead.uniform(tensors, seed, "head.4.bias", WIDTH, classes);
+    return tensors;
+  }
+
+  private static void conv(
+      Map<String, HostTensor> tensors, long seed, String name, int in, int kernel) {
+    int fanIn = in * kernel * kernel;
+    SegmentationHead.uniform(tensors, seed, name + ".weight", fanIn, WIDTH, in, kernel, kernel);
+  }
+
+  @Override
+  public List<String> trained() {
+    List<String> names = new ArrayList<>(initial(0).keySet());
+    names.removeIf(name -> name.contains(".running_"));
+    return names;
+  }
+
+  @Override
+  public NDArray logits(NDArray features, Parameters p, Noise noise) {
+    boolean training = noise.training();
+    NDList branches = new NDList();
+    branches.add(point(features, p, "head.0.convs.0.0", "head.0.convs.0.1", training));
+    for (int i = 1; i <= RATES.length; i++) {
+      NDArray weight = p.get("head.0.convs." + i + ".0.weight");
+      Shape rate = new Shape(RATES[i - 1], RATES[i - 1]);
+      NDArray x = Conv2d.conv2d(features, weight, null, ONE, rate, rate).singletonOrThrow();
+      branches.add(SegmentationHead.normalised(x, p, "head.0.convs." + i + ".1", training));
+    }
+    // One vector an image, spread over the grid: [B, C, 1, 1] -> [B, 256, h, w].
+    Shape shape = features.getShape();
+    NDArray flat = features.reshape(shape.get(0), shape.get(1), -1, 1);
+    NDArray pooled = flat.mean(new int[] {2}, true);
+    NDArray spread = point(pooled, p, "head.0.convs.4.1", "head.0.convs.4.2", training);
+    branches.add(spread.broadcast(branches.get(0).getShape()));
+    NDArray joined = NDArrays.concat(branches, 1);
+    NDArray projected = point(joined, p, "head.0.project.0", "head.0.project.1", training);
+    NDArray kept = noise.dropHalf(projected, "head.0.project.3");
+    NDArray x = Conv2d.conv2d(kept, p.get("head.1.weight"), null, ONE, ONE).singletonOrThrow();
+    NDArray active = SegmentationHead.normalised(x, p, "head.2", training);
+    return Conv2d.conv2d(active, p.get("head.4.weight"), p.get("head.4.bias")).singletonOrThrow();
+  }
+
+  /** A convolution over one pixel, batch norm, ReLU. */
+  private static NDArray point(
+      NDArray x, Parameters p, String conv, String norm, boolean training) {
+    NDArray y = Conv2d.conv2d(x, p.get(conv + ".weight")).singletonOrThrow();
+    return SegmentationHead.normalised(y, p, norm, training);
+  }
+}

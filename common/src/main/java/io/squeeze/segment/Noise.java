@@ -1,0 +1,47 @@
+package io.squeeze.segment;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.squeeze.config.Seeds;
+import io.squeeze.torch.Torch;
+import java.nio.FloatBuffer;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * What dropout draws in a step of training, from the seed, the epoch and each sample's id: the same
+ * on every cluster.
+ *
+ * @param samples ids of the batch, in order; empty outside of training
+ */
+public record Noise(long seed, int epoch, List<String> samples) {
+  /** Evaluation: nothing is dropped, no statistics move. */
+  public static final Noise NONE = new Noise(0, 0, List.of());
+
+  boolean training() {
+    return !samples.isEmpty();
+  }
+
+  /** Drops half of the values [B, C, h, w] and doubles the others; as they are in evaluation. */
+  NDArray dropHalf(NDArray x, String layer) {
+    if (!training()) {
+      return x;
+    }
+    Shape shape = x.getShape();
+    NDManager manager = x.getManager();
+    int each = Math.toIntExact(shape.size() / shape.get(0));
+    NDArray kept =
+        Torch.floats(manager, shape, b -> samples.forEach(id -> draw(b, each, layer, id)));
+    return x.mul(kept);
+  }
+
+  private void draw(FloatBuffer target, int count, String layer, String id) {
+    SplittableRandom random = new SplittableRandom(Seeds.hash(seed, layer + " " + epoch, id));
+    long bits = 0;
+    for (int i = 0; i < count; i++) {
+      bits = i % 64 == 0 ? random.nextLong() : bits >>> 1;
+      target.put((bits & 1) * 2f);
+    }
+  }
+}

@@ -1,0 +1,73 @@
+package io.squeeze.segment;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.norm.BatchNorm;
+import io.squeeze.config.Seeds;
+import io.squeeze.torch.Parameters;
+import io.squeeze.weights.HostTensor;
+import java.io.Serializable;
+import java.util.List;
+import java.util.Map;
+
+/** Turns feature grids into class scores. Holds no tensors: those are parameters. */
+interface SegmentationHead extends Serializable {
+
+  /** The head that {@code train.head} names: deeplab, or the one for any backbone. */
+  static SegmentationHead of(String name, int channels, int classes) {
+    return switch (name) {
+      case "auto", "conv" -> new ConvHead(channels, classes);
+      case "deeplab" -> new DeepLabHead(channels, classes);
+      default -> throw new IllegalArgumentException("Unknown head: " + name);
+    };
+  }
+
+  int channels();
+
+  int classes();
+
+  /** The first tensors, drawn from the seed. */
+  Map<String, HostTensor> initial(long seed);
+
+  /** The names of the tensors that gradients train. */
+  List<String> trained();
+
+  /** [B, C, h, w] -> logits [B, K, h, w]; training moves running means and variances. */
+  NDArray logits(NDArray features, Parameters parameters, Noise noise);
+
+  /** A convolution's weight, from torch's default U(-1/sqrt(fan in), 1/sqrt(fan in)). */
+  static void uniform(
+      Map<String, HostTensor> tensors, long seed, String name, int fanIn, long... shape) {
+    double bound = 1 / Math.sqrt(fanIn);
+    tensors.put(name, HostTensor.uniform(Seeds.random(seed, name), bound, shape));
+  }
+
+  /** The tensors of batch norm as it begins: the identity. */
+  static void batchNorm(Map<String, HostTensor> tensors, String name, int channels) {
+    tensors.put(name + ".weight", HostTensor.full(1, channels));
+    tensors.put(name + ".bias", HostTensor.full(0, channels));
+    tensors.put(name + ".running_mean", HostTensor.full(0, channels));
+    tensors.put(name + ".running_var", HostTensor.full(1, channels));
+  }
+
+  /** Batch norm as torch's: momentum .1, eps 1e-5, then ReLU. */
+  static NDArray normalised(NDArray x, Parameters p, String name, boolean training) {
+    Shape shape = x.getShape();
+    // A single value has no variance: torch refuses it, its kernel would spoil the running one.
+    boolean several = shape.get(0) * shape.get(2) * shape.get(3) > 1;
+    // DJL's momentum is the share of the old value: torch's 0.1.
+    return BatchNorm.batchNorm(
+            x,
+            p.get(name + ".running_mean"),
+            p.get(name + ".running_var"),
+            p.get(name + ".weight"),
+            p.get(name + ".bias"),
+            -1,
+            0.9f,
+            1e-5f,
+            training && several)
+        .singletonOrThrow()
+        .getNDArrayInternal()
+        .relu();
+  }
+}

@@ -1,0 +1,87 @@
+package io.squeeze.jobs.train;
+
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.Backbones;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.weights.ElementType;
+import io.squeeze.weights.HostTensor;
+import io.squeeze.weights.StateDict;
+import io.squeeze.weights.TensorSource;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.Map;
+
+/**
+ * The head that DeepLabV3's official weights come with: it was trained on 21 classes (those of
+ * VOC), so it begins a head of as many.
+ */
+final class PretrainedHead {
+  private static final int CLASSES = 21;
+
+  private PretrainedHead() {}
+
+  /**
+   * Replaces the head's first tensors, where there is such a head and it is not refused.
+   *
+   * @throws SqueezeException of category configuration or input if the weights cannot be found
+   */
+  static void start(
+      HadoopStorage storage,
+      Settings settings,
+      Manifest manifest,
+      int classes,
+      Map<String, HostTensor> tensors)
+      throws IOException {
+    boolean asked = settings.train().head().equals("deeplab") && !settings.train().freshHead();
+    if (!asked || classes != CLASSES || manifest.weights() == null) {
+      return;
+    }
+    String path = settings.weights() == null ? manifest.weights() : settings.weights();
+    String expected = manifest.settings().get("backbone.weights");
+    String hint = "; train.head-start = fresh begins at random";
+    if (!storage.exists(path)) {
+      throw SqueezeException.configuration(
+          "The head of "
+              + CLASSES
+              + " classes begins with the weights that made the embeddings, but there is no "
+              + path
+              + ": set --weights to the file with SHA-256 "
+              + expected
+              + hint);
+    }
+    String found = Backbones.digest(storage, path);
+    if (!found.equals(expected)) {
+      throw SqueezeException.configuration(
+          "The embeddings were made with weights of SHA-256 "
+              + expected
+              + ", "
+              + path
+              + " has "
+              + found
+              + " (--weights)"
+              + hint);
+    }
+    try (StateDict dict = StateDict.open(storage, path)) {
+      for (Map.Entry<String, HostTensor> entry : tensors.entrySet()) {
+        if (entry.getKey().startsWith("head.")) {
+          String theirs = "classifier." + entry.getKey().substring("head.".length());
+          TensorSource tensor = dict.tensors().get(theirs);
+          if (tensor == null || !Arrays.equals(tensor.shape(), entry.getValue().shape())) {
+            throw SqueezeException.input(
+                path
+                    + " has no "
+                    + theirs
+                    + " of "
+                    + Arrays.toString(entry.getValue().shape())
+                    + hint);
+          }
+          entry.setValue(HostTensor.of(tensor).as(ElementType.F32));
+        }
+      }
+    }
+    Console.say("The head begins with its weights of " + path);
+  }
+}
