@@ -188,9 +188,9 @@ public record Settings(
 
   /** The name of the model for paths: vit, or a file's name without its ending. */
   public String modelName() {
-    String name = model.substring(model.lastIndexOf('/') + 1);
-    int dot = name.lastIndexOf('.');
-    return dot > 0 ? name.substring(0, dot) : name;
+    return model
+        .substring(model.lastIndexOf('/') + 1)
+        .replaceAll("\\.(pt|pth|ts|jit|torchscript)$", "");
   }
 
   /** Where the embeddings lie: as set, or derived from the output folder, data set and model. */

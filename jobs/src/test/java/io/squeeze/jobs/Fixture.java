@@ -47,10 +47,14 @@ public final class Fixture {
 
   /** A session on a cluster of two executors, each a process of its own. */
   public static SparkSession cluster() {
-    return session("local-cluster[2,1,2048]")
+    return clusterBuilder("local-cluster[2,1,2048]").getOrCreate();
+  }
+
+  /** Executors as processes of their own, with the tests' class path. */
+  public static SparkSession.Builder clusterBuilder(String master) {
+    return session(master)
         .config("spark.executor.memory", "1g")
-        .config("spark.executor.extraClassPath", System.getProperty("java.class.path"))
-        .getOrCreate();
+        .config("spark.executor.extraClassPath", System.getProperty("java.class.path"));
   }
 
   private static SparkSession.Builder session(String master) {

@@ -1,0 +1,65 @@
+package io.squeeze.jobs.spark;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.extract.ExtractJob;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.Set;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Tasks on a cluster whose workers say that they have GPUs: the devices are given, not there. */
+@Timeout(180)
+class PlacementIT {
+
+  @Test
+  void eachTaskIsPlacedOnTheDeviceThatItWasGivenAndSaysSoWhereThereIsNone(@TempDir Path folder)
+      throws Exception {
+    Path script = folder.resolve("gpus");
+    Files.writeString(
+        script, "#!/bin/sh\necho '{\"name\": \"gpu\", \"addresses\": [\"0\", \"1\"]}'\n");
+    Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
+    try (SparkSession spark =
+        Fixture.clusterBuilder("local-cluster[1,2,2048]")
+            .config("spark.worker.resource.gpu.amount", "2")
+            .config("spark.worker.resource.gpu.discoveryScript", script.toString())
+            .config("spark.executor.resource.gpu.amount", "2")
+            .config("spark.executor.resource.gpu.discoveryScript", script.toString())
+            .config("spark.task.resource.gpu.amount", "1")
+            .getOrCreate()) {
+      List<String> places =
+          JavaSparkContext.fromSparkContext(spark.sparkContext())
+              .parallelize(List.of(1, 2), 2)
+              .map(
+                  i -> {
+                    Thread.sleep(1500); // both run at a time, so both addresses are taken
+                    TaskContext task = TaskContext.get();
+                    String given = task.resourcesJMap().get("gpu").addresses()[0];
+                    var device = Tasks.placement(SparkEnv.get().conf(), task).settled();
+                    return given + " -> " + device.orElseThrow();
+                  })
+              .collect();
+      assertThat(Set.copyOf(places)).containsExactlyInAnyOrder("0 -> gpu(0)", "1 -> gpu(1)");
+
+      Fixture fixture = new Fixture(folder, 6);
+      assertThatThrownBy(() -> new ExtractJob(spark, fixture.settings("e", "")).run())
+          .satisfies(
+              thrown -> {
+                SqueezeException ours = SqueezeException.find(thrown);
+                assertThat(ours.category()).isEqualTo(SqueezeException.Category.RESOURCE);
+                assertThat(ours).hasMessageContaining("libtorch sees 0 CUDA devices");
+              });
+    }
+  }
+}
