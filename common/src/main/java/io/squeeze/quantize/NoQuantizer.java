@@ -2,6 +2,7 @@ package io.squeeze.quantize;
 
 import ai.djl.ndarray.NDArray;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.util.List;
 import java.util.Map;
@@ -32,7 +33,7 @@ public final class NoQuantizer implements Quantizer {
 
   @Override
   public Quantized quantize(NDArray features, Parameters parameters, boolean training) {
-    return new Quantized(features, null, null, features.getManager().create(0f));
+    return new Quantized(features, null, null, Torch.scalar(features.getManager(), 0));
   }
 
   @Override

@@ -2,7 +2,6 @@ package io.squeeze.segment;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.convolutional.Conv2d;
 import io.squeeze.torch.Parameters;
 import io.squeeze.weights.HostTensor;
 import java.util.LinkedHashMap;
@@ -14,6 +13,7 @@ import java.util.Map;
  * convolution to the classes.
  */
 record ConvHead(int channels, int classes) implements SegmentationHead {
+  private static final Shape NONE = new Shape(0, 0);
   private static final Shape ONE = new Shape(1, 1);
 
   @Override
@@ -34,8 +34,9 @@ record ConvHead(int channels, int classes) implements SegmentationHead {
 
   @Override
   public NDArray logits(NDArray features, Parameters p, Noise noise) {
-    NDArray x = Conv2d.conv2d(features, p.get("head.0.weight"), null, ONE, ONE).singletonOrThrow();
+    NDArray x = SegmentationHead.convolved(features, p.get("head.0.weight"), null, ONE, ONE);
     NDArray active = SegmentationHead.normalised(x, p, "head.1", noise.training());
-    return Conv2d.conv2d(active, p.get("head.3.weight"), p.get("head.3.bias")).singletonOrThrow();
+    NDArray bias = p.get("head.3.bias");
+    return SegmentationHead.convolved(active, p.get("head.3.weight"), bias, NONE, ONE);
   }
 }

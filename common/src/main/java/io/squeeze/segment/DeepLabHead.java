@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.convolutional.Conv2d;
 import io.squeeze.torch.Parameters;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
@@ -19,6 +18,7 @@ import java.util.Map;
 record DeepLabHead(int channels, int classes) implements SegmentationHead {
   private static final int WIDTH = 256;
   private static final int[] RATES = {12, 24, 36};
+  private static final Shape NONE = new Shape(0, 0);
   private static final Shape ONE = new Shape(1, 1);
 
   @Override
@@ -62,7 +62,7 @@ record DeepLabHead(int channels, int classes) implements SegmentationHead {
     for (int i = 1; i <= RATES.length; i++) {
       NDArray weight = p.get("head.0.convs." + i + ".0.weight");
       Shape rate = new Shape(RATES[i - 1], RATES[i - 1]);
-      NDArray x = Conv2d.conv2d(features, weight, null, ONE, rate, rate).singletonOrThrow();
+      NDArray x = SegmentationHead.convolved(features, weight, null, rate, rate);
       branches.add(SegmentationHead.normalised(x, p, "head.0.convs." + i + ".1", training));
     }
     // One vector an image, spread over the grid: [B, C, 1, 1] -> [B, 256, h, w].
@@ -74,15 +74,16 @@ record DeepLabHead(int channels, int classes) implements SegmentationHead {
     NDArray joined = NDArrays.concat(branches, 1);
     NDArray projected = point(joined, p, "head.0.project.0", "head.0.project.1", training);
     NDArray kept = noise.dropHalf(projected, "head.0.project.3");
-    NDArray x = Conv2d.conv2d(kept, p.get("head.1.weight"), null, ONE, ONE).singletonOrThrow();
+    NDArray x = SegmentationHead.convolved(kept, p.get("head.1.weight"), null, ONE, ONE);
     NDArray active = SegmentationHead.normalised(x, p, "head.2", training);
-    return Conv2d.conv2d(active, p.get("head.4.weight"), p.get("head.4.bias")).singletonOrThrow();
+    NDArray bias = p.get("head.4.bias");
+    return SegmentationHead.convolved(active, p.get("head.4.weight"), bias, NONE, ONE);
   }
 
   /** A convolution over one pixel, batch norm, ReLU. */
   private static NDArray point(
       NDArray x, Parameters p, String conv, String norm, boolean training) {
-    NDArray y = Conv2d.conv2d(x, p.get(conv + ".weight")).singletonOrThrow();
+    NDArray y = SegmentationHead.convolved(x, p.get(conv + ".weight"), null, NONE, ONE);
     return SegmentationHead.normalised(y, p, norm, training);
   }
 }
