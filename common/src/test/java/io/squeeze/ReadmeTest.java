@@ -58,8 +58,10 @@ class ReadmeTest {
     assertThat(readme).contains(squeezed(example));
     String cracks = Files.readString(sources.resolve("Cracks.java"));
     assertThat(readme).contains(squeezed(cracks.substring(cracks.indexOf("import"))));
+    String colour = Files.readString(sources.resolve("ColourGrid.java"));
+    assertThat(readme).contains(squeezed(colour.substring(colour.indexOf("import"))));
     assertThat(Files.readAllLines(README).stream().filter(line -> line.startsWith("import ")))
-        .allMatch(line -> here.contains(line) || cracks.contains(line));
+        .allMatch(line -> (here + cracks + colour).contains(line) || line.startsWith("import t"));
   }
 
   /** Without spaces: the README may indent as it likes. */
