@@ -34,12 +34,13 @@ public final class ExtractBenchmark {
   public static void main(String[] args) throws Exception {
     String model = args.length > 0 ? args[0] : "vit";
     int images = args.length > 1 ? Integer.parseInt(args[1]) : 480;
+    String precision = args.length > 2 ? args[2] : "fp32";
     int threads = Runtime.getRuntime().availableProcessors();
     Path folder = Files.createTempDirectory("extract-benchmark");
     new Shapes(1).write(folder.resolve("shapes"), images);
     try (SparkSession spark = Fixture.local("local[" + threads + "]")) {
       for (int round = 0; round < 4; round++) {
-        Settings settings = settings(model, folder, round);
+        Settings settings = settings(model, precision, folder, round);
         double alone = forwardAlone(spark, settings, images, threads);
         long began = System.nanoTime();
         new ExtractJob(spark, settings).run();
@@ -55,9 +56,10 @@ public final class ExtractBenchmark {
     }
   }
 
-  private static Settings settings(String model, Path folder, int round) {
+  private static Settings settings(String model, String precision, Path folder, int round) {
     return Settings.defaults()
         .with("model", model)
+        .with("backbone.precision", precision)
         .with("data.path", folder.resolve("shapes").toString())
         .with("embeddings", folder.resolve("e" + round).toString())
         .with("extract.batch-size", Integer.toString(BATCH));
