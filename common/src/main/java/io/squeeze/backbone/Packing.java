@@ -176,7 +176,14 @@ public record Packing(
                     precision.type()))
             .source();
     String key =
-        BackboneFile.digest(String.join("\n", VERSION, origin, precision.toString(), source));
+        BackboneFile.digest(
+            String.join(
+                "\n",
+                VERSION,
+                origin,
+                precision.toString(),
+                Boolean.toString(allowNonFinite),
+                source));
     return cache.resolve(
         architecture.name() + "-" + precision + "-" + key.substring(0, 16) + ".pt");
   }

@@ -64,6 +64,10 @@ public final class TorchScriptBackbone implements Backbone {
       return new TorchScriptBackbone(program, file, grid);
     } catch (EngineException | IllegalArgumentException | UnsupportedOperationException e) {
       forever.close();
+      if (e instanceof EngineException engine && Torch.outOfMemory(engine)) {
+        throw SqueezeException.resource(
+            "The backbone " + local + " does not fit into the memory of " + device, e);
+      }
       String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
       throw SqueezeException.input(
           "Cannot use "

@@ -9,13 +9,13 @@ import java.util.OptionalInt;
  *
  * @param fixedBatchSize null: by the device
  * @param embeddingDtype auto, float32 or float16
- * @param decodeThreads of a task, ahead of the forward pass
+ * @param fixedDecodeThreads of a task, ahead of the forward pass; null: by the device
  * @param photos null: all; else this many of each split
  */
 public record ExtractSettings(
     Integer fixedBatchSize,
     String embeddingDtype,
-    int decodeThreads,
+    Integer fixedDecodeThreads,
     Integer photos,
     int rowsPerFile,
     int files,
@@ -23,14 +23,16 @@ public record ExtractSettings(
     implements Serializable {
   private static final int CPU_BATCH = 8;
   private static final int GPU_BATCH = 64;
+  private static final int GPU_DECODE_THREADS = 4;
 
   static ExtractSettings from(Section section) {
     OptionalInt batch = section.optionalIntIn("batch-size", 1, 4096);
+    OptionalInt threads = section.optionalIntIn("decode-threads", 0, 256);
     OptionalInt photos = section.optionalIntIn("photos", 1, Integer.MAX_VALUE);
     return new ExtractSettings(
         batch.isPresent() ? batch.getAsInt() : null,
         section.oneOf("embedding-dtype", List.of("auto", "float32", "float16")),
-        section.intIn("decode-threads", 1, 256),
+        threads.isPresent() ? threads.getAsInt() : null,
         photos.isPresent() ? photos.getAsInt() : null,
         section.intIn("rows-per-file", 1, Integer.MAX_VALUE),
         section.intIn("files", 1, 100_000),
@@ -40,6 +42,14 @@ public record ExtractSettings(
   /** Images of one forward pass. */
   public int batchSize(boolean gpu) {
     return fixedBatchSize != null ? fixedBatchSize : gpu ? GPU_BATCH : CPU_BATCH;
+  }
+
+  /**
+   * Threads that decode ahead; 0 where the task does it itself, between forward passes: on a CPU
+   * these keep every core busy as it is, and more threads would only push each other aside.
+   */
+  public int decodeThreads(boolean gpu) {
+    return fixedDecodeThreads != null ? fixedDecodeThreads : gpu ? GPU_DECODE_THREADS : 0;
   }
 
   /** Rows of one file for a split of {@code rows}: from the data alone, never from the cluster. */

@@ -2,6 +2,7 @@ package io.squeeze.torch;
 
 import ai.djl.Device;
 import ai.djl.engine.Engine;
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -69,6 +70,15 @@ public final class Torch {
   /** CUDA devices that libtorch can use: none with its CPU build, whatever the machine has. */
   public static int gpus() {
     return JniUtils.getFeatures().contains("CUDA") ? Engine.getEngine("PyTorch").getGpuCount() : 0;
+  }
+
+  /** Whether a device's memory was not enough: libtorch says so in words alone. */
+  public static boolean outOfMemory(EngineException e) {
+    String message = String.valueOf(e.getMessage());
+    // CUDA's allocator, then the CPU's on two systems.
+    return message.contains("out of memory")
+        || message.contains("can't allocate memory")
+        || message.contains("not enough memory");
   }
 
   /** A manager of native memory that frees what it holds when closed. */

@@ -70,6 +70,10 @@ final class FileTensor implements TensorSource {
           "with offset " + offset + " it does not fit its storage of " + elements + " elements");
     }
     HostTensor.byteSize(type, shape);
+    if (!empty) {
+      // A view with gaps is read with them.
+      HostTensor.byteSize(type, new long[] {last - offset + 1});
+    }
     return new FileTensor(file, position + offset * type.bytes(), type, shape, strides);
   }
 

@@ -117,15 +117,12 @@ final class TorchFile {
     if (!(keys.load() instanceof List<?> list)) {
       throw invalid("it has no list of storages");
     }
-    Map<String, Tensor> views = views(top);
-    Map<String, Storage> known = new HashMap<>();
-    views.values().forEach(view -> known.put(view.storage().key(), view.storage()));
     Map<String, Long> positions = new HashMap<>();
     long position = keys.position();
     for (Object key : list) {
-      Storage storage = known.get(String.valueOf(key));
+      Storage storage = key instanceof String text ? object.storages().get(text) : null;
       if (storage == null) {
-        throw invalid("it holds a storage " + key + " that no tensor uses");
+        throw invalid("it holds a storage that it does not describe");
       }
       byte[] header = new byte[8];
       file.readFully(position, header, 0, 8);
@@ -135,7 +132,7 @@ final class TorchFile {
           || elements > (file.length() - position) / storage.type().bytes()) {
         throw invalid(
             "the storage "
-                + key
+                + storage.key()
                 + " should have "
                 + storage.elements()
                 + " elements, its header says "

@@ -31,6 +31,7 @@ final class Unpickler {
   static final Object NONE = new Name("None");
 
   private static final int MAX_BYTES = 16 << 20;
+  private static final int MAX_RANK = 64;
   private static final int MAX_OPERATIONS = 2_000_000;
 
   private static final Set<String> NAMES =
@@ -75,6 +76,7 @@ final class Unpickler {
   private final List<Object> stack = new ArrayList<>();
   private final List<Integer> marks = new ArrayList<>();
   private final Map<Integer, Object> memo = new HashMap<>();
+  private final Map<String, Storage> storages = new HashMap<>();
 
   /**
    * A pickle that begins at {@code position} and ends before {@code end}.
@@ -86,6 +88,11 @@ final class Unpickler {
     this.source = source;
     this.position = position;
     this.limit = Math.min(end, position + MAX_BYTES);
+  }
+
+  /** The storages that the pickle names, by key; after {@link #load}. */
+  Map<String, Storage> storages() {
+    return storages;
   }
 
   /** Where the byte behind the pickle lies; after {@link #load}. */
@@ -175,7 +182,10 @@ final class Unpickler {
       case 0x93 -> {
         Object name = pop();
         Object module = pop();
-        push(name(String.valueOf(module), String.valueOf(name)));
+        if (!(module instanceof String moduleText) || !(name instanceof String nameText)) {
+          throw refused("a name is no text");
+        }
+        push(name(moduleText, nameText));
       }
       case 'R' -> {
         Object arguments = pop();
@@ -273,10 +283,12 @@ final class Unpickler {
   }
 
   private long[] longs(Object value) {
-    if (value instanceof List<?> list && list.stream().allMatch(Long.class::isInstance)) {
+    if (value instanceof List<?> list
+        && list.size() <= MAX_RANK
+        && list.stream().allMatch(Long.class::isInstance)) {
       return list.stream().mapToLong(Long.class::cast).toArray();
     }
-    throw refused("a tensor's shape or strides are not whole numbers");
+    throw refused("a tensor's shape or strides are not at most " + MAX_RANK + " whole numbers");
   }
 
   /** ('storage', class, key, location, elements), in the old format with a view behind. */
@@ -289,7 +301,12 @@ final class Unpickler {
         && list.get(4) instanceof Long elements) {
       ElementType type = storageType(name.name().replace("torch.", ""));
       if (type != null && elements >= 0 && (list.size() == 5 || list.get(5) == NONE)) {
-        return new Storage(type, key, elements);
+        Storage storage = new Storage(type, key, elements);
+        Storage known = storages.putIfAbsent(key, storage);
+        if (known != null && !known.equals(storage)) {
+          throw refused("it describes the storage " + key + " in two ways");
+        }
+        return storage;
       }
     }
     throw refused("a persistent id is no storage");

@@ -163,6 +163,7 @@ class StateDictTest {
                 "posix.system",
                 new TorchSave().text("x").op(0x94, '0').global("posix", "system").op('q', 0)),
             Map.entry("never kept", new TorchSave().op('h', 7)),
+            Map.entry("a name is no text", new TorchSave().op(']', ']', 'a', ']', 0x93)),
             Map.entry("stack is empty", new TorchSave().op('0')),
             Map.entry("no mark", new TorchSave().op('t')),
             Map.entry("neither text nor a number", new TorchSave().op('}', ']', ']', 's')),

@@ -9,6 +9,7 @@ import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.spark.TaskContext;
@@ -16,14 +17,13 @@ import org.apache.spark.api.java.function.Function;
 
 /** Takes a file of the version before over into the next one, checked by its digest. */
 record Copying(
-    HadoopStorage storage, String source, String target, String run, Map<String, String> left)
+    HadoopStorage storage, String source, String target, String run, Map<String, List<String>> left)
     implements Function<DataFile, Written> {
 
   @Override
   public Written call(DataFile file) throws IOException {
     String stem = FilePlan.stemOf(file.path());
-    String earlier = left.get(stem);
-    if (earlier != null) {
+    for (String earlier : left.getOrDefault(stem, List.of())) {
       Optional<DataFile> found = copied(earlier, file);
       if (found.isPresent()) {
         return new Written(found.get(), null, Tally.NOTHING);

@@ -23,7 +23,7 @@ import org.apache.spark.sql.Row;
 
 /**
  * Decodes photos in threads of its own, a bounded number ahead of who takes them, in the order of
- * the rows.
+ * the rows; without threads, when they are taken.
  */
 final class Decoding implements Iterator<Prepared>, AutoCloseable {
   private final Iterator<Row> rows;
@@ -50,27 +50,33 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
     this.rows = rows;
     this.preparation = preparation;
     this.ahead = ahead;
-    this.threads =
-        Executors.newFixedThreadPool(
-            threads,
-            task -> {
-              Thread thread = new Thread(task, "decode");
-              thread.setDaemon(true);
-              return thread;
-            });
+    this.threads = threads == 0 ? null : pool(threads);
+  }
+
+  private static ExecutorService pool(int threads) {
+    return Executors.newFixedThreadPool(
+        threads,
+        task -> {
+          Thread thread = new Thread(task, "decode");
+          thread.setDaemon(true);
+          return thread;
+        });
   }
 
   @Override
   public boolean hasNext() {
-    while (begun.size() < ahead && rows.hasNext()) {
+    while (threads != null && begun.size() < ahead && rows.hasNext()) {
       Row row = rows.next();
       begun.add(threads.submit(() -> timed(row)));
     }
-    return !begun.isEmpty();
+    return threads == null ? rows.hasNext() : !begun.isEmpty();
   }
 
   @Override
   public Prepared next() {
+    if (threads == null) {
+      return timed(rows.next());
+    }
     try {
       return begun.remove().get();
     } catch (InterruptedException e) {
@@ -144,6 +150,8 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
 
   @Override
   public void close() {
-    threads.shutdownNow();
+    if (threads != null) {
+      threads.shutdownNow();
+    }
   }
 }

@@ -1,9 +1,5 @@
 package io.squeeze.jobs.extract;
 
-import static org.apache.spark.sql.functions.col;
-import static org.apache.spark.sql.functions.lit;
-
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.backbone.BackboneFile;
 import io.squeeze.backbone.Grid;
 import io.squeeze.config.Settings;
@@ -12,12 +8,10 @@ import io.squeeze.dataset.Datasets;
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.jobs.extract.Written.Tally;
 import io.squeeze.jobs.spark.Backbones;
-import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.Manifest.DataFile;
-import io.squeeze.jobs.spark.ParquetFile;
 import io.squeeze.jobs.spark.PartitionInKey;
 import io.squeeze.jobs.spark.Progress;
 import io.squeeze.jobs.spark.RunLock;
@@ -29,22 +23,16 @@ import io.squeeze.train.Checkpoint;
 import io.squeeze.weights.ElementType;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Comparator;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
-import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -123,35 +111,33 @@ public final class ExtractJob {
       Console.say(table() + " are there already: " + current.get().path() + ", nothing to do");
       return current.get();
     }
+    if (storage.exists(Storage.join(base, Manifest.NAME))) {
+      throw SqueezeException.configuration(
+          base
+              + " is a version, and the lists name other samples: name the folder above it for a"
+              + " next version");
+    }
     RunLock lock = RunLock.take(storage, base);
     try {
-      Source source = new Source(dataset, root, shipped, asked, current.orElse(null));
+      // Again, now that nobody else publishes.
+      current = versions.current();
+      if (current.isPresent() && isThere(current.get(), asked)) {
+        return current.get();
+      }
+      Source source = new Source(dataset, root, shipped, asked, current);
       return publish(source, listing);
     } finally {
       lock.close();
     }
   }
 
-  /** What is read, and how. {@code before} is the version that this one adds to; null for none. */
+  /** What is read, and how; {@code before} is the version that this one adds to. */
   private record Source(
       SegmentationDataset dataset,
       String root,
       Backbones.Shipped shipped,
       Map<String, String> asked,
-      Published before) {}
-
-  /** Where the rows grow until they are published. */
-  private final class Workplace {
-    private final String name;
-    private final String rows;
-    private final String rejects;
-
-    Workplace(String key) throws IOException {
-      this.name = "v" + versions.next();
-      this.rows = Storage.join(base, "_" + name + "." + key);
-      this.rejects = Storage.join(base, "rejects/_" + name + "." + key);
-    }
-  }
+      Optional<Published> before) {}
 
   private String table() {
     return fused == null ? "Embeddings" : "Codes";
@@ -206,10 +192,8 @@ public final class ExtractJob {
 
   private Published publish(Source source, Listing listing) throws IOException {
     reportUnlisted(listing);
-    Dataset<Row> rows = listing.rows();
-    if (source.before() != null) {
-      rows = unseen(rows, source);
-    }
+    Growth growth = new Growth(spark, source.dataset(), source.before());
+    Dataset<Row> rows = growth.unseen(listing.rows());
     Map<Integer, Long> counts = new TreeMap<>();
     rows.groupBy(Listing.SPLIT_INDEX)
         .count()
@@ -217,26 +201,25 @@ public final class ExtractJob {
         .forEach(row -> counts.put(row.getInt(0), row.getLong(1)));
     long total = counts.values().stream().mapToLong(Long::longValue).sum();
     Grid grid = probe(source.shipped());
-    FilePlan plan = plan(source, counts, grid);
-    Workplace place =
-        new Workplace(BackboneFile.digest(source.asked() + "\n" + plan).substring(0, 16));
-    List<Written> written = new ArrayList<>(kept(source, place));
-    written.addAll(extracted(source, rows, plan, place, total));
-    Tally tally = Tally.sum(written);
-    checkRejects(written, place, total);
+    FilePlan plan = plan(source, counts, growth.firstNumbers(), grid);
+    String key = BackboneFile.digest(source.asked() + "\n" + plan).substring(0, 16);
+    Workplace place = Workplace.of(storage, base, "v" + versions.next(), key);
+    Map<String, List<String>> left = place.left();
+    String run = UUID.randomUUID().toString().substring(0, 8);
+    List<Written> written =
+        new ArrayList<>(
+            growth.taken(before -> new Copying(storage, before, place.rows(), run, left)));
+    written.addAll(extracted(source, rows, plan, place, left, run, total));
+    place.checkRejects(spark, written, total, growth.rows(), settings.data().maxBadFraction());
     List<DataFile> files = new ArrayList<>(written.stream().map(Written::rows).toList());
     if (fused != null) {
-      files.add(fused.codebook(storage, place.rows));
+      files.add(fused.codebook(storage, place.rows()));
     }
     files.sort(Comparator.comparing(DataFile::path));
-    Manifest manifest = manifest(source, files, rejected(written), grid);
-    publishRejects(written, place);
-    deleteOrphans(place.rows, files);
-    String version = Storage.join(base, place.name);
-    storage.move(place.rows, version);
-    storage.replace(Storage.join(version, Manifest.NAME), manifest.json());
-    report(manifest, version, tally);
-    return new Published(version, manifest);
+    Manifest manifest = manifest(source, files, Workplace.rejected(written), grid);
+    place.publish(manifest, written);
+    report(manifest, place.version(), Tally.sum(written));
+    return new Published(place.version(), manifest);
   }
 
   private static void reportUnlisted(Listing listing) {
@@ -250,48 +233,6 @@ public final class ExtractJob {
     }
   }
 
-  /** The listed samples that the version before has no row of; those that were rejected, too. */
-  private Dataset<Row> unseen(Dataset<Row> listed, Source source) {
-    Dataset<Row> published = source.before().read(spark);
-    List<Column> columns = new ArrayList<>();
-    List.of(Columns.SAMPLE_ID, Columns.SPLIT, Columns.IMAGE_PATH).forEach(c -> columns.add(col(c)));
-    source.dataset().columns().forEach(c -> columns.add(col(c.name())));
-    Column[] all = columns.toArray(Column[]::new);
-    Column split = lit(null).cast("string");
-    for (int i = 0; i < source.dataset().splits().size(); i++) {
-      split =
-          org.apache
-              .spark
-              .sql
-              .functions
-              .when(col(Listing.SPLIT_INDEX).equalTo(i), lit(source.dataset().splits().get(i)))
-              .otherwise(split);
-    }
-    Dataset<Row> named =
-        listed
-            .where(col(Listing.DUPLICATE).equalTo(false))
-            .withColumn(Columns.SPLIT, split)
-            .withColumnRenamed(Listing.IMAGE, Columns.IMAGE_PATH)
-            .select(all);
-    long gone = published.select(all).except(named).count();
-    if (gone > 0) {
-      throw SqueezeException.configuration(
-          gone
-              + " samples of "
-              + source.before().path()
-              + " are listed no more, or in another way: a next version can only add samples; name"
-              + " another folder with "
-              + (fused == null ? "--embeddings" : "--codes"));
-    }
-    Dataset<Row> ids = published.select(col(Columns.SAMPLE_ID).as("published_id"));
-    return listed.join(
-        ids,
-        col(Columns.SAMPLE_ID)
-            .equalTo(col("published_id"))
-            .and(col(Listing.DUPLICATE).equalTo(false)),
-        "left_anti");
-  }
-
   /** Loads the backbone in a task, where its device and natives are: fails early, and once. */
   private Grid probe(Backbones.Shipped shipped) {
     return context
@@ -300,17 +241,8 @@ public final class ExtractJob {
         .first();
   }
 
-  private FilePlan plan(Source source, Map<Integer, Long> counts, Grid grid) {
-    List<Integer> firstNumber = new ArrayList<>();
-    for (String split : source.dataset().splits()) {
-      int next = 0;
-      for (DataFile file : files(source.before())) {
-        if (file.path().contains("split=" + split + "/")) {
-          next = Math.max(next, FilePlan.number(file.path()) + 1);
-        }
-      }
-      firstNumber.add(next);
-    }
+  private FilePlan plan(
+      Source source, Map<Integer, Long> counts, List<Integer> firstNumbers, Grid grid) {
     long side = settings.image().size();
     // A row of codes is two bytes a code at most, and text.
     long rowBytes =
@@ -321,50 +253,24 @@ public final class ExtractJob {
         fused == null ? "" : Versions.CODES + "/",
         source.dataset().splits(),
         counts,
-        firstNumber,
+        firstNumbers,
         settings.extract(),
         rowBytes);
   }
 
-  /** The files of samples that a version has; none of no version. */
-  private static List<DataFile> files(Published version) {
-    return version == null
-        ? List.of()
-        : version.manifest().files().stream().filter(f -> f.path().contains("split=")).toList();
-  }
-
-  /** What an earlier run left in the workplace, by stem. */
-  private Map<String, String> left(Workplace place) throws IOException {
-    Map<String, String> left = new HashMap<>();
-    for (String name : storage.files(place.rows).keySet()) {
-      left.put(FilePlan.stemOf(name), name);
-    }
-    return left;
-  }
-
-  private List<Written> kept(Source source, Workplace place) throws IOException {
-    List<DataFile> files = files(source.before());
-    if (files.isEmpty()) {
-      return List.of();
-    }
-    Console.say("Taking over " + files.size() + " files of " + source.before().path());
-    Copying copying =
-        new Copying(storage, source.before().path(), place.rows, runToken(), left(place));
-    return context.parallelize(files, Math.min(files.size(), 10_000)).map(copying).collect();
-  }
-
-  private static String runToken() {
-    return UUID.randomUUID().toString().substring(0, 8);
-  }
-
   private List<Written> extracted(
-      Source source, Dataset<Row> rows, FilePlan plan, Workplace place, long total)
+      Source source,
+      Dataset<Row> rows,
+      FilePlan plan,
+      Workplace place,
+      Map<String, List<String>> left,
+      String run,
+      long total)
       throws IOException {
     if (plan.files() == 0) {
       return List.of();
     }
     LongAccumulator seen = spark.sparkContext().longAccumulator("images");
-    Map<String, String> left = left(place);
     Broadcast<Checkpoint> checkpoint = fused == null ? null : context.broadcast(fused.checkpoint());
     ExtractTask task =
         new ExtractTask(
@@ -375,9 +281,9 @@ public final class ExtractJob {
             source.shipped(),
             type,
             plan,
-            place.rows,
-            place.rejects,
-            runToken(),
+            place.rows(),
+            place.rejects(),
+            run,
             left,
             checkpoint,
             seen);
@@ -388,7 +294,7 @@ public final class ExtractJob {
             total,
             source.root(),
             source.shipped().file().name(),
-            Storage.join(base, place.name),
+            place.version(),
             left.isEmpty() ? "" : ", where an earlier run left " + left.size() + " files"));
     try (Progress progress = new Progress("extract", "images", total, seen::value)) {
       List<Written> written =
@@ -407,7 +313,7 @@ public final class ExtractJob {
               seconds,
               tally.images() / seconds,
               tally.shares()));
-      writeMetrics(place, tally, seconds);
+      place.writeMetrics(tally, seconds);
       return written;
     }
   }
@@ -428,66 +334,6 @@ public final class ExtractJob {
               int split = ranked._1().getInt(0);
               return new Tuple2<>(plan.key(split, ranked._2() - before.get(split)), ranked._1());
             });
-  }
-
-  private void writeMetrics(Workplace place, Tally tally, double seconds) throws IOException {
-    Map<String, Object> metrics = new TreeMap<>();
-    metrics.put("images", tally.images());
-    metrics.put("seconds", seconds);
-    metrics.put("images_per_second", tally.images() / seconds);
-    metrics.put("decode_seconds", tally.decode() / 1e9);
-    metrics.put("forward_seconds", tally.forward() / 1e9);
-    metrics.put("write_seconds", tally.write() / 1e9);
-    metrics.put("wait_seconds", tally.waited() / 1e9);
-    storage.replace(
-        Storage.join(base, "metrics/" + place.name + ".json"),
-        new ObjectMapper().writeValueAsString(metrics) + "\n");
-  }
-
-  private static long rejected(Collection<Written> written) {
-    return written.stream()
-        .map(Written::rejects)
-        .filter(Objects::nonNull)
-        .mapToLong(DataFile::rows)
-        .sum();
-  }
-
-  private void checkRejects(List<Written> written, Workplace place, long total) throws IOException {
-    long rejected = rejected(written);
-    if (rejected == 0) {
-      return;
-    }
-    Dataset<Row> rejects =
-        spark.read().parquet(Storage.join(HadoopStorage.literal(place.rejects), "*.parquet"));
-    Map<String, Long> codes = new TreeMap<>();
-    rejects
-        .groupBy(Schemas.CODE)
-        .count()
-        .collectAsList()
-        .forEach(row -> codes.put(row.getString(0), row.getLong(1)));
-    rejects
-        .select(Columns.IMAGE_PATH, Schemas.STAGE, Schemas.CODE, Schemas.MESSAGE)
-        .orderBy(Columns.SAMPLE_ID)
-        .limit(5)
-        .collectAsList()
-        .forEach(row -> Console.say("  rejected: " + row.mkString(", ")));
-    String what = rejected + " of " + total + " images were rejected " + codes;
-    double limit = settings.data().maxBadFraction();
-    if (rejected == total || rejected > limit * total) {
-      // The next run goes on with the files that are whole, and tries these photos again.
-      for (Written file : written) {
-        if (file.rejects() != null) {
-          storage.delete(Storage.join(place.rows, file.rows().path()));
-        }
-      }
-      throw SqueezeException.input(
-          what
-              + ", more than data.max-bad-fraction = "
-              + limit
-              + " allows; the rejects are listed in "
-              + place.rejects);
-    }
-    Console.warn(what + ": " + Storage.join(base, "rejects/" + place.name));
   }
 
   private Manifest manifest(Source source, List<DataFile> files, long rejected, Grid grid) {
@@ -545,29 +391,6 @@ public final class ExtractJob {
               "float16 costs a relative error of %.2e (root mean square); --embedding_dtype float32"
                   + " stores features as they are, in twice the bytes",
               tally.relativeError()));
-    }
-  }
-
-  /** The table of rejects stands beside the version, empty where nothing was rejected. */
-  private void publishRejects(List<Written> written, Workplace place) throws IOException {
-    List<DataFile> files = written.stream().map(Written::rejects).filter(Objects::nonNull).toList();
-    deleteOrphans(place.rejects, files);
-    if (files.isEmpty()) {
-      String path = Storage.join(place.rejects, "none.parquet");
-      ParquetFile none = new ParquetFile(storage, path, Schemas.rejects());
-      none.close();
-    }
-    storage.move(place.rejects, Storage.join(base, "rejects/" + place.name));
-  }
-
-  /** What a failed or doubled attempt of a task left behind. */
-  private void deleteOrphans(String folder, List<DataFile> files) throws IOException {
-    Set<String> kept = new HashSet<>();
-    files.forEach(f -> kept.add(f.path()));
-    for (String name : storage.files(folder).keySet()) {
-      if (!kept.contains(name)) {
-        storage.delete(Storage.join(folder, name));
-      }
     }
   }
 }

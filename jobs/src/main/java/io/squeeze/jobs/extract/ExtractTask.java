@@ -5,16 +5,10 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.backbone.Backbone;
-import io.squeeze.backbone.Grid;
 import io.squeeze.config.Settings;
-import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.SegmentationDataset;
-import io.squeeze.dataset.SegmentationDataset.Column;
-import io.squeeze.image.BadSampleException;
-import io.squeeze.image.BadSampleException.Code;
 import io.squeeze.jobs.extract.Written.Tally;
 import io.squeeze.jobs.spark.Backbones;
-import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest.DataFile;
 import io.squeeze.jobs.spark.ParquetFile;
@@ -29,11 +23,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.atomic.AtomicLong;
-import org.apache.parquet.example.data.Group;
-import org.apache.parquet.io.api.Binary;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.broadcast.Broadcast;
@@ -42,8 +31,8 @@ import org.apache.spark.util.LongAccumulator;
 import scala.Tuple2;
 
 /**
- * Turns the listed samples of one file into its rows, and what cannot be used into rejects.
- * Decoding runs ahead in threads of its own, writing behind in another.
+ * Turns the listed samples of one file into its rows, and what cannot be used into rejects. On a
+ * GPU, decoding runs ahead in threads of its own and writing behind in another.
  *
  * @param run tells the files of this run from those that an earlier one left
  * @param left whole files of earlier runs, maybe, by their stem
@@ -60,7 +49,7 @@ record ExtractTask(
     String target,
     String rejects,
     String run,
-    Map<String, String> left,
+    Map<String, List<String>> left,
     Broadcast<Checkpoint> checkpoint,
     LongAccumulator seen)
     implements FlatMapFunction<Iterator<Tuple2<Long, Row>>, Written> {
@@ -96,11 +85,11 @@ record ExtractTask(
             return rows.next()._2();
           }
         };
-    int threads = settings.extract().decodeThreads();
+    int threads = settings.extract().decodeThreads(device.isGpu());
     try (NDManager manager = Torch.manager(device);
         Form form = Form.of(type, checkpoint == null ? null : checkpoint.value(), manager);
         Decoding decoding = new Decoding(listed, preparation, threads, 2 * batchSize + threads);
-        Output output = new Output(name, form, backbone.grid())) {
+        Output output = new Output(this, name, form, backbone.grid(), threads > 0)) {
       Forward forward = new Forward(manager, backbone, form, output, new Fitting(batchSize));
       List<Prepared> batch = new ArrayList<>();
       while (forward.waiting(decoding::hasNext)) {
@@ -124,27 +113,32 @@ record ExtractTask(
 
   /** The file as an earlier run left it, if every row and reject of it is there. */
   private Optional<Written> found(String stem, long expected) throws IOException {
-    String name = left.get(stem);
-    if (name == null) {
-      return Optional.empty();
+    for (String name : left.getOrDefault(stem, List.of())) {
+      Optional<Written> whole = whole(name, expected);
+      if (whole.isPresent()) {
+        return whole;
+      }
     }
+    return Optional.empty();
+  }
+
+  private Optional<Written> whole(String name, long expected) throws IOException {
     Optional<DataFile> rows = ParquetFile.find(storage, Storage.join(target, name), name);
     if (rows.isEmpty()) {
       return Optional.empty();
     }
     DataFile bad = null;
-    String rejectName = rejectName(name);
+    String rejectName = Output.rejectName(name);
     String rejectPath = Storage.join(rejects, rejectName);
     if (rows.get().rows() < expected && storage.exists(rejectPath)) {
       bad = ParquetFile.find(storage, rejectPath, rejectName).orElse(null);
     }
+    if (bad != null && settings.data().failOnBadSample()) {
+      return Optional.empty();
+    }
     return rows.get().rows() + (bad == null ? 0 : bad.rows()) == expected
         ? Optional.of(new Written(rows.get(), bad, Tally.NOTHING))
         : Optional.empty();
-  }
-
-  private static String rejectName(String name) {
-    return name.replace("split=", "").replace('/', '-');
   }
 
   /** The forward passes of a task, with what they waited for. */
@@ -215,199 +209,7 @@ record ExtractTask(
     }
 
     Tally tally(long decoding) {
-      return new Tally(
-          images, decoding, nanos, output.nanos.get(), waited, form.error(), form.norm());
-    }
-  }
-
-  /**
-   * The file of rows, and the file of rejects once there is one, written in a thread of its own.
-   */
-  private final class Output implements AutoCloseable {
-    /** Samples that wait for the writer: the largest row has 6 MB. */
-    private static final int WAITING = 16;
-
-    private final String name;
-    private final Form form;
-    private final Grid grid;
-    private final ParquetFile rows;
-    private final BlockingQueue<Optional<Item>> queue = new ArrayBlockingQueue<>(WAITING);
-    private final Thread thread = new Thread(this::write, "write");
-    private ParquetFile rejected;
-    private volatile Throwable failure;
-    private final AtomicLong nanos = new AtomicLong();
-    private boolean closed;
-
-    /** A sample and what is stored of it; null for a reject. */
-    private record Item(Prepared sample, Object value) {}
-
-    Output(String name, Form form, Grid grid) throws IOException {
-      this.name = name;
-      this.form = form;
-      this.grid = grid;
-      this.rows =
-          new ParquetFile(storage, Storage.join(target, name), form.schema(dataset.columns()));
-      thread.setDaemon(true);
-      thread.start();
-    }
-
-    /** Hands a sample over; waits where the writer is behind. */
-    boolean put(Prepared sample, Object value) throws IOException {
-      hand(Optional.of(new Item(sample, value)));
-      return true;
-    }
-
-    private void hand(Optional<Item> item) throws IOException {
-      try {
-        while (!queue.offer(item, 100, java.util.concurrent.TimeUnit.MILLISECONDS)) {
-          check();
-        }
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new IOException("Interrupted while writing", e);
-      }
-      check();
-    }
-
-    private void check() throws IOException {
-      Throwable thrown = failure;
-      if (thrown instanceof SqueezeException ours) {
-        throw ours;
-      }
-      if (thrown != null) {
-        throw new IOException(thrown.getMessage(), thrown);
-      }
-    }
-
-    private void write() {
-      try {
-        for (Optional<Item> item = queue.take(); item.isPresent(); item = queue.take()) {
-          long began = System.nanoTime();
-          write(item.get());
-          nanos.addAndGet(System.nanoTime() - began);
-        }
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-      } catch (IOException | RuntimeException | Error e) {
-        failure = e;
-      }
-    }
-
-    private void write(Item item) throws IOException {
-      Prepared sample = item.sample();
-      if (sample.stage() != null) {
-        reject(sample.row(), sample.stage(), sample.reason());
-      } else if (item.value() == null) {
-        String reason =
-            "the backbone gives NaN or infinity"
-                + (form.half()
-                    ? ", or more than float16 holds (extract.embedding-dtype = float32)"
-                    : "");
-        reject(sample.row(), "features", new BadSampleException(Code.NOT_FINITE, reason));
-      } else {
-        add(sample, item.value());
-      }
-    }
-
-    private void add(Prepared sample, Object value) throws IOException {
-      Group row = rows.row();
-      row.add(Columns.SAMPLE_ID, sample.row().<String>getAs(Columns.SAMPLE_ID));
-      row.add(Columns.IMAGE_PATH, sample.row().<String>getAs(Listing.IMAGE));
-      row.add(Columns.HEIGHT, sample.height());
-      row.add(Columns.WIDTH, sample.width());
-      row.add(Columns.CHANNELS, grid.channels());
-      row.add(Columns.GRID_HEIGHT, grid.height());
-      row.add(Columns.GRID_WIDTH, grid.width());
-      row.add(Columns.DTYPE, form.dtype());
-      form.put(row, value);
-      if (form.masks()) {
-        row.add(Columns.MASK, Binary.fromConstantByteArray(sample.mask()));
-      }
-      for (int i = 0; i < dataset.columns().size(); i++) {
-        Column column = dataset.columns().get(i);
-        Object described = sample.row().get(Listing.DESCRIBED + i);
-        if (described instanceof Integer number) {
-          row.add(column.name(), number);
-        } else if (described != null) {
-          row.add(column.name(), described.toString());
-        }
-      }
-      rows.write(row);
-    }
-
-    private void reject(Row row, String stage, BadSampleException reason) throws IOException {
-      String id = row.getAs(Columns.SAMPLE_ID);
-      if (settings.data().failOnBadSample()) {
-        throw SqueezeException.input(
-            "Bad sample "
-                + id
-                + " ("
-                + stage
-                + ", "
-                + reason.code()
-                + "): "
-                + reason.getMessage()
-                + "; data.on-bad-sample = skip would list it among the rejects");
-      }
-      if (rejected == null) {
-        String path = Storage.join(rejects, rejectName(name));
-        rejected = new ParquetFile(storage, path, Schemas.rejects());
-      }
-      Group group = rejected.row();
-      group.add(Columns.SAMPLE_ID, id);
-      group.add(Columns.SPLIT, plan.splits().get(row.getAs(Listing.SPLIT_INDEX)));
-      group.add(Columns.IMAGE_PATH, row.<String>getAs(Listing.IMAGE));
-      group.add(Schemas.STAGE, stage);
-      group.add(Schemas.CODE, reason.code().name());
-      group.add(Schemas.MESSAGE, reason.getMessage());
-      rejected.write(group);
-    }
-
-    /** Waits for the writer and closes the files: rejects first, so that whole rows mean both. */
-    boolean finish() throws IOException {
-      hand(Optional.empty());
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new IOException("Interrupted while writing", e);
-      }
-      check();
-      closeFiles();
-      return true;
-    }
-
-    private void closeFiles() throws IOException {
-      if (!closed) {
-        closed = true;
-        if (rejected != null) {
-          rejected.close();
-        }
-        rows.close();
-      }
-    }
-
-    Written written(Tally tally) {
-      DataFile data = new DataFile(name, rows.bytes(), rows.rows(), rows.sha256());
-      DataFile bad =
-          rejected == null
-              ? null
-              : new DataFile(
-                  rejectName(name), rejected.bytes(), rejected.rows(), rejected.sha256());
-      return new Written(data, bad, tally);
-    }
-
-    @Override
-    public void close() throws IOException {
-      if (!closed) {
-        thread.interrupt();
-        try {
-          thread.join();
-        } catch (InterruptedException e) {
-          Thread.currentThread().interrupt();
-        }
-        closeFiles();
-      }
+      return new Tally(images, decoding, nanos, output.nanos(), waited, form.error(), form.norm());
     }
   }
 }

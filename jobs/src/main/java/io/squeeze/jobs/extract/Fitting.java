@@ -2,6 +2,7 @@ package io.squeeze.jobs.extract;
 
 import ai.djl.engine.EngineException;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.torch.Torch;
 import java.io.IOException;
 import java.util.List;
 import org.slf4j.Logger;
@@ -37,7 +38,7 @@ final class Fitting {
         action.run(part);
         done += part.size();
       } catch (EngineException e) {
-        if (!outOfMemory(e)) {
+        if (!Torch.outOfMemory(e)) {
           throw e;
         }
         if (part.size() == 1) {
@@ -50,13 +51,5 @@ final class Fitting {
         LOG.warn("A batch of {} does not fit into memory: going on with {}", part.size(), limit);
       }
     }
-  }
-
-  /**
-   * libtorch says so in words alone: CUDA's allocator in the first ones, the CPU's in the second.
-   */
-  private static boolean outOfMemory(EngineException e) {
-    String message = String.valueOf(e.getMessage());
-    return message.contains("out of memory") || message.contains("not enough memory");
   }
 }

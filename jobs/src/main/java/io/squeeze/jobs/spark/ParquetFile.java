@@ -1,6 +1,7 @@
 package io.squeeze.jobs.spark;
 
 import io.squeeze.backbone.BackboneFile;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.security.MessageDigest;
@@ -8,6 +9,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ChecksumException;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.example.data.Group;
 import org.apache.parquet.example.data.simple.SimpleGroup;
@@ -61,7 +63,7 @@ public final class ParquetFile implements AutoCloseable {
     HadoopInputFile input = HadoopInputFile.fromPath(new Path(path), storage.configuration());
     try (ParquetFileReader reader = ParquetFileReader.open(input)) {
       rows = reader.getRecordCount();
-    } catch (IOException | RuntimeException e) {
+    } catch (RuntimeException | ChecksumException | EOFException e) {
       return Optional.empty();
     }
     try (InputStream in = storage.open(path)) {

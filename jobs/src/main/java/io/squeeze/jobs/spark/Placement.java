@@ -54,7 +54,13 @@ record Placement(String device, boolean local, boolean gpusAsked, String address
   private int index() {
     if (visible != null && !visible.isBlank()) {
       List<String> listed = Arrays.stream(visible.split(",")).map(String::strip).toList();
-      return Math.max(0, listed.indexOf(address));
+      if (listed.contains(address)) {
+        return listed.indexOf(address);
+      }
+      // Where only one is visible, it is the one that was given.
+      if (listed.size() == 1) {
+        return 0;
+      }
     }
     try {
       return Integer.parseInt(address.strip());

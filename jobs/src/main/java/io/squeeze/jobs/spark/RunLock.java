@@ -19,9 +19,12 @@ public final class RunLock implements AutoCloseable {
   private final HadoopStorage storage;
   private final String path;
 
-  private RunLock(HadoopStorage storage, String path) {
+  private final String mine;
+
+  private RunLock(HadoopStorage storage, String path, String mine) {
     this.storage = storage;
     this.path = path;
+    this.mine = mine;
   }
 
   /**
@@ -52,12 +55,12 @@ public final class RunLock implements AutoCloseable {
                 + " if it has ended");
       }
       LOG.warn("Taking over {} from a process that has ended", path);
-      storage.delete(path);
-      if (!storage.create(path, mine)) {
-        return take(storage, folder);
-      }
+      // Of two that find it, one moves it away.
+      storage.move(path, path + "." + pid);
+      storage.delete(path + "." + pid);
+      return take(storage, folder);
     }
-    return new RunLock(storage, path);
+    return new RunLock(storage, path, mine);
   }
 
   private static JsonNode holder(String text) {
@@ -70,6 +73,8 @@ public final class RunLock implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    storage.delete(path);
+    if (storage.exists(path) && storage.text(path).equals(mine)) {
+      storage.delete(path);
+    }
   }
 }

@@ -1,0 +1,120 @@
+package io.squeeze.jobs.extract;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.when;
+
+import io.squeeze.config.SqueezeException;
+import io.squeeze.dataset.SegmentationDataset;
+import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.Manifest.DataFile;
+import io.squeeze.jobs.spark.Versions.Published;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * The version that the next one adds to: its files are taken over, and only samples without a row
+ * there are extracted. Nothing, where there is no version yet.
+ */
+final class Growth {
+  private final SparkSession spark;
+  private final SegmentationDataset dataset;
+  private final Optional<Published> before;
+
+  Growth(SparkSession spark, SegmentationDataset dataset, Optional<Published> before) {
+    this.spark = spark;
+    this.dataset = dataset;
+    this.before = before;
+  }
+
+  /**
+   * The listed samples that the version before has no row of; those that were rejected, too.
+   *
+   * @throws SqueezeException of category configuration if a row is not listed as it was
+   */
+  Dataset<Row> unseen(Dataset<Row> listed) {
+    if (before.isEmpty()) {
+      return listed;
+    }
+    Dataset<Row> published = before.get().read(spark);
+    List<Column> columns = new ArrayList<>();
+    List.of(Columns.SAMPLE_ID, Columns.SPLIT, Columns.IMAGE_PATH).forEach(c -> columns.add(col(c)));
+    dataset.columns().forEach(c -> columns.add(col(c.name())));
+    Column[] all = columns.toArray(Column[]::new);
+    Column split = lit(null).cast("string");
+    for (int i = 0; i < dataset.splits().size(); i++) {
+      Column name = lit(dataset.splits().get(i));
+      split = when(col(Listing.SPLIT_INDEX).equalTo(i), name).otherwise(split);
+    }
+    Column first = col(Listing.DUPLICATE).equalTo(false);
+    Dataset<Row> named =
+        listed
+            .where(first)
+            .withColumn(Columns.SPLIT, split)
+            .withColumnRenamed(Listing.IMAGE, Columns.IMAGE_PATH)
+            .select(all);
+    long gone = published.select(all).except(named).count();
+    if (gone > 0) {
+      throw SqueezeException.configuration(
+          gone
+              + " samples of "
+              + before.get().path()
+              + " are listed no more, or in another way: a next version can only add samples; name"
+              + " another folder with --embeddings or --codes");
+    }
+    Dataset<Row> ids = published.select(col(Columns.SAMPLE_ID).as("published_id"));
+    Column same = col(Columns.SAMPLE_ID).equalTo(col("published_id"));
+    return listed.join(ids, same.and(first), "left_anti");
+  }
+
+  /** The numbers that further files count from, by split. */
+  List<Integer> firstNumbers() {
+    List<Integer> numbers = new ArrayList<>();
+    for (String split : dataset.splits()) {
+      numbers.add(
+          files().stream()
+              .filter(file -> file.path().contains("split=" + split + "/"))
+              .mapToInt(file -> FilePlan.number(file.path()) + 1)
+              .max()
+              .orElse(0));
+    }
+    return numbers;
+  }
+
+  /** Takes the files of samples over, each in a task. */
+  List<Written> taken(HadoopCopy copy) {
+    if (files().isEmpty()) {
+      return List.of();
+    }
+    String source = before.orElseThrow().path();
+    Console.say("Taking over " + files().size() + " files of " + source);
+    return JavaSparkContext.fromSparkContext(spark.sparkContext())
+        .parallelize(files(), Math.min(files().size(), 10_000))
+        .map(copy.from(source))
+        .collect();
+  }
+
+  /** Makes the copying task for a version's folder. */
+  interface HadoopCopy {
+    Copying from(String source);
+  }
+
+  /** Samples of the version before. */
+  long rows() {
+    return files().stream().mapToLong(DataFile::rows).sum();
+  }
+
+  private List<DataFile> files() {
+    return before.stream()
+        .flatMap(version -> version.manifest().files().stream())
+        .filter(file -> file.path().contains("split="))
+        .toList();
+  }
+}
