@@ -124,20 +124,30 @@ public final class ExtractJob {
       if (current.isPresent() && isThere(current.get(), asked)) {
         return current.get();
       }
-      Source source = new Source(dataset, root, shipped, asked, current);
+      Source source = new Source(dataset, root, shipped, asked, summary.rows(), current);
       return publish(source, listing);
     } finally {
       lock.close();
     }
   }
 
-  /** What is read, and how; {@code before} is the version that this one adds to. */
+  /**
+   * What is read, and how; {@code counts} are listed samples by split, {@code before} is the
+   * version that this one adds to.
+   */
   private record Source(
       SegmentationDataset dataset,
       String root,
       Backbones.Shipped shipped,
       Map<String, String> asked,
-      Optional<Published> before) {}
+      Map<Integer, Long> counts,
+      Optional<Published> before) {
+
+    /** Whether every listed sample is extracted, so that its place in the list is its rank. */
+    boolean whole(Settings settings) {
+      return before.isEmpty() && settings.extract().photos() == null;
+    }
+  }
 
   private String table() {
     return fused == null ? "Embeddings" : "Codes";
@@ -194,11 +204,7 @@ public final class ExtractJob {
     reportUnlisted(listing);
     Growth growth = new Growth(spark, source.dataset(), source.before());
     Dataset<Row> rows = growth.unseen(listing.rows());
-    Map<Integer, Long> counts = new TreeMap<>();
-    rows.groupBy(Listing.SPLIT_INDEX)
-        .count()
-        .collectAsList()
-        .forEach(row -> counts.put(row.getInt(0), row.getLong(1)));
+    Map<Integer, Long> counts = source.before().isEmpty() ? source.counts() : counts(rows);
     long total = counts.values().stream().mapToLong(Long::longValue).sum();
     Grid grid = probe(source.shipped());
     FilePlan plan = plan(source, counts, growth.firstNumbers(), grid);
@@ -220,6 +226,15 @@ public final class ExtractJob {
     place.publish(manifest, written);
     report(manifest, place.version(), Tally.sum(written));
     return new Published(place.version(), manifest);
+  }
+
+  private static Map<Integer, Long> counts(Dataset<Row> rows) {
+    Map<Integer, Long> counts = new TreeMap<>();
+    rows.groupBy(Listing.SPLIT_INDEX)
+        .count()
+        .collectAsList()
+        .forEach(row -> counts.put(row.getInt(0), row.getLong(1)));
+    return counts;
   }
 
   private static void reportUnlisted(Listing listing) {
@@ -298,7 +313,7 @@ public final class ExtractJob {
             left.isEmpty() ? "" : ", where an earlier run left " + left.size() + " files"));
     try (Progress progress = new Progress("extract", "images", total, seen::value)) {
       List<Written> written =
-          numbered(rows, plan)
+          (source.whole(settings) ? inPlace(rows, plan) : numbered(rows, plan))
               .mapToPair(row -> row)
               .repartitionAndSortWithinPartitions(new PartitionInKey(plan.files()))
               .mapPartitions(task)
@@ -316,6 +331,10 @@ public final class ExtractJob {
       place.writeMetrics(tally, seconds);
       return written;
     }
+  }
+
+  private static JavaRDD<Tuple2<Long, Row>> inPlace(Dataset<Row> rows, FilePlan plan) {
+    return rows.toJavaRDD().map(row -> new Tuple2<>(plan.key(row.getInt(0), row.getLong(1)), row));
   }
 
   /** Each row with its file and its place there, from its rank within its split. */

@@ -90,7 +90,8 @@ record ExtractTask(
         Form form = Form.of(type, checkpoint == null ? null : checkpoint.value(), manager);
         Decoding decoding = new Decoding(listed, preparation, threads, 2 * batchSize + threads);
         Output output = new Output(this, name, form, backbone.grid(), threads > 0)) {
-      Forward forward = new Forward(manager, backbone, form, output, new Fitting(batchSize));
+      Forward forward =
+          new Forward(manager, backbone, form, output, new Fitting(batchSize), threads > 0);
       List<Prepared> batch = new ArrayList<>();
       while (forward.waiting(decoding::hasNext)) {
         Prepared sample = forward.waiting(decoding::next);
@@ -148,16 +149,24 @@ record ExtractTask(
     private final Form form;
     private final Output output;
     private final Fitting fitting;
+    private final boolean beside;
     private long images;
     private long nanos;
     private long waited;
 
-    Forward(NDManager manager, Backbone backbone, Form form, Output output, Fitting fitting) {
+    Forward(
+        NDManager manager,
+        Backbone backbone,
+        Form form,
+        Output output,
+        Fitting fitting,
+        boolean beside) {
       this.manager = manager;
       this.backbone = backbone;
       this.form = form;
       this.output = output;
       this.fitting = fitting;
+      this.beside = beside;
     }
 
     /** Something that another thread must be waited for. */
@@ -168,7 +177,8 @@ record ExtractTask(
     <T> T waiting(Awaited<T> awaited) throws IOException {
       long began = System.nanoTime();
       T value = awaited.get();
-      waited += System.nanoTime() - began;
+      // Without threads beside it, the task does this itself: that is no waiting.
+      waited += beside ? System.nanoTime() - began : 0;
       return value;
     }
 
