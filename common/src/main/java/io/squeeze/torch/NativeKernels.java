@@ -39,6 +39,11 @@ public final class NativeKernels {
     return plain("float32", x);
   }
 
+  /** Sums of squares of what rounding took away and of the numbers themselves: float32 [2]. */
+  public static NDArray squares(NDArray x, NDArray rounded) {
+    return plain("squares", x, rounded);
+  }
+
   /** Bilinear, corners not aligned: [B, C, h, w] -> [B, C, H, W] of {@code like} [.., H, W]. */
   public static NDArray upsample(NDArray x, NDArray like) {
     return differentiable("upsample", x, like);

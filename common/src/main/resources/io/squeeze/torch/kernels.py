@@ -5,6 +5,10 @@ class Kernels(Module):
     return x
   def float32(self: __torch__.Kernels, x: Tensor) -> Tensor:
     return torch.to(x, 6)
+  def squares(self: __torch__.Kernels, x: Tensor, stored: Tensor) -> Tensor:
+    lost = torch.flatten(torch.sub(torch.to(stored, 6), x))
+    all = torch.flatten(x)
+    return torch.stack([torch.dot(lost, lost), torch.dot(all, all)])
   def upsample(self: __torch__.Kernels, x: Tensor, like: Tensor) -> Tensor:
     return torch.upsample_bilinear2d(x, [torch.size(like, -2), torch.size(like, -1)], False, None)
   def cross_entropy(self: __torch__.Kernels, logits: Tensor, target: Tensor) -> Tensor:

@@ -207,12 +207,7 @@ record ExtractTask(
                 new Shape(part.size(), 3, side, side),
                 b -> part.forEach(sample -> b.put(sample.pixels())));
         NDArray features = backbone.features(pixels);
-        boolean[] storable = form.storable(features);
-        List<Object> values = form.values(features);
-        for (int i = 0; i < storable.length; i++) {
-          values.set(i, storable[i] ? values.get(i) : null);
-        }
-        return values;
+        return form.values(features);
       } finally {
         nanos += System.nanoTime() - began;
       }

@@ -5,13 +5,12 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import io.squeeze.dataset.SegmentationDataset.Column;
 import io.squeeze.jobs.spark.Columns;
-import io.squeeze.quantize.Quantized;
 import io.squeeze.segment.SqueezeModel;
+import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.weights.ElementType;
-import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.parquet.example.data.Group;
@@ -38,8 +37,40 @@ abstract sealed class Form implements AutoCloseable {
   /** Whether a row has a mask. */
   abstract boolean masks();
 
-  /** One value for each sample: float32 [B, C, h, w]. */
-  abstract List<Object> values(NDArray features);
+  /** What is stored of a sample whose features are finite: float32 or float16 [1, C, h, w]. */
+  abstract Object value(NDArray stored);
+
+  /**
+   * A value for each sample, null where it cannot be stored: float32 [B, C, h, w]. One at a time: a
+   * batch of DeepLab's features takes memory that is dear to touch.
+   */
+  List<Object> values(NDArray features) {
+    List<Object> values = new ArrayList<>();
+    for (long i = 0; i < features.getShape().get(0); i++) {
+      try (NDManager scope = features.getManager().newSubManager()) {
+        NDArray one = features.get(i + ":" + (i + 1));
+        one.attach(scope);
+        NDArray stored = half() ? one.toType(DataType.FLOAT16, false) : one;
+        values.add(storable(one, stored) ? value(stored) : null);
+      }
+    }
+    return values;
+  }
+
+  /** Whether every number is finite, as it is and as it is stored. */
+  private boolean storable(NDArray one, NDArray stored) {
+    if (!half()) {
+      // A sum of numbers times zero is a number only where every one was.
+      return one.mul(0f).sum().getFloat() == 0;
+    }
+    float[] squares = Torch.tensor(NativeKernels.squares(one, stored)).floats();
+    if (!Float.isFinite(squares[0]) || !Float.isFinite(squares[1])) {
+      return false;
+    }
+    error += squares[0];
+    norm += squares[1];
+    return true;
+  }
 
   /** Puts a sample's value, its channels and grid into its row. */
   abstract void put(Group row, Object value);
@@ -62,21 +93,6 @@ abstract sealed class Form implements AutoCloseable {
     return half() ? "float16" : "float32";
   }
 
-  /** The features as they are stored. */
-  NDArray rounded(NDArray features) {
-    if (!half()) {
-      return features;
-    }
-    NDArray half = features.toType(DataType.FLOAT16, false);
-    NDArray lost = half.toType(DataType.FLOAT32, false).sub(features);
-    double lostSquares = lost.square().sum().getFloat();
-    if (Double.isFinite(lostSquares)) {
-      error += lostSquares;
-      norm += features.square().sum().getFloat();
-    }
-    return half;
-  }
-
   @Override
   public void close() {}
 
@@ -96,16 +112,8 @@ abstract sealed class Form implements AutoCloseable {
     }
 
     @Override
-    List<Object> values(NDArray features) {
-      byte[] all = Torch.tensor(rounded(features)).bytes();
-      int samples = (int) features.getShape().get(0);
-      int each = all.length / samples;
-      List<Object> values = new ArrayList<>();
-      for (int i = 0; i < samples; i++) {
-        byte[] own = java.util.Arrays.copyOfRange(all, i * each, (i + 1) * each);
-        values.add(own);
-      }
-      return values;
+    Object value(NDArray stored) {
+      return Torch.tensor(stored).bytes();
     }
 
     @Override
@@ -136,15 +144,9 @@ abstract sealed class Form implements AutoCloseable {
     }
 
     @Override
-    List<Object> values(NDArray features) {
-      NDArray stored = rounded(features).toType(DataType.FLOAT32, false);
-      List<Object> values = new ArrayList<>();
-      for (long i = 0; i < features.getShape().get(0); i++) {
-        NDArray one = stored.get(i + ":" + (i + 1));
-        Quantized quantized = model.quantizer().quantize(one, parameters, false);
-        values.add(quantized.codeValues());
-      }
-      return values;
+    Object value(NDArray stored) {
+      NDArray features = stored.toType(DataType.FLOAT32, false);
+      return model.quantizer().quantize(features, parameters, false).codeValues();
     }
 
     @Override
@@ -160,21 +162,5 @@ abstract sealed class Form implements AutoCloseable {
     public void close() {
       parameters.close();
     }
-  }
-
-  /** Which samples can be stored: all their numbers are finite, also behind rounding. */
-  boolean[] storable(NDArray features) {
-    NDArray stored =
-        half()
-            ? features.toType(DataType.FLOAT16, false).toType(DataType.FLOAT32, false)
-            : features;
-    // A sum of numbers times zero is a number only where every one was.
-    HostTensor sums = Torch.tensor(stored.mul(0f).sum(new int[] {1, 2, 3}));
-    float[] values = sums.floats();
-    boolean[] storable = new boolean[values.length];
-    for (int i = 0; i < storable.length; i++) {
-      storable[i] = values[i] == 0;
-    }
-    return storable;
   }
 }
