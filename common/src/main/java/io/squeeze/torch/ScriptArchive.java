@@ -112,12 +112,7 @@ public final class ScriptArchive {
       tensors.add(tensor);
       integer(0);
       long[] shape = tensor.shape();
-      long[] strides = new long[shape.length];
-      long stride = 1;
-      for (int i = shape.length - 1; i >= 0; i--) {
-        strides[i] = stride;
-        stride *= Math.max(1, shape[i]);
-      }
+      long[] strides = TensorSource.contiguousStrides(shape);
       tuple(shape);
       tuple(strides);
       out.write(0x89); // False

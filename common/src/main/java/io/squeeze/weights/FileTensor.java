@@ -43,7 +43,7 @@ final class FileTensor implements TensorSource {
       long offset,
       long[] shape,
       long[] strides) {
-    if (shape.length != strides.length || shape.length > 64) {
+    if (shape.length != strides.length || shape.length > Unpickler.MAX_RANK) {
       throw invalid(name, shape, strides, "its shape and strides do not fit together");
     }
     long last = offset;
@@ -79,7 +79,7 @@ final class FileTensor implements TensorSource {
 
   /** A tensor whose bytes lie one after the other from {@code position} on. */
   static FileTensor contiguous(RandomReader file, long position, ElementType type, long[] shape) {
-    return new FileTensor(file, position, type, shape, contiguous(shape));
+    return new FileTensor(file, position, type, shape, TensorSource.contiguousStrides(shape));
   }
 
   private static SqueezeException invalid(
@@ -145,22 +145,12 @@ final class FileTensor implements TensorSource {
   }
 
   private boolean isContiguous() {
-    long[] dense = contiguous(shape);
+    long[] dense = TensorSource.contiguousStrides(shape);
     for (int i = 0; i < shape.length; i++) {
       if (shape[i] != 1 && strides[i] != dense[i]) {
         return false;
       }
     }
     return true;
-  }
-
-  private static long[] contiguous(long[] shape) {
-    long[] strides = new long[shape.length];
-    long stride = 1;
-    for (int i = shape.length - 1; i >= 0; i--) {
-      strides[i] = stride;
-      stride *= Math.max(1, shape[i]);
-    }
-    return strides;
   }
 }

@@ -31,7 +31,10 @@ final class Unpickler {
   static final Object NONE = new Name("None");
 
   private static final int MAX_BYTES = 16 << 20;
-  private static final int MAX_RANK = 64;
+
+  /** Dimensions of a tensor: torch has no more. */
+  static final int MAX_RANK = 64;
+
   private static final int MAX_OPERATIONS = 2_000_000;
 
   private static final Set<String> NAMES =

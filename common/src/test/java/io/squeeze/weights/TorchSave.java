@@ -84,12 +84,7 @@ public final class TorchSave {
     int key = 0;
     for (Map.Entry<String, ? extends TensorSource> entry : tensors.entrySet()) {
       long[] shape = entry.getValue().shape();
-      long[] strides = new long[shape.length];
-      long stride = 1;
-      for (int i = shape.length - 1; i >= 0; i--) {
-        strides[i] = stride;
-        stride *= Math.max(1, shape[i]);
-      }
+      long[] strides = TensorSource.contiguousStrides(shape);
       String storage = entry.getValue().type().storage();
       long elements = entry.getValue().elements();
       pickle.tensor(entry.getKey(), storage, Integer.toString(key++), elements, 0, shape, strides);
