@@ -21,9 +21,13 @@ import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** Trains on the examples of one shard. The same state, examples and seed give the same bytes. */
 public final class LocalTrainer {
@@ -62,7 +66,17 @@ public final class LocalTrainer {
    * @throws SqueezeException of category training if the loss is not finite
    */
   public Result train(ModelState state, List<Example> shard, Steps steps) {
-    List<Example> order = order(shard, steps.epoch());
+    return train(state, shard.stream().map(Example::id).toList(), shard.iterator(), steps);
+  }
+
+  /**
+   * The same on a shard that is read once, in any order: of its examples only those of the steps
+   * are held.
+   *
+   * @param ids of all examples of the shard
+   */
+  public Result train(ModelState state, List<String> ids, Iterator<Example> shard, Steps steps) {
+    List<Example> order = chosen(ids, shard, steps);
     long samples = 0;
     double lossSum = 0;
     ConfusionMatrix confusion = ConfusionMatrix.empty(model.classes());
@@ -70,11 +84,7 @@ public final class LocalTrainer {
         Parameters parameters = new Parameters(manager, state.model());
         AdamW optimizer = new AdamW(manager, state, model.trained(), settings)) {
       parameters.train(model.trained());
-      for (int b = steps.from(); b < steps.to(); b++) {
-        int first = b * settings.batchSize();
-        if (first >= order.size()) {
-          break;
-        }
+      for (int first = 0; first < order.size(); first += settings.batchSize()) {
         List<Example> chosen =
             order.subList(first, Math.min(order.size(), first + settings.batchSize()));
         try (NDManager scope = manager.newSubManager()) {
@@ -86,7 +96,7 @@ public final class LocalTrainer {
                 "The loss of epoch "
                     + (steps.epoch() + 1)
                     + ", batch "
-                    + (b + 1)
+                    + (steps.from() + first / settings.batchSize() + 1)
                     + " is "
                     + step.loss()
                     + "; lower train.lr ("
@@ -163,12 +173,26 @@ public final class LocalTrainer {
     return new ConfusionMatrix(classes, counts.reshape(new Shape(-1)).toLongArray());
   }
 
-  private List<Example> order(List<Example> shard, int epoch) {
-    record Placed(long place, Example example) {}
-    return shard.stream()
-        .map(e -> new Placed(Seeds.hash(seed, "epoch " + epoch, e.id()), e))
-        .sorted(Comparator.comparingLong(Placed::place).thenComparing(p -> p.example().id()))
-        .map(Placed::example)
-        .toList();
+  /** The examples of the steps, in the epoch's order. */
+  private List<Example> chosen(List<String> ids, Iterator<Example> shard, Steps steps) {
+    record Placed(long place, String id) {}
+    int size = settings.batchSize();
+    List<String> order =
+        ids.stream()
+            .map(id -> new Placed(Seeds.hash(seed, "epoch " + steps.epoch(), id), id))
+            .sorted(Comparator.comparingLong(Placed::place).thenComparing(Placed::id))
+            .map(Placed::id)
+            .skip((long) steps.from() * size)
+            .limit((long) Math.max(0, steps.to() - steps.from()) * size)
+            .toList();
+    Set<String> wanted = new HashSet<>(order);
+    Map<String, Example> found = new HashMap<>();
+    while (shard.hasNext() && found.size() < wanted.size()) {
+      Example example = shard.next();
+      if (wanted.contains(example.id())) {
+        found.put(example.id(), example);
+      }
+    }
+    return order.stream().map(found::get).toList();
   }
 }

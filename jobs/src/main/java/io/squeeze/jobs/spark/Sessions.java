@@ -35,6 +35,8 @@ public final class Sessions {
     conf.setIfMissing("spark.hadoop.parquet.page.verify-checksum.enabled", "true");
     // A row can be 6 MB; the default batch of 4096 rows would be 25 GB.
     conf.setIfMissing("spark.sql.parquet.columnarReaderBatchSize", "8");
+    // Java's serializer remembers what it wrote, by default the last 100 rows of a file.
+    conf.setIfMissing("spark.serializer.objectStreamReset", "1");
     boolean gpu =
         conf.contains("spark.task.resource.gpu.amount")
             || conf.contains("spark.executor.resource.gpu.amount");

@@ -5,6 +5,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.TrainSettings;
 import io.squeeze.jobs.spark.Tasks;
+import io.squeeze.jobs.train.Shards.Ids;
 import io.squeeze.metric.ConfusionMatrix;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.train.Batch;
@@ -153,22 +154,27 @@ final class Averaging {
       Broadcast<ModelState> start, StepsOfShard steps) {
     Trainer local = trainer;
     return shards
-        .examples()
-        .mapPartitionsWithIndex((i, rows) -> trained(local, start, i, rows, steps.of(i)), true);
+        .ids()
+        .zipPartitions(
+            shards.examples(),
+            (ids, rows) -> {
+              Ids group = ids.next();
+              return trained(local, start, group, rows, steps.of(group.group()));
+            });
   }
 
   private static Iterator<Tuple2<Integer, Result>> trained(
       Trainer trainer,
       Broadcast<ModelState> start,
-      int shard,
+      Ids shard,
       Iterator<Example> rows,
       Steps steps) {
     try {
-      Result result = trainer.start().train(start.value(), list(rows), steps);
-      return List.of(new Tuple2<>(shard, result)).iterator();
+      Result result = trainer.start().train(start.value(), shard.ids(), rows, steps);
+      return List.of(new Tuple2<>(shard.group(), result)).iterator();
     } catch (SqueezeException e) {
       throw e.category() == SqueezeException.Category.TRAINING
-          ? SqueezeException.training("Shard " + shard + ": " + e.getMessage())
+          ? SqueezeException.training("Shard " + shard.group() + ": " + e.getMessage())
           : e;
     }
   }

@@ -5,7 +5,11 @@ import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Cuts;
 import io.squeeze.jobs.spark.PartitionInKey;
 import io.squeeze.train.Example;
+import java.io.Serializable;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -13,14 +17,25 @@ import org.apache.spark.storage.StorageLevel;
 import scala.Tuple2;
 
 /**
- * Samples in groups of equal size, by seed and id alone; partition i of the RDD is group i.
+ * Samples in groups of equal size, by seed and id alone; partition i of the RDDs is group i.
  *
+ * @param ids of each group
  * @param count samples of all groups
  */
-record Shards(JavaRDD<Example> examples, long count, int parts) {
+record Shards(JavaRDD<Example> examples, JavaRDD<Ids> ids, long count, int parts) {
+  /** Larger rows stay on disk: a few of them would fill the heap. */
+  private static final long ROW_IN_MEMORY = 1 << 20;
 
-  /** Reads the rows and keeps them in the executors' memory, or on their disks beyond it. */
-  static Shards of(Dataset<Row> rows, long seed, String purpose, long count, int parts) {
+  /** What a group holds, so that a task can choose before it reads. */
+  record Ids(int group, List<String> ids) implements Serializable {}
+
+  /**
+   * Reads the rows and keeps them in the executors' memory, or on their disks beyond it.
+   *
+   * @param rowBytes of a sample
+   */
+  static Shards of(
+      Dataset<Row> rows, long seed, String purpose, long count, int parts, long rowBytes) {
     long[] bounds = Cuts.bounds(rows, seed, purpose, count, parts);
     JavaRDD<Example> examples =
         rows.select(Columns.SAMPLE_ID, Columns.EMBEDDING, Columns.MASK)
@@ -33,8 +48,26 @@ record Shards(JavaRDD<Example> examples, long count, int parts) {
                 })
             .partitionBy(new PartitionInKey(parts))
             .values()
+            .persist(
+                rowBytes > ROW_IN_MEMORY
+                    ? StorageLevel.DISK_ONLY()
+                    : StorageLevel.MEMORY_AND_DISK());
+    JavaRDD<Ids> ids =
+        examples
+            .mapPartitionsWithIndex((i, group) -> List.of(idsOf(i, group)).iterator(), true)
             .persist(StorageLevel.MEMORY_AND_DISK());
-    return new Shards(examples, count, parts);
+    return new Shards(examples, ids, count, parts);
+  }
+
+  private static Ids idsOf(int group, Iterator<Example> examples) {
+    List<String> ids = new ArrayList<>();
+    examples.forEachRemaining(example -> ids.add(example.id()));
+    return new Ids(group, ids);
+  }
+
+  void unpersist() {
+    examples.unpersist();
+    ids.unpersist();
   }
 
   private static int part(long[] bounds, long seed, String purpose, String id) {

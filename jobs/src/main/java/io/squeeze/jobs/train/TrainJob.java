@@ -32,8 +32,10 @@ import org.apache.spark.sql.SparkSession;
 
 /** Embeddings to a checkpoint: quantizer and head, trained over shards. */
 public final class TrainJob {
-  /** Samples of one task of validation. */
-  private static final int VALIDATION_ROWS = 256;
+  /** Samples of one task of validation, which holds them all. */
+  private static final long VALIDATION_ROWS = 256;
+
+  private static final long VALIDATION_BYTES = 128L << 20;
 
   private final SparkSession spark;
   private final HadoopStorage storage;
@@ -74,8 +76,11 @@ public final class TrainJob {
             manifest.channels(),
             classes.names().size());
     Cuts cuts = new Cuts(spark, embeddings, settings.data());
-    Shards train = shards(cuts.rows(Cuts.TRAIN), layout, manifest);
-    Shards validation = validation(cuts.rows(Cuts.VALIDATION));
+    long rowBytes =
+        layout.floatBytes() / (manifest.dtype().equals("float16") ? 2 : 1)
+            + (long) layout.size() * layout.size();
+    Shards train = shards(cuts.rows(Cuts.TRAIN), rowBytes);
+    Shards validation = validation(cuts.rows(Cuts.VALIDATION), rowBytes);
     Console.say(
         "Training "
             + settings.quantizer().type()
@@ -96,8 +101,8 @@ public final class TrainJob {
     }
     Averaging averaging = new Averaging(spark, model, layout, settings, train);
     epochs(averaging, validation, ModelState.start(model, tensors), layout, classes, manifest);
-    train.examples().unpersist();
-    validation.examples().unpersist();
+    train.unpersist();
+    validation.unpersist();
     return folder.path(RunFolder.LAST);
   }
 
@@ -169,7 +174,7 @@ public final class TrainJob {
     return new ExtractJob(spark, settings).run();
   }
 
-  private Shards shards(Dataset<Row> rows, Batch.Layout layout, Manifest manifest) {
+  private Shards shards(Dataset<Row> rows, long rowBytes) {
     long count = rows.count();
     if (count == 0) {
       throw SqueezeException.input(
@@ -177,17 +182,15 @@ public final class TrainJob {
               + settings.data().valFraction()
               + ") or use more samples");
     }
-    long rowBytes =
-        layout.floatBytes() / (manifest.dtype().equals("float16") ? 2 : 1)
-            + (long) layout.size() * layout.size();
     int parts = settings.train().shards(count, rowBytes);
-    return Shards.of(rows, settings.seed(), "shard", count, parts);
+    return Shards.of(rows, settings.seed(), "shard", count, parts, rowBytes);
   }
 
-  private Shards validation(Dataset<Row> rows) {
+  private Shards validation(Dataset<Row> rows, long rowBytes) {
     long count = rows.count();
-    int parts = Math.toIntExact(Math.max(1, (count + VALIDATION_ROWS - 1) / VALIDATION_ROWS));
-    return Shards.of(rows, settings.seed(), "validation", count, parts);
+    long group = Math.max(1, Math.min(VALIDATION_ROWS, VALIDATION_BYTES / rowBytes));
+    int parts = Math.toIntExact(Math.max(1, (count + group - 1) / group));
+    return Shards.of(rows, settings.seed(), "validation", count, parts, rowBytes);
   }
 
   private void epochs(
