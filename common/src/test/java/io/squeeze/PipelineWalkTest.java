@@ -45,14 +45,14 @@ class PipelineWalkTest {
       var shape = new Shape(1, 3, 224, 224);
       var image = Torch.floats(manager, shape, b -> preprocessing.normalise(photo, b));
       var features = backbone.features(image); // [1, 768, 7, 7]
-      var quantized = model.quantizer().quantize(features, parameters, false);
+      var quantized = model.quantize(features, parameters);
       BitPacking packing = new BitPacking(512);
       byte[] packed = packing.pack(quantized.codeValues()); // 49 codes of 9 bits
       assertThat(packed).hasSize(56); // of 150,528 bytes: 2,688 times smaller
       long[] back = IntStream.of(packing.unpack(packed, 49)).asLongStream().toArray();
-      var decoded = model.quantizer().decode(manager.create(back), 7, 7, parameters);
+      var decoded = model.decode(manager.create(back).expandDims(1), 7, 7, parameters);
       assertThat(Torch.tensor(decoded).bytes())
-          .isEqualTo(Torch.tensor(quantized.features()).bytes());
+          .isEqualTo(Torch.tensor(model.decode(quantized.codes(), 7, 7, parameters)).bytes());
       var output = model.forward(features, image, parameters, Noise.NONE);
       assertThat(ConfusionMatrix.of(3, truth.data(), output.masks()).meanIou()).isBetween(0.0, 1.0);
     }

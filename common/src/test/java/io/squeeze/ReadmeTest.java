@@ -29,13 +29,13 @@ class ReadmeTest {
     Quantizer vq = Quantizer.of(Settings.defaults().quantizer(), 768); // 512 codes: 9 bits
     try (NDManager manager = Torch.manager(Device.cpu());
         Parameters parameters = new Parameters(manager, vq.initial(42))) {
-      NDArray features = manager.randomNormal(new Shape(4, 768, 7, 7));
-      Quantized squeezed = vq.quantize(features, parameters, false);
+      NDArray vectors = manager.randomNormal(new Shape(196, 768)); // 4 grids of 7 x 7
+      Quantized squeezed = vq.quantize(vectors, parameters, Quantizer.Step.EVALUATION);
       byte[] bytes = new BitPacking(512).pack(squeezed.codeValues()); // 602,112 bytes become 221
-      NDArray restored = vq.decode(squeezed.codes(), 7, 7, parameters); // [4, 768, 7, 7]
+      NDArray restored = vq.decode(squeezed.codes(), parameters); // [196, 768]
       // README: end
       assertThat(bytes).hasSize(221);
-      assertThat(restored.getShape()).isEqualTo(features.getShape());
+      assertThat(restored.getShape()).isEqualTo(vectors.getShape());
     }
   }
 

@@ -2,30 +2,147 @@ package io.squeeze.config;
 
 import java.io.Serializable;
 import java.util.List;
+import java.util.OptionalInt;
 
-/** The quantizer and its options; sizes in codes and dimensions. */
+/**
+ * The quantizer and its options; what is null is the type's own choice.
+ *
+ * @param type its short name, or a class
+ * @param codebookSize codes of each level
+ * @param bottleneckDim width of the vectors that are searched
+ * @param levels codes of a vector, where the type has several
+ * @param codebooks parts of a vector that are quantized apart, where the type has such
+ * @param commitment weight of the commitment loss within the quantizer's loss
+ * @param gradient how gradients pass the assignment: straight-through or rotation
+ * @param beam codes that encoding keeps open at a level
+ * @param referenceQuirks whether the reference library's oddities are reproduced
+ * @param lossWeight of the quantizer's loss beside the segmentation loss
+ */
 public record QuantizerSettings(
     String type,
-    int codebookSize,
-    int bottleneckDim,
-    double decay,
-    double eps,
+    Integer codebookSize,
+    Integer bottleneckDim,
+    int levels,
+    int codebooks,
     double commitment,
+    boolean cosine,
+    String gradient,
+    int beam,
+    boolean referenceQuirks,
     double lossWeight,
-    int kmeansIterations,
-    int maxInitSamples)
+    Codebook codebook,
+    Finite finite,
+    LookupFree lookupFree,
+    Residual residual)
     implements Serializable {
 
+  /**
+   * A codebook that follows its vectors by moving averages.
+   *
+   * @param reviveAfter a code that won none of so many vectors, times the codebook's size, is dead
+   * @param maxInitSamples most vectors that k-means sees; 0 for all, null for a choice by size
+   */
+  public record Codebook(
+      double decay, double eps, int reviveAfter, int kmeansIterations, Integer maxInitSamples)
+      implements Serializable {
+
+    /** Most vectors that k-means sees for {@code codes} codes. */
+    public long initSamples(int codes) {
+      if (maxInitSamples == null) {
+        return Math.max(50_000, 256L * codes);
+      }
+      return maxInitSamples == 0 ? Long.MAX_VALUE : maxInitSamples;
+    }
+  }
+
+  /**
+   * Options of fsq.
+   *
+   * @param levels values of each dimension; empty: chosen by the codebook's size
+   */
+  public record Finite(List<Integer> levels, boolean symmetric) implements Serializable {}
+
+  /**
+   * Options of lfq.
+   *
+   * @param softClamp null for none
+   */
+  public record LookupFree(
+      double entropyWeight,
+      double diversityGamma,
+      double commitment,
+      double inverseTemperature,
+      boolean spherical,
+      Double softClamp,
+      double codebookScale)
+      implements Serializable {}
+
+  /**
+   * Options of rvq.
+   *
+   * @param dropoutFrom least level after which training may stop
+   * @param dropoutMultiple of which the number of kept levels is one
+   * @param gradientFraction share of a level's gradient that its residual passes on
+   */
+  public record Residual(
+      boolean sharedCodebook,
+      boolean dropout,
+      int dropoutFrom,
+      int dropoutMultiple,
+      double gradientFraction)
+      implements Serializable {}
+
   static QuantizerSettings from(Section section) {
+    Section codebook = section.at("codebook");
+    Section finite = section.at("fsq");
+    Section free = section.at("lfq");
+    Section residual = section.at("rvq");
     return new QuantizerSettings(
-        section.oneOf("type", List.of("vq", "none")),
-        section.intIn("codebook-size", 2, 65536),
-        section.intIn("bottleneck-dim", 1, 65536),
-        section.doubleIn("decay", 0, 0.999999),
-        section.doubleIn("eps", 0, 1),
+        section.text("type"),
+        orNull(section.optionalIntIn("codebook-size", 2, 1 << 24)),
+        orNull(section.optionalIntIn("bottleneck-dim", 1, 65536)),
+        section.intIn("num-quantizers", 1, 256),
+        section.intIn("codebooks", 1, 256),
         section.doubleIn("commitment", 0, 1e6),
+        section.bool("cosine"),
+        section.oneOf("gradient", List.of("straight-through", "rotation")),
+        section.intIn("beam", 1, 1024),
+        section.bool("reference-quirks"),
         section.doubleIn("loss-weight", 0, 1e6),
-        section.intIn("kmeans-iterations", 1, 1000),
-        section.intIn("max-init-samples", 1, 4_000_000));
+        new Codebook(
+            codebook.doubleIn("decay", 0, 0.999999),
+            codebook.doubleIn("eps", 0, 1),
+            codebook.intIn("revive-after", 0, 1_000_000),
+            codebook.intIn("kmeans-iterations", 1, 1000),
+            orNull(codebook.optionalIntIn("max-init-samples", 0, Integer.MAX_VALUE))),
+        new Finite(finite.ints("levels", 2, 65536), finite.bool("symmetric")),
+        new LookupFree(
+            free.doubleIn("entropy-weight", 0, 1e6),
+            free.doubleIn("diversity-gamma", 0, 1e6),
+            free.doubleIn("commitment", 0, 1e6),
+            free.doubleIn("inverse-temperature", 1e-6, 1e6),
+            free.bool("spherical"),
+            free.optionalDoubleIn("soft-clamp", 1e-6, 1e6),
+            free.doubleIn("codebook-scale", 1e-6, 1e6)),
+        new Residual(
+            residual.bool("shared-codebook"),
+            residual.bool("dropout"),
+            residual.intIn("dropout-from", 0, 255),
+            residual.intIn("dropout-multiple", 1, 256),
+            residual.doubleIn("gradient-fraction", 0, 1)));
+  }
+
+  private static Integer orNull(OptionalInt value) {
+    return value.isPresent() ? value.getAsInt() : null;
+  }
+
+  /** Codes of a level: as set, or else. */
+  public int codebookSize(int otherwise) {
+    return codebookSize == null ? otherwise : codebookSize;
+  }
+
+  /** Width of the bottleneck: as set, or else. */
+  public int bottleneckDim(int otherwise) {
+    return bottleneckDim == null ? otherwise : bottleneckDim;
   }
 }

@@ -57,6 +57,21 @@ final class Section {
     return checked(name, value, value >= low && value <= high, "[" + low + ", " + high + "]", low);
   }
 
+  /** A double that may be left unset; null then. */
+  Double optionalDoubleIn(String name, double low, double high) {
+    return isNull(name) ? null : doubleIn(name, low, high);
+  }
+
+  /** Any number of ints in [low, high]. */
+  List<Integer> ints(String name, int low, int high) {
+    List<Integer> values = read(name, config::getIntList);
+    if (values == null) {
+      return List.of();
+    }
+    boolean valid = values.stream().allMatch(v -> v >= low && v <= high);
+    return List.copyOf(checked(name, values, valid, "[" + low + ", " + high + "]", List.of()));
+  }
+
   /** Three numbers in [low, high], one a colour channel. */
   List<Double> threeDoubles(String name, double low, double high) {
     List<Double> values = read(name, config::getDoubleList);

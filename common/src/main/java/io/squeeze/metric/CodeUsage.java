@@ -1,9 +1,17 @@
 package io.squeeze.metric;
 
+import java.io.Serializable;
 import java.util.Arrays;
 
 /** How evenly the codes of one codebook are used, from their counts. */
-public record CodeUsage(long[] counts) {
+public record CodeUsage(long[] counts) implements Serializable {
+
+  /** The counts of both. */
+  public CodeUsage plus(CodeUsage other) {
+    long[] sums = counts.clone();
+    Arrays.setAll(sums, k -> sums[k] + other.counts[k]);
+    return new CodeUsage(sums);
+  }
 
   /** Codes that occur. */
   public long used() {

@@ -1,23 +1,28 @@
 package io.squeeze.quantize;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.Seeds;
-import io.squeeze.torch.NativeKernels;
-import io.squeeze.torch.Torch;
+import java.io.Serializable;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * Seeded k-means: k-means++ draws the first means (Arthur and Vassilvitskii, 2007), Lloyd's rounds
- * move them. A mean without members stays where it is.
+ * Seeded k-means over vectors wherever they lie. The first means are drawn in a few passes with
+ * chances in proportion to the squared distance to those drawn so far (k-means||, Bahmani et al.
+ * 2012) and thinned out by k-means++ (Arthur and Vassilvitskii, 2007); Lloyd's rounds move them. A
+ * mean without members stays where it is. Sums are exact and draws go by each vector's key, so the
+ * means do not depend on how the vectors are split or ordered.
  */
 public final class KMeans {
+  /** Passes of k-means||, each drawing about as many vectors as there are means. */
+  private static final int PASSES = 4;
+
   private final int rounds;
   private final long seed;
 
-  /** Runs {@code rounds} of Lloyd's algorithm. */
+  /** Runs at most {@code rounds} of Lloyd's algorithm. */
   public KMeans(int rounds, long seed) {
     this.rounds = rounds;
     this.seed = seed;
@@ -31,85 +36,121 @@ public final class KMeans {
    */
   public record Result(float[] means, long[] counts) {}
 
-  /**
-   * Clusters the vectors; fewer vectors than means are used again and again.
-   *
-   * @param vectors [n, d], n at least 1; their order matters
-   */
-  public Result run(float[] vectors, int width, int k) {
-    int n = vectors.length / width;
-    float[] means = plusPlus(vectors, width, k);
-    long[] counts = new long[k];
-    try (NDManager manager = Torch.manager(ai.djl.Device.cpu())) {
-      NDArray points = Torch.floats(manager, new Shape(n, width), b -> b.put(vectors));
-      for (int round = 0; round <= rounds; round++) {
-        try (NDManager scope = manager.newSubManager()) {
-          float[] current = means;
-          NDArray book = Torch.floats(scope, new Shape(k, width), b -> b.put(current));
-          NDArray view = points.duplicate();
-          view.attach(scope);
-          long[] codes = NativeKernels.nearest(view, book).toLongArray();
-          Arrays.fill(counts, 0);
-          for (long code : codes) {
-            counts[(int) code]++;
-          }
-          // The last pass only counts: means and counts then belong together.
-          if (round < rounds) {
-            means = moved(vectors, width, codes, counts, means);
-          }
-        }
-      }
-    }
-    return new Result(means, counts);
+  /** Vectors in one place or many. */
+  public interface Points {
+    /** Values of a vector. */
+    int width();
+
+    /** The vector whose hash of key and seed is least. */
+    Keyed first(long seed);
+
+    /** Counts, sums and squared distances by the nearest of the means [k, d]. */
+    CodebookStatistics assign(float[] means);
+
+    /** The vectors whose hash falls below {@code share} times the squared distance to a mean. */
+    List<Keyed> draw(float[] means, double share, long seed);
   }
 
-  private static float[] moved(
-      float[] vectors, int width, long[] codes, long[] counts, float[] old) {
-    double[] sums = new double[old.length];
-    for (int i = 0; i < codes.length; i++) {
-      int to = (int) codes[i] * width;
-      for (int j = 0; j < width; j++) {
-        sums[to + j] += vectors[i * width + j];
-      }
-    }
-    float[] means = old.clone();
-    for (int k = 0; k < counts.length; k++) {
-      for (int j = 0; counts[k] > 0 && j < width; j++) {
-        means[k * width + j] = (float) (sums[k * width + j] / counts[k]);
-      }
-    }
-    return means;
+  /** A vector and what names it. */
+  public record Keyed(long key, float[] vector) implements Serializable {
+    /** By key, then by value. */
+    public static final Comparator<Keyed> ORDER =
+        Comparator.comparingLong(Keyed::key).thenComparing(Keyed::vector, Arrays::compare);
   }
 
-  /** Draws each mean with a chance in proportion to its squared distance to the nearest so far. */
-  private float[] plusPlus(float[] vectors, int width, int k) {
-    int n = vectors.length / width;
+  /** Clusters the vectors; fewer vectors than means are used again and again. */
+  public Result run(Points points, int k) {
+    return lloyd(points, start(points, k));
+  }
+
+  /** Lloyd's rounds from these means on, until nothing moves or all are done. */
+  public Result lloyd(Points points, float[] start) {
+    float[] means = start;
+    for (int round = 0; round < rounds; round++) {
+      float[] moved = moved(points.assign(means), means);
+      boolean still = Arrays.equals(moved, means);
+      means = moved;
+      if (still) {
+        break;
+      }
+    }
+    // Means and counts belong together.
+    return new Result(means, points.assign(means).counts());
+  }
+
+  /** The means of the vectors on each, as they were where there are none. */
+  static float[] moved(CodebookStatistics statistics, float[] means) {
+    int width = statistics.width();
+    float[] moved = means.clone();
+    for (int k = 0; k < statistics.codes(); k++) {
+      for (int j = 0; j < width && statistics.count(k) > 0; j++) {
+        moved[k * width + j] = (float) (statistics.sum(k, j) / statistics.count(k));
+      }
+    }
+    return moved;
+  }
+
+  private float[] start(Points points, int k) {
+    List<float[]> candidates = new ArrayList<>();
+    candidates.add(points.first(Seeds.hash(seed, "k-means", "first")).vector());
+    for (int pass = 0; pass < PASSES; pass++) {
+      float[] sofar = flat(candidates, points.width());
+      double cost = points.assign(sofar).distances();
+      if (!(cost > 0)) {
+        break;
+      }
+      List<Keyed> drawn =
+          new ArrayList<>(
+              points.draw(sofar, k / cost, Seeds.hash(seed, "k-means", "pass " + pass)));
+      drawn.sort(Keyed.ORDER);
+      drawn.forEach(vector -> candidates.add(vector.vector()));
+    }
+    float[] all = flat(candidates, points.width());
+    return plusPlus(all, points.assign(all).counts(), points.width(), k);
+  }
+
+  private static float[] flat(List<float[]> vectors, int width) {
+    float[] flat = new float[vectors.size() * width];
+    for (int i = 0; i < vectors.size(); i++) {
+      System.arraycopy(vectors.get(i), 0, flat, i * width, width);
+    }
+    return flat;
+  }
+
+  /** Draws means among candidates, by weight times squared distance to the nearest so far. */
+  private float[] plusPlus(float[] vectors, long[] weights, int width, int k) {
+    int n = weights.length;
     SplittableRandom random = Seeds.random(seed, "k-means++");
     float[] means = new float[k * width];
     double[] nearest = new double[n];
     Arrays.fill(nearest, Double.POSITIVE_INFINITY);
-    int chosen = random.nextInt(n);
+    int chosen = 0;
     for (int m = 0; m < k; m++) {
       System.arraycopy(vectors, chosen * width, means, m * width, width);
       double total = 0;
       for (int i = 0; i < n; i++) {
-        double distance = 0;
-        for (int j = 0; j < width; j++) {
-          float difference = vectors[i * width + j] - means[m * width + j];
-          distance += difference * difference;
-        }
-        nearest[i] = Math.min(nearest[i], distance);
-        total += nearest[i];
+        nearest[i] = Math.min(nearest[i], squared(vectors, i * width, means, m * width, width));
+        total += weights[i] * nearest[i];
       }
       double left = random.nextDouble() * total;
       chosen = total > 0 ? -1 : random.nextInt(n);
       for (int i = 0; chosen < 0 && i < n; i++) {
-        left -= nearest[i];
+        left -= weights[i] * nearest[i];
         if (left < 0 || i == n - 1) {
           chosen = i;
         }
       }
     }
     return means;
+  }
+
+  /** |a - b|^2 of vectors within arrays. */
+  static double squared(float[] a, int from, float[] b, int start, int width) {
+    double sum = 0;
+    for (int j = 0; j < width; j++) {
+      float difference = a[from + j] - b[start + j];
+      sum += difference * difference;
+    }
+    return sum;
   }
 }

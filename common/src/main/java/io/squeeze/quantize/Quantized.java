@@ -1,22 +1,57 @@
 package io.squeeze.quantize;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.index.NDIndex;
+import io.squeeze.torch.NativeKernels;
+import java.util.List;
 import java.util.stream.LongStream;
 
 /**
  * What a quantizer makes of a batch.
  *
- * @param features [B, C, h, w], what the codes stand for
- * @param codes int64 [B * h * w, levels], row-major; null without quantization
- * @param searched [B * h * w, d], the vectors that were looked up, without gradient; null as above
- * @param loss scalar, the quantizer's own
+ * @param vectors [N, C], what the codes stand for
+ * @param codes int64 [N, levels], -1 where a level or a vector was left out; null without
+ *     quantization
+ * @param searched what was looked up in each codebook, [n, d] without gradient, null for a level
+ *     left out; empty where there are no codebooks
+ * @param losses the quantizer's own loss, one for each level or one for all: [L]; {@link #loss} is
+ *     their mean
+ * @param assigned the codes of the vectors that count, int64 [n, levels]
  */
-public record Quantized(NDArray features, NDArray codes, NDArray searched, NDArray loss) {
+public record Quantized(
+    NDArray vectors, NDArray codes, List<NDArray> searched, NDArray losses, NDArray assigned) {
 
-  /** The codes in the heap, [B * h * w * levels], level fastest; null without quantization. */
+  /** Where every vector counts. */
+  public Quantized(NDArray vectors, NDArray codes, List<NDArray> searched, NDArray losses) {
+    this(vectors, codes, searched, losses, codes);
+  }
+
+  /** Scalar. */
+  public NDArray loss() {
+    return losses.mean();
+  }
+
+  /** The codes of the vectors that were looked up at a level, [n]. */
+  public NDArray levelCodes(int level) {
+    return assigned.get(new NDIndex(":, " + level));
+  }
+
+  /** The codes in the heap, [N * levels], level fastest; null without quantization. */
   public int[] codeValues() {
     return codes == null
         ? null
         : LongStream.of(codes.reshape(-1).toLongArray()).mapToInt(Math::toIntExact).toArray();
+  }
+
+  /** The same with other vectors. */
+  Quantized with(NDArray others) {
+    return new Quantized(others, codes, searched, losses, assigned);
+  }
+
+  /** The same at some rows of a larger batch: zeros and codes of -1 at the others. */
+  Quantized scattered(NDArray rows, NDArray like) {
+    NDArray spread = NativeKernels.scatter(vectors, rows, like);
+    NDArray all = codes == null ? null : NativeKernels.scatterCodes(codes, rows, like);
+    return new Quantized(spread, all, searched, losses, assigned);
   }
 }

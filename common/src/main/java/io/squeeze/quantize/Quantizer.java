@@ -1,8 +1,11 @@
 package io.squeeze.quantize;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import io.squeeze.config.QuantizerSettings;
+import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.List;
@@ -13,11 +16,48 @@ public interface Quantizer extends Serializable {
 
   /** The quantizer that the settings name, for vectors of {@code channels} values. */
   static Quantizer of(QuantizerSettings settings, int channels) {
-    return switch (settings.type()) {
-      case "vq" -> new VectorQuantizer(settings, channels);
-      case "none" -> new NoQuantizer();
-      default -> throw new IllegalArgumentException("Unknown quantizer: " + settings.type());
-    };
+    return QuantizerType.named(settings.type()).create(settings, channels);
+  }
+
+  /**
+   * How a batch is quantized.
+   *
+   * @param training whether the loss and a gradient are asked for
+   * @param estimate whether the gradient passes the assignment
+   * @param draw what a step of training draws from
+   */
+  record Step(boolean training, boolean estimate, long draw) {
+    /** Nothing is learned, nothing drawn. */
+    public static final Step EVALUATION = new Step(false, false, 0);
+
+    /** A step of training. */
+    public static Step training(long draw) {
+      return new Step(true, true, draw);
+    }
+  }
+
+  /** A quantizer of {@code width} values between a linear layer to them and one back. */
+  static Quantizer projected(int channels, int width, Quantizer inner) {
+    return new Projected(
+        Projection.linear("quantizer.project_in", channels, width),
+        inner,
+        Projection.linear("quantizer.project_out", width, channels));
+  }
+
+  /** The commitment loss {@code weight * mean (z - q)^2}, [1]; 0 outside of training. */
+  static NDArray commitment(NDArray z, NDArray q, double weight, Step step) {
+    NDArray factor = Torch.scalar(z.getManager(), step.training() ? weight : 0).expandDims(0);
+    return step.training() ? z.sub(q).square().mean().mul(factor) : factor;
+  }
+
+  /** Rows [N, d] with zeros where the code [N] is -1. */
+  static NDArray present(NDArray rows, NDArray codes) {
+    return rows.mul(codes.gte(0).toType(DataType.FLOAT32, false).expandDims(1));
+  }
+
+  /** The value of q with, in training, a gradient straight through to z. */
+  static NDArray straight(NDArray z, NDArray q, Step step) {
+    return step.estimate() ? Estimator.STRAIGHT_THROUGH.pass(z, q) : q;
   }
 
   /** Codes of each level; empty without quantization. */
@@ -32,20 +72,55 @@ public interface Quantizer extends Serializable {
   /** The names of the tensors that turn codes into features. */
   List<String> decoder();
 
-  /** Puts right what does not survive averaging: called with the averaged tensors. */
-  default void rebuild(Map<String, HostTensor> tensors) {}
+  /** The codebooks that follow their vectors, in the order of {@link Quantized#searched}. */
+  default List<EmaCodebook> codebooks() {
+    return List.of();
+  }
+
+  /** Whether the vector of several levels is the sum of what each level stands for. */
+  default boolean additive() {
+    return true;
+  }
 
   /**
    * Quantizes a batch.
    *
-   * @param features float32 [B, C, h, w]
-   * @param training whether the loss and a gradient are asked for
+   * @param vectors float32 [N, C]
    */
-  Quantized quantize(NDArray features, Parameters parameters, boolean training);
+  Quantized quantize(NDArray vectors, Parameters parameters, Step step);
 
-  /** Moves the codebook after a step of training; outside of a gradient scope. */
-  default void update(Quantized batch, Parameters parameters) {}
+  /**
+   * Quantizes the vectors that a mask leaves: they alone are assigned, counted and averaged into
+   * the loss. The others become zeros with codes of -1.
+   *
+   * @param vectors float32 [N, C]
+   * @param mask bool [N], true where a vector counts
+   */
+  default Quantized quantize(NDArray vectors, NDArray mask, Parameters parameters, Step step) {
+    NDArray rows = NativeKernels.whereTrue(mask);
+    Quantized kept = quantize(NativeKernels.gather(vectors, rows), parameters, step);
+    return kept.scattered(rows, vectors);
+  }
 
-  /** The features that codes stand for: int64 [B * h * w, levels] -> [B, C, h, w]. */
-  NDArray decode(NDArray codes, int height, int width, Parameters parameters);
+  /** Moves the codebooks after a step of training; outside of a gradient scope. */
+  default void update(Quantized batch, Parameters parameters) {
+    List<EmaCodebook> codebooks = codebooks();
+    for (int i = 0; i < codebooks.size(); i++) {
+      NDArray searched = batch.searched().get(i);
+      if (searched != null) {
+        codebooks.get(i).update(batch.levelCodes(i), searched, parameters);
+      }
+    }
+  }
+
+  /** Puts right what does not survive averaging: called with the averaged tensors. */
+  default void rebuild(Map<String, HostTensor> tensors) {
+    codebooks().forEach(codebook -> codebook.rebuild(tensors));
+  }
+
+  /**
+   * The features that codes stand for: int64 [N, levels] -> [N, C]. A code of -1 adds nothing where
+   * a vector is a sum over levels.
+   */
+  NDArray decode(NDArray codes, Parameters parameters);
 }

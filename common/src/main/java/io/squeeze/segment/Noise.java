@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.Seeds;
+import io.squeeze.quantize.Quantizer.Step;
 import io.squeeze.torch.Torch;
 import java.nio.FloatBuffer;
 import java.util.List;
@@ -21,6 +22,14 @@ public record Noise(long seed, int epoch, List<String> samples) {
 
   boolean training() {
     return !samples.isEmpty();
+  }
+
+  /** What a quantizer draws from in this step. */
+  Step step() {
+    if (!training()) {
+      return Step.EVALUATION;
+    }
+    return Step.training(Seeds.hash(seed, "quantizer " + epoch, String.join("\n", samples)));
   }
 
   /** Drops half of the values [B, C, h, w] and doubles the others; as they are in evaluation. */

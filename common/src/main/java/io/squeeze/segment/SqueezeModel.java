@@ -2,9 +2,11 @@ package io.squeeze.segment;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
+import io.squeeze.quantize.Quantizer.Step;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
@@ -92,9 +94,31 @@ public final class SqueezeModel implements Serializable {
    * @param noise of a step of training; {@link Noise#NONE} to evaluate
    */
   public Output forward(NDArray features, NDArray mask, Parameters parameters, Noise noise) {
-    Quantized quantized = quantizer.quantize(features, parameters, noise.training());
-    NDArray logits = head.logits(quantized.features(), parameters, noise);
+    Quantized quantized = quantizer.quantize(rows(features), parameters, noise.step());
+    Shape shape = features.getShape();
+    NDArray grid = grid(quantized.vectors(), (int) shape.get(2), (int) shape.get(3));
+    NDArray logits = head.logits(grid, parameters, noise);
     return new Output(NativeKernels.upsample(logits, mask), quantized);
+  }
+
+  /** The codes of features alone: [B, C, h, w] -> int64 [B * h * w, levels], row-major. */
+  public Quantized quantize(NDArray features, Parameters parameters) {
+    return quantizer.quantize(rows(features), parameters, Step.EVALUATION);
+  }
+
+  /** The features that codes stand for: int64 [B * h * w, levels] -> [B, C, h, w]. */
+  public NDArray decode(NDArray codes, int height, int width, Parameters parameters) {
+    return grid(quantizer.decode(codes, parameters), height, width);
+  }
+
+  /** [B, C, h, w] -> [B * h * w, C], row-major. */
+  public static NDArray rows(NDArray features) {
+    return features.transpose(0, 2, 3, 1).reshape(-1, features.getShape().get(1));
+  }
+
+  /** [B * h * w, C] -> [B, C, h, w]. */
+  static NDArray grid(NDArray rows, int height, int width) {
+    return rows.reshape(-1, height, width, rows.getShape().get(1)).transpose(0, 3, 1, 2);
   }
 
   /**

@@ -79,6 +79,70 @@ public final class NativeKernels {
     return plain("sums", indices, z, codebook);
   }
 
+  /** Rows of x [N, C] with gradients: indices int64 [n] -> [n, C]. */
+  public static NDArray gather(NDArray x, NDArray indices) {
+    return differentiable("gather", x, indices);
+  }
+
+  /** Rows [n, C] to where they belong among zeros: indices int64 [n], like [N, ..] -> [N, C]. */
+  public static NDArray scatter(NDArray rows, NDArray indices, NDArray like) {
+    return differentiable("scatter", rows, indices, like);
+  }
+
+  /** Codes int64 [n, L] to where they belong among codes of -1: like [N, ..] -> [N, L]. */
+  public static NDArray scatterCodes(NDArray codes, NDArray indices, NDArray like) {
+    return plain("scatter_codes", codes, indices, like);
+  }
+
+  /** The places of what is true: bool [N] -> int64 [n]. */
+  public static NDArray whereTrue(NDArray mask) {
+    return plain("where_true", mask);
+  }
+
+  /**
+   * Vectors turned and scaled onto others, which count as constants (arXiv 2410.06424): z, q [N, d]
+   * -> [N, d], the value of q.
+   */
+  public static NDArray rotation(NDArray z, NDArray q) {
+    return differentiable("rotation", z, q);
+  }
+
+  /**
+   * Codes of residual vectors, the {@code width} best prefixes by what they leave kept at every
+   * level: z [N, d], codebooks [L, K, d] -> int64 [N, L].
+   */
+  public static NDArray beam(NDArray z, NDArray codebooks, int width) {
+    return plain("beam", z, codebooks, scalar(z, width), scalar(z, SEARCH_BLOCK));
+  }
+
+  /**
+   * Digits of numbers in a mixed base: int64 [N], what a digit counts [d], digits [d] -> [N, d].
+   */
+  public static NDArray digits(NDArray numbers, NDArray basis, NDArray counts) {
+    return plain("digits", numbers, basis, counts);
+  }
+
+  /** Mean over the rows of the entropy in nats of independent bits with these logits [N, d]. */
+  public static NDArray bitEntropy(NDArray logits) {
+    return differentiable("bit_entropy", logits);
+  }
+
+  /** The same over a table of all 2^d codes, probabilities below {@code least} taken as that. */
+  public static NDArray tableEntropy(NDArray logits, double least) {
+    return differentiable("table_entropy", logits, Torch.scalar(logits.getManager(), least));
+  }
+
+  /** Mean over the rows of the probability of each code of independent bits: [N, d] -> [2^d]. */
+  public static NDArray meanCodes(NDArray logits) {
+    return differentiable("mean_codes", logits);
+  }
+
+  /** Entropy in nats of probabilities, those below {@code least} taken as that in the logarithm. */
+  public static NDArray entropy(NDArray probabilities, double least) {
+    NDArray smallest = Torch.scalar(probabilities.getManager(), least);
+    return differentiable("entropy", probabilities, smallest);
+  }
+
   /** Pixels by (target, prediction), target 255 left out: int64 [K, K]. */
   public static NDArray confusion(NDArray prediction, NDArray target, int classes) {
     return plain("confusion", prediction, target, scalar(prediction, classes));

@@ -9,7 +9,10 @@ import ai.djl.pytorch.jni.JniUtils;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.TrainSettings;
+import io.squeeze.metric.CodebookHealth;
 import io.squeeze.metric.ConfusionMatrix;
+import io.squeeze.quantize.KMeans.Keyed;
+import io.squeeze.quantize.Quantized;
 import io.squeeze.segment.Noise;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.segment.SqueezeModel.Output;
@@ -55,8 +58,16 @@ public final class LocalTrainer {
    *
    * @param samples trained on, the state's weight in an average
    * @param lossSum loss of each sample's batch, summed over samples
+   * @param candidates for each codebook, vectors of the last step that dead codes may be put on, in
+   *     the order of a draw
    */
-  public record Result(ModelState state, long samples, double lossSum, ConfusionMatrix confusion)
+  public record Result(
+      ModelState state,
+      long samples,
+      double lossSum,
+      ConfusionMatrix confusion,
+      CodebookHealth health,
+      List<List<Keyed>> candidates)
       implements Serializable {}
 
   /**
@@ -80,6 +91,8 @@ public final class LocalTrainer {
     long samples = 0;
     double lossSum = 0;
     ConfusionMatrix confusion = ConfusionMatrix.empty(model.classes());
+    CodebookHealth health = CodebookHealth.empty(model.quantizer().levels());
+    List<List<Keyed>> candidates = List.of();
     try (NDManager manager = Torch.manager(device);
         Parameters parameters = new Parameters(manager, state.model());
         AdamW optimizer = new AdamW(manager, state, model.trained(), settings)) {
@@ -105,16 +118,28 @@ public final class LocalTrainer {
           }
           lossSum += step.loss() * chosen.size();
           confusion = confusion.plus(step.confusion());
+          health = health.plus(step.codes(), step.losses(), chosen.size());
           samples += chosen.size();
+          if (samples == order.size()) {
+            candidates = Revival.candidates(model.quantizer(), step.quantized(), noise);
+          }
         }
       }
       Map<String, HostTensor> tensors = new LinkedHashMap<>(parameters.tensors());
       tensors.putAll(optimizer.tensors());
-      return new Result(new ModelState(tensors), samples, lossSum, confusion);
+      return new Result(new ModelState(tensors), samples, lossSum, confusion, health, candidates);
     }
   }
 
-  private record Step(double loss, ConfusionMatrix confusion) {}
+  private record Step(double loss, ConfusionMatrix confusion, Quantized quantized) {
+    int[] codes() {
+      return quantized.codeValues();
+    }
+
+    float[] losses() {
+      return Torch.tensor(quantized.losses()).floats();
+    }
+  }
 
   private Step step(
       NDManager scope, Batch batch, Parameters parameters, AdamW optimizer, Noise noise) {
@@ -140,11 +165,13 @@ public final class LocalTrainer {
       JniUtils.zeroGrad((PtNDArray) leaf);
     }
     model.quantizer().update(output.quantized(), parameters);
-    return new Step(value, confusion(output.prediction(), batch.mask(), model.classes()));
+    ConfusionMatrix confusion = confusion(output.prediction(), batch.mask(), model.classes());
+    return new Step(value, confusion, output.quantized());
   }
 
   /** What an evaluation over examples gave; lossSum as in {@link Result}. */
-  public record Score(long samples, double lossSum, ConfusionMatrix confusion)
+  public record Score(
+      long samples, double lossSum, ConfusionMatrix confusion, CodebookHealth health)
       implements Serializable {}
 
   /** Evaluates a state, in the order of the ids. */
@@ -153,6 +180,7 @@ public final class LocalTrainer {
     order.sort(Comparator.comparing(Example::id));
     double lossSum = 0;
     ConfusionMatrix confusion = ConfusionMatrix.empty(model.classes());
+    CodebookHealth health = CodebookHealth.empty(model.quantizer().levels());
     try (NDManager manager = Torch.manager(device);
         Parameters parameters = new Parameters(manager, state.model())) {
       for (int i = 0; i < order.size(); i += settings.batchSize()) {
@@ -162,10 +190,12 @@ public final class LocalTrainer {
           Output output = model.forward(batch.features(), batch.mask(), parameters, Noise.NONE);
           lossSum += model.loss(output, batch.mask()).getFloat() * chosen.size();
           confusion = confusion.plus(confusion(output.prediction(), batch.mask(), model.classes()));
+          int[] codes = output.quantized().codeValues();
+          health = health.plus(codes, new float[0], chosen.size());
         }
       }
     }
-    return new Score(order.size(), lossSum, confusion);
+    return new Score(order.size(), lossSum, confusion, health);
   }
 
   private static ConfusionMatrix confusion(NDArray prediction, NDArray mask, int classes) {

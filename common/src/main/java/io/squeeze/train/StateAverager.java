@@ -5,9 +5,11 @@ import io.squeeze.weights.ElementType;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.nio.FloatBuffer;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongBinaryOperator;
 
 /**
  * Averages states weighted by samples (parameter averaging, McDonald et al. 2010). Sums are double
@@ -21,7 +23,7 @@ public final class StateAverager {
    * A weighted sum of states on its way to an average.
    *
    * @param floats sums of the float32 tensors, by name
-   * @param longs the largest of the int64 tensors, by name
+   * @param longs of the int64 tensors, by name: the most steps; the least time that a code waited
    */
   public record Sum(
       Map<String, double[]> floats,
@@ -67,15 +69,24 @@ public final class StateAverager {
         }
       }
       for (Map.Entry<String, HostTensor> entry : next.longs().entrySet()) {
-        first.longs().merge(entry.getKey(), entry.getValue(), StateAverager::larger);
+        boolean step = entry.getKey().equals(ModelState.STEP);
+        first
+            .longs()
+            .merge(
+                entry.getKey(),
+                entry.getValue(),
+                (a, b) -> pairwise(a, b, step ? Math::max : Math::min));
       }
       weight += next.weight();
     }
     return new Sum(first.floats(), first.longs(), first.shapes(), weight);
   }
 
-  private static HostTensor larger(HostTensor a, HostTensor b) {
-    return a.longValue() >= b.longValue() ? a : b;
+  private static HostTensor pairwise(HostTensor a, HostTensor b, LongBinaryOperator of) {
+    long[] left = a.longs();
+    long[] right = b.longs();
+    Arrays.setAll(left, i -> of.applyAsLong(left[i], right[i]));
+    return HostTensor.of(left, a.shape());
   }
 
   /**

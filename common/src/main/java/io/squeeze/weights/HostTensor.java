@@ -39,6 +39,13 @@ public record HostTensor(ElementType type, long[] shape, byte[] bytes)
     return new HostTensor(ElementType.F32, shape, bytes);
   }
 
+  /** An int64 tensor of these values. */
+  public static HostTensor of(long[] values, long... shape) {
+    byte[] bytes = new byte[values.length * 8];
+    ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asLongBuffer().put(values);
+    return new HostTensor(ElementType.I64, shape, bytes);
+  }
+
   /** A float32 tensor full of one value. */
   public static HostTensor full(float value, long... shape) {
     float[] values = new float[Math.toIntExact(Arrays.stream(shape).reduce(1, (a, b) -> a * b))];
@@ -169,6 +176,13 @@ public record HostTensor(ElementType type, long[] shape, byte[] bytes)
       }
       default -> throw new IllegalArgumentException(type + " holds no floating numbers");
     }
+    return values;
+  }
+
+  /** The values of an int64 tensor. */
+  public long[] longs() {
+    long[] values = new long[bytes.length / 8];
+    buffer().asLongBuffer().get(values);
     return values;
   }
 

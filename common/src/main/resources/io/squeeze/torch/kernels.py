@@ -33,6 +33,89 @@ class Kernels(Module):
     return torch.bincount(indices, None, torch.size(codebook, 0))
   def sums(self: __torch__.Kernels, indices: Tensor, z: Tensor, codebook: Tensor) -> Tensor:
     return torch.index_add(torch.zeros_like(codebook), 0, indices, z, alpha=1)
+  def gather(self: __torch__.Kernels, x: Tensor, indices: Tensor) -> Tensor:
+    return torch.index_select(x, 0, torch.clone(indices, memory_format=None))
+  def scatter(self: __torch__.Kernels, rows: Tensor, indices: Tensor, like: Tensor) -> Tensor:
+    zeros = torch.zeros([torch.size(like, 0), torch.size(rows, 1)], dtype=6, layout=None, device=ops.prim.device(rows), pin_memory=None)
+    return torch.index_add(zeros, 0, torch.clone(indices, memory_format=None), rows, alpha=1)
+  def scatter_codes(self: __torch__.Kernels, codes: Tensor, indices: Tensor, like: Tensor) -> Tensor:
+    none = torch.full([torch.size(like, 0), torch.size(codes, 1)], -1, dtype=4, layout=None, device=ops.prim.device(codes), pin_memory=None)
+    return torch.index_copy(none, 0, indices, codes)
+  def where_true(self: __torch__.Kernels, mask: Tensor) -> Tensor:
+    return torch.flatten(torch.nonzero(mask))
+  def length(self: __torch__.Kernels, x: Tensor) -> Tensor:
+    return torch.clamp(torch.sqrt(torch.sum(torch.mul(x, x), [1], True, dtype=None)), 9.9999999999999995e-07, None)
+  def rotation(self: __torch__.Kernels, z: Tensor, q: Tensor) -> Tensor:
+    a = torch.detach(z)
+    b = torch.detach(q)
+    long = (self).length(a, )
+    short = (self).length(b, )
+    u = torch.div(a, long)
+    v = torch.div(b, short)
+    both = torch.add(u, v, alpha=1)
+    w = torch.div(both, (self).length(both, ))
+    zw = torch.sum(torch.mul(z, w), [1], True, dtype=None)
+    zu = torch.sum(torch.mul(z, u), [1], True, dtype=None)
+    turned = torch.add(torch.sub(z, torch.mul(zw, w), alpha=2), torch.mul(zu, v), alpha=2)
+    return torch.mul(turned, torch.div(short, long))
+  def beam(self: __torch__.Kernels, z: Tensor, books: Tensor, width: Tensor, block: Tensor) -> Tensor:
+    rows = torch.size(z, 0)
+    d = torch.size(z, 1)
+    depth = torch.size(books, 0)
+    k = torch.size(books, 1)
+    size = int(block)
+    padded = torch.constant_pad_nd(z, [0, 0, 0, torch.remainder(torch.neg(rows), size)], 0.)
+    found = annotate(List[Tensor], [])
+    for i in range(torch.floordiv(torch.size(padded, 0), size)):
+      part = torch.slice(padded, 0, torch.mul(i, size), torch.add(torch.mul(i, size), size), 1)
+      left = torch.unsqueeze(part, 1)
+      codes = torch.zeros([size, 1, 0], dtype=4, layout=None, device=ops.prim.device(z), pin_memory=None)
+      for level in range(depth):
+        book = torch.select(books, 0, level)
+        flat = torch.reshape(left, [-1, d])
+        norms = torch.mul(torch.sum(torch.mul(book, book), [1], False, dtype=None), 0.5)
+        own = torch.mul(torch.sum(torch.mul(flat, flat), [1], True, dtype=None), 0.5)
+        scores = torch.addmm(norms, flat, torch.t(book), beta=1, alpha=-1)
+        cost = torch.reshape(torch.add(scores, own, alpha=1), [size, -1])
+        keep = int(torch.clamp(width, None, torch.size(cost, 1)))
+        _0, at = torch.topk(cost, keep, 1, False, True)
+        parent = torch.floor_divide(at, k)
+        code = torch.remainder(at, k)
+        before = torch.gather(left, 1, torch.expand(torch.unsqueeze(parent, 2), [-1, -1, d], implicit=False), sparse_grad=False)
+        taken = torch.reshape(torch.index_select(book, 0, torch.flatten(code)), [size, -1, d])
+        left = torch.sub(before, taken, alpha=1)
+        path = torch.gather(codes, 1, torch.expand(torch.unsqueeze(parent, 2), [-1, -1, level], implicit=False), sparse_grad=False)
+        codes = torch.cat([path, torch.unsqueeze(code, 2)], 2)
+      _1 = torch.append(found, torch.select(codes, 1, 0))
+    return torch.slice(torch.cat(found, 0), 0, 0, rows, 1)
+  def digits(self: __torch__.Kernels, numbers: Tensor, basis: Tensor, counts: Tensor) -> Tensor:
+    return torch.remainder(torch.floor_divide(torch.unsqueeze(numbers, 1), basis), counts)
+  def bit_entropy(self: __torch__.Kernels, logits: Tensor) -> Tensor:
+    a = torch.abs(logits)
+    certain = torch.log1p(torch.exp(torch.neg(a)))
+    each = torch.add(certain, torch.mul(a, torch.sigmoid(torch.neg(a))), alpha=1)
+    return torch.mean(torch.sum(each, [1], False, dtype=None), dtype=None)
+  def spread(self: __torch__.Kernels, logits: Tensor) -> Tensor:
+    one = torch.sigmoid(logits)
+    zero = torch.sigmoid(torch.neg(logits))
+    table = torch.ones([torch.size(logits, 0), 1], dtype=6, layout=None, device=ops.prim.device(logits), pin_memory=None)
+    for i in range(torch.size(logits, 1)):
+      pair = torch.stack([torch.select(zero, 1, i), torch.select(one, 1, i)], 1)
+      outer = torch.mul(torch.unsqueeze(table, 2), torch.unsqueeze(pair, 1))
+      table = torch.flatten(outer, 1, 2)
+    return table
+  def table_entropy(self: __torch__.Kernels, logits: Tensor, least: Tensor) -> Tensor:
+    p = (self).spread(logits, )
+    each = torch.mul(p, torch.log(torch.clamp(p, least, None)))
+    return torch.neg(torch.mean(torch.sum(each, [1], False, dtype=None), dtype=None))
+  def mean_codes(self: __torch__.Kernels, logits: Tensor) -> Tensor:
+    bits = torch.size(logits, 1)
+    half = torch.floordiv(bits, 2)
+    high = (self).spread(torch.slice(logits, 1, 0, half, 1), )
+    low = (self).spread(torch.slice(logits, 1, half, bits, 1), )
+    return torch.div(torch.flatten(torch.matmul(torch.t(high), low)), torch.size(logits, 0))
+  def entropy(self: __torch__.Kernels, p: Tensor, least: Tensor) -> Tensor:
+    return torch.neg(torch.sum(torch.mul(p, torch.log(torch.clamp(p, least, None))), dtype=None))
   def confusion(self: __torch__.Kernels, prediction: Tensor, target: Tensor, classes: Tensor) -> Tensor:
     k = int(classes)
     valid = torch.ne(target, 255)

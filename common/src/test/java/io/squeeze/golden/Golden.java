@@ -10,28 +10,47 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipInputStream;
 
-/** The arrays of an npz file among the test resources. */
+/** The arrays of an npz file. */
 public final class Golden {
   private record Entry(String type, long[] shape, ByteBuffer data) {}
 
   private final Map<String, Entry> entries = new HashMap<>();
 
+  /** A file among the test resources. */
   public Golden(String name) {
     String path = "/goldens/" + name + ".npz";
-    try (InputStream file = Golden.class.getResourceAsStream(path);
-        ZipInputStream zip = new ZipInputStream(file)) {
-      for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
-        entries.put(entry.getName().replaceAll("\\.npy$", ""), parse(zip.readAllBytes()));
-      }
+    try (InputStream file = Golden.class.getResourceAsStream(path)) {
+      read(file);
     } catch (IOException e) {
       throw new IllegalStateException("Cannot read " + path, e);
     }
+  }
+
+  /** A file of a folder. */
+  public Golden(Path folder, String name) throws IOException {
+    try (InputStream file = Files.newInputStream(folder.resolve(name + ".npz"))) {
+      read(file);
+    }
+  }
+
+  private void read(InputStream file) throws IOException {
+    try (ZipInputStream zip = new ZipInputStream(file)) {
+      for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
+        entries.put(entry.getName().replaceAll("\\.npy$", ""), parse(zip.readAllBytes()));
+      }
+    }
+  }
+
+  public boolean has(String name) {
+    return entries.containsKey(name);
   }
 
   /** npy: 8 bytes of magic and version, header length, a Python dict as text, the data. */
@@ -73,7 +92,11 @@ public final class Golden {
     return values;
   }
 
+  /** int64, or int32 as such. */
   public long[] longs(String name) {
+    if (entries.get(name).type().endsWith("i4")) {
+      return Arrays.stream(ints(name)).asLongStream().toArray();
+    }
     long[] values = new long[entry(name, "i8").data().remaining() / 8];
     entry(name, "i8").data().asLongBuffer().get(values);
     return values;
@@ -82,6 +105,14 @@ public final class Golden {
   public int[] ints(String name) {
     int[] values = new int[entry(name, "i4").data().remaining() / 4];
     entry(name, "i4").data().asIntBuffer().get(values);
+    return values;
+  }
+
+  public boolean[] booleans(String name) {
+    boolean[] values = new boolean[entry(name, "b1").data().remaining()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = entry(name, "b1").data().get(i) != 0;
+    }
     return values;
   }
 

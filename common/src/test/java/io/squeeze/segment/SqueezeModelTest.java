@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Settings;
 import io.squeeze.golden.Golden;
 import io.squeeze.segment.SqueezeModel.Output;
@@ -33,25 +32,12 @@ class SqueezeModelTest {
           "head.3.bias", "conv2_bias");
 
   private static final Noise STEP = new Noise(1, 0, List.of("a", "b"));
-  private final SqueezeModel model = new SqueezeModel(withoutQuantizer(), 12, 4);
+  private final SqueezeModel model =
+      new SqueezeModel(Settings.defaults().with("quantizer.type", "none").quantizer(), 12, 4);
 
   @BeforeAll
   static void startTorch() {
     Torch.start(1);
-  }
-
-  static QuantizerSettings withoutQuantizer() {
-    QuantizerSettings q = Settings.defaults().quantizer();
-    return new QuantizerSettings(
-        "none",
-        q.codebookSize(),
-        q.bottleneckDim(),
-        q.decay(),
-        q.eps(),
-        q.commitment(),
-        q.lossWeight(),
-        q.kmeansIterations(),
-        q.maxInitSamples());
   }
 
   private static Map<String, HostTensor> tensors() {

@@ -33,7 +33,7 @@ public final class Fixture {
         """
         model = "%s", data.path = "%s", embeddings = "%s", output.dir = "%s"
         extract { batch-size = 4, rows-per-file = 8 }
-        quantizer { codebook-size = 16, bottleneck-dim = 8, kmeans-iterations = 3 }
+        quantizer { codebook-size = 16, bottleneck-dim = 8, codebook.kmeans-iterations = 3 }
         train { epochs = 2, lr = 1e-3, averaging-frequency = 2 }
         """
             .formatted(backbone, photos(), folder.resolve(embeddings), folder.resolve("outputs"));

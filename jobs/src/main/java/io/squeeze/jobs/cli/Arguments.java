@@ -78,7 +78,6 @@ final class Arguments {
       switchOption(spec, UNFREEZE, "Refused: embeddings are of a frozen backbone.");
       switchOption(spec, QUANTIZER_ENABLED, "Does nothing: --quantizer_type none turns it off.");
       switchOption(spec, INITIALIZE_CODEBOOK, "Does nothing: k-means always starts the codebook.");
-      declare(spec, "--num_quantizers", "N", false, "Does nothing: for rvq, which comes later.");
     }
     declare(spec, "--project_name", "NAME", false, "For tracking, which comes later.");
     declare(spec, "--task_name", "NAME", false, "For tracking, which comes later.");

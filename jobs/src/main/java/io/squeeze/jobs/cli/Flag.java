@@ -45,13 +45,21 @@ enum Flag {
       "Largest share of bad images that still publishes."),
   EXTRACT_BATCH_SIZE(
       "extract_batch_size", "extract.batch-size", "N", "Images of one forward pass."),
-  QUANTIZER_TYPE("quantizer_type", "quantizer.type", "vq|none", "How vectors are squeezed."),
-  CODEBOOK_SIZE("codebook_size", "quantizer.codebook-size", "N", "Codes: 512 make 9 bits."),
+  QUANTIZER_TYPE(
+      "quantizer_type", "quantizer.type", "TYPE", "vq, fsq, lfq, rvq, pq, none, or a class."),
+  CODEBOOK_SIZE(
+      "codebook_size",
+      "quantizer.codebook-size",
+      "N",
+      "Codes of a level; unset: 512 (9 bits), or the type's own."),
   BOTTLENECK_DIM("bottleneck_dim", "quantizer.bottleneck-dim", "N", "Dimension that is searched."),
+  NUM_QUANTIZERS(
+      "num_quantizers", "quantizer.num-quantizers", "N", "Levels of rvq, sub-vectors of pq."),
+  BEAM("beam", "quantizer.beam", "N", "Codes that rvq keeps open at a level when it encodes."),
   VQ_LOSS_WEIGHT("vq_loss_weight", "quantizer.loss-weight", "W", "Weight of the quantizer's loss."),
   MAX_INIT_SAMPLES(
       "max_init_samples",
-      "quantizer.max-init-samples",
+      "quantizer.codebook.max-init-samples",
       "N",
       "Most vectors that the first codebook is made from."),
   LOSS_TYPE("loss_type", "train.loss", "ce", "Segmentation loss."),
@@ -116,7 +124,14 @@ enum Flag {
           EXPERIMENT_NAME);
 
   static final List<Flag> QUANTIZER =
-      List.of(QUANTIZER_TYPE, CODEBOOK_SIZE, BOTTLENECK_DIM, VQ_LOSS_WEIGHT, MAX_INIT_SAMPLES);
+      List.of(
+          QUANTIZER_TYPE,
+          CODEBOOK_SIZE,
+          BOTTLENECK_DIM,
+          NUM_QUANTIZERS,
+          BEAM,
+          VQ_LOSS_WEIGHT,
+          MAX_INIT_SAMPLES);
 
   private final String flag;
   private final String key;

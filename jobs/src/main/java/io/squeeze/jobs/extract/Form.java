@@ -146,7 +146,7 @@ abstract sealed class Form implements AutoCloseable {
     @Override
     Object value(NDArray stored) {
       NDArray features = stored.toType(DataType.FLOAT32, false);
-      return model.quantizer().quantize(features, parameters, false).codeValues();
+      return model.quantize(features, parameters).codeValues();
     }
 
     @Override

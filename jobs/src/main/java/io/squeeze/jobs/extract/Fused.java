@@ -3,6 +3,7 @@ package io.squeeze.jobs.extract;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import io.squeeze.backbone.BackboneFile;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Columns;
@@ -18,6 +19,7 @@ import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.Arrays;
 import org.apache.parquet.example.data.Group;
 
 /**
@@ -38,6 +40,13 @@ public record Fused(String codes, String path, Checkpoint checkpoint, String sha
     if (checkpoint.model().quantizer().levels().length == 0) {
       throw SqueezeException.configuration(
           path + " quantizes nothing (none), so it has no codes: name one of another type");
+    }
+    if (checkpoint.model().quantizer().levels().length > 1
+        && !checkpoint.model().quantizer().additive()) {
+      throw SqueezeException.configuration(
+          path
+              + " has several codes a vector that do not add up (quantizer.codebooks of lfq), so no"
+              + " table says what a code stands for: use its embeddings");
     }
     try (InputStream in = storage.open(path)) {
       return new Fused(codes, path, checkpoint, BackboneFile.digest(in));
@@ -67,24 +76,45 @@ public record Fused(String codes, String path, Checkpoint checkpoint, String sha
     ParquetFile file = new ParquetFile(storage, Storage.join(target, name), Schemas.codebook());
     try (NDManager manager = Torch.manager(device);
         Parameters parameters = new Parameters(manager, checkpoint.state().model())) {
-      int size = quantizer.levels()[0];
-      NDArray all = manager.arange(size).toType(ai.djl.ndarray.types.DataType.INT64, false);
-      // [K, C, 1, 1]
-      float[] vectors = Torch.tensor(quantizer.decode(all, 1, 1, parameters)).floats();
-      int width = vectors.length / size;
-      for (int code = 0; code < size; code++) {
-        Group row = file.row();
-        row.add(Columns.LEVEL, 0);
-        row.add(Columns.CODE, code);
-        Group vector = row.addGroup(Columns.VECTOR);
-        for (int j = 0; j < width; j++) {
-          vector.addGroup("list").add("element", vectors[code * width + j]);
-        }
-        file.write(row);
+      for (int level = 0; level < quantizer.levels().length; level++) {
+        float[] vectors =
+            Torch.tensor(contributions(quantizer, level, manager, parameters)).floats();
+        write(file, level, vectors, vectors.length / quantizer.levels()[level]);
       }
     } finally {
       file.close();
     }
     return new DataFile(name, file.bytes(), file.rows(), file.sha256());
+  }
+
+  /** What each code of a level adds to a vector: [K, C]; the first level brings the bias. */
+  private static NDArray contributions(
+      Quantizer quantizer, int level, NDManager manager, Parameters parameters) {
+    int depth = quantizer.levels().length;
+    int size = quantizer.levels()[level];
+    long[] codes = new long[size * depth];
+    Arrays.setAll(codes, i -> i % depth == level ? i / depth : -1);
+    NDArray alone = quantizer.decode(manager.create(codes, new Shape(size, depth)), parameters);
+    if (level == 0) {
+      return alone;
+    }
+    long[] none = new long[depth];
+    Arrays.fill(none, -1);
+    NDArray bias = quantizer.decode(manager.create(none, new Shape(1, depth)), parameters);
+    return alone.sub(bias);
+  }
+
+  private static void write(ParquetFile file, int level, float[] vectors, int width)
+      throws IOException {
+    for (int code = 0; code * width < vectors.length; code++) {
+      Group row = file.row();
+      row.add(Columns.LEVEL, level);
+      row.add(Columns.CODE, code);
+      Group vector = row.addGroup(Columns.VECTOR);
+      for (int j = 0; j < width; j++) {
+        vector.addGroup("list").add("element", vectors[code * width + j]);
+      }
+      file.write(row);
+    }
   }
 }

@@ -6,7 +6,9 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.config.TrainSettings;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.train.Shards.Ids;
+import io.squeeze.metric.CodebookHealth;
 import io.squeeze.metric.ConfusionMatrix;
+import io.squeeze.quantize.KMeans.Keyed;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Example;
@@ -15,6 +17,7 @@ import io.squeeze.train.LocalTrainer.Result;
 import io.squeeze.train.LocalTrainer.Score;
 import io.squeeze.train.LocalTrainer.Steps;
 import io.squeeze.train.ModelState;
+import io.squeeze.train.Revival;
 import io.squeeze.train.StateAverager;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -63,7 +66,12 @@ final class Averaging {
 
   /** A part of a round, on its way up the tree. */
   private record Part(
-      StateAverager.Sum sum, long samples, double lossSum, ConfusionMatrix confusion)
+      StateAverager.Sum sum,
+      long samples,
+      double lossSum,
+      ConfusionMatrix confusion,
+      CodebookHealth health,
+      List<List<Keyed>> candidates)
       implements Serializable {
 
     static Part of(Result result) {
@@ -71,7 +79,9 @@ final class Averaging {
           StateAverager.of(result.state(), result.samples()),
           result.samples(),
           result.lossSum(),
-          result.confusion());
+          result.confusion(),
+          result.health(),
+          result.candidates());
     }
 
     /** Adds parts from left to right. */
@@ -79,13 +89,17 @@ final class Averaging {
       long samples = 0;
       double lossSum = 0;
       ConfusionMatrix confusion = ConfusionMatrix.empty(parts.get(0).confusion().classes());
+      CodebookHealth health = null;
+      List<List<Keyed>> candidates = List.of();
       for (Part part : parts) {
         samples += part.samples();
         lossSum += part.lossSum();
         confusion = confusion.plus(part.confusion());
+        health = health == null ? part.health() : health.plus(part.health());
+        candidates = Revival.merged(candidates, part.candidates());
       }
       StateAverager.Sum sum = StateAverager.add(parts.stream().map(Part::sum).toList());
-      return new Part(sum, samples, lossSum, confusion);
+      return new Part(sum, samples, lossSum, confusion, health, candidates);
     }
   }
 
@@ -104,14 +118,17 @@ final class Averaging {
     long samples = 0;
     double lossSum = 0;
     ConfusionMatrix confusion = ConfusionMatrix.empty(trainer.model().classes());
+    CodebookHealth health = CodebookHealth.empty(trainer.model().quantizer().levels());
     for (int from = 0; from < longest; from += frequency) {
       Result round = round(state, epoch, from, from + frequency, limits);
+      round = Revival.revive(trainer.model().quantizer(), round);
       state = round.state();
       samples += round.samples();
       lossSum += round.lossSum();
       confusion = confusion.plus(round.confusion());
+      health = health.plus(round.health());
     }
-    return new Result(state, samples, lossSum, confusion);
+    return new Result(state, samples, lossSum, confusion, health, List.of());
   }
 
   /** Batches of a shard in an epoch; {@code train.max-batches} is spread over the shards. */
@@ -140,7 +157,8 @@ final class Averaging {
                   .map(r -> new Tuple2<>(r._1(), Part.of(r._2()))));
       Part all = sumInTree(parts, shards.parts());
       ModelState average = StateAverager.average(all.sum(), trainer.model().quantizer());
-      return new Result(average, all.samples(), all.lossSum(), all.confusion());
+      return new Result(
+          average, all.samples(), all.lossSum(), all.confusion(), all.health(), all.candidates());
     } finally {
       start.destroy();
     }
@@ -215,12 +233,14 @@ final class Averaging {
       long samples = 0;
       double lossSum = 0;
       ConfusionMatrix confusion = ConfusionMatrix.empty(trainer.model().classes());
+      CodebookHealth health = CodebookHealth.empty(trainer.model().quantizer().levels());
       for (Score score : scores) {
         samples += score.samples();
         lossSum += score.lossSum();
         confusion = confusion.plus(score.confusion());
+        health = health.plus(score.health());
       }
-      return new Score(samples, lossSum, confusion);
+      return new Score(samples, lossSum, confusion, health);
     } finally {
       start.destroy();
     }

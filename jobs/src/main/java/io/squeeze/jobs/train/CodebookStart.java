@@ -1,13 +1,18 @@
 package io.squeeze.jobs.train;
 
-import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.SparkPoints;
 import io.squeeze.jobs.spark.Tasks;
+import io.squeeze.quantize.EmaCodebook;
 import io.squeeze.quantize.KMeans;
-import io.squeeze.quantize.VectorQuantizer;
+import io.squeeze.quantize.KMeans.Keyed;
+import io.squeeze.quantize.VectorBlock;
+import io.squeeze.segment.SqueezeModel;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Batch;
@@ -16,87 +21,109 @@ import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 
 /**
- * The first codebook: k-means over projected vectors of the whole training set, chosen by hashed
- * sample id and position, at most {@code quantizer.max-init-samples} of them.
+ * The first codebooks: k-means over projected vectors of the whole training set, chosen by hashed
+ * sample id and position, about {@code quantizer.codebook.max-init-samples} of them. Each codebook
+ * sees what those before it leave.
  */
 final class CodebookStart {
   private final Settings settings;
   private final Batch.Layout layout;
-  private final VectorQuantizer quantizer;
+  private final SqueezeModel model;
 
-  CodebookStart(Settings settings, Batch.Layout layout, VectorQuantizer quantizer) {
+  CodebookStart(Settings settings, Batch.Layout layout, SqueezeModel model) {
     this.settings = settings;
     this.layout = layout;
-    this.quantizer = quantizer;
+    this.model = model;
   }
 
-  /** A projected vector and the hash that chose it. */
-  private record Chosen(long hash, float[] vector) implements Serializable {}
-
-  /** Replaces the codebook among the tensors. */
+  /** Replaces the codebooks among the tensors. */
   void run(Shards shards, Map<String, HostTensor> tensors) {
+    QuantizerSettings.Codebook options = settings.quantizer().codebook();
+    List<EmaCodebook> codebooks = model.quantizer().codebooks();
     int positions = layout.height() * layout.width();
-    int most = settings.quantizer().maxInitSamples();
-    double share = (double) most / ((double) shards.count() * positions);
-    Sampler sampler = new Sampler(quantizer, layout, settings.seed(), share);
-    JavaSparkContext context = JavaSparkContext.fromSparkContext(shards.examples().context());
-    Broadcast<Map<String, HostTensor>> start = context.broadcast(tensors);
-    List<Chosen> chosen =
-        new ArrayList<>(
-            shards.examples().mapPartitions(rows -> sampler.sample(rows, start.value())).collect());
-    start.destroy();
-    chosen.sort(
-        Comparator.comparingLong(Chosen::hash).thenComparing(Chosen::vector, Arrays::compare));
-    int count = Math.min(most, chosen.size());
-    int width = settings.quantizer().bottleneckDim();
-    float[] vectors = new float[count * width];
-    for (int i = 0; i < count; i++) {
-      System.arraycopy(chosen.get(i).vector(), 0, vectors, i * width, width);
+    double vectors = (double) shards.count() * positions;
+    double batchVectors =
+        (double) Math.min(settings.train().batchSize(), shards.count()) * positions;
+    for (int i = 0; i < codebooks.size(); i++) {
+      EmaCodebook codebook = codebooks.get(i);
+      double share = options.initSamples(codebook.codes()) / vectors;
+      Sampler sampler = new Sampler(model, layout, settings.seed(), i, share);
+      Broadcast<Map<String, HostTensor>> start =
+          JavaSparkContext.fromSparkContext(shards.examples().context()).broadcast(tensors);
+      JavaRDD<VectorBlock> blocks =
+          shards.examples().mapPartitions(rows -> sampler.sample(rows, start.value()));
+      try (SparkPoints points = new SparkPoints(blocks, codebook.width())) {
+        Console.say(
+            "k-means: "
+                + codebook.codes()
+                + " codes"
+                + (codebooks.size() == 1 ? "" : " of codebook " + (i + 1))
+                + " from "
+                + points.count()
+                + " vectors");
+        KMeans means = new KMeans(options.kmeansIterations(), settings.seed() + i);
+        codebook.start(tensors, means.run(points, codebook.codes()), batchVectors);
+      }
+      start.destroy();
     }
-    Console.say(
-        "k-means: " + settings.quantizer().codebookSize() + " codes from " + count + " vectors");
-    Tasks.start();
-    KMeans means = new KMeans(settings.quantizer().kmeansIterations(), settings.seed());
-    long batchVectors = Math.min(settings.train().batchSize(), shards.count()) * positions;
-    quantizer.start(
-        tensors, means.run(vectors, width, settings.quantizer().codebookSize()), batchVectors);
   }
 
-  /** Projects each sample by itself, so that its vectors do not depend on its neighbours. */
-  private record Sampler(VectorQuantizer quantizer, Batch.Layout layout, long seed, double share)
+  /** Quantizes each sample by itself, so that its vectors do not depend on its neighbours. */
+  private record Sampler(
+      SqueezeModel model, Batch.Layout layout, long seed, int codebook, double share)
       implements Serializable {
+    private static final int BLOCK = 4096;
 
-    Iterator<Chosen> sample(Iterator<Example> rows, Map<String, HostTensor> tensors) {
-      Device device = Tasks.start();
-      List<Chosen> chosen = new ArrayList<>();
-      try (NDManager manager = Torch.manager(device);
+    Iterator<VectorBlock> sample(Iterator<Example> rows, Map<String, HostTensor> tensors) {
+      List<VectorBlock> blocks = new ArrayList<>();
+      List<Keyed> chosen = new ArrayList<>();
+      try (NDManager manager = Torch.manager(Tasks.start());
           Parameters parameters = new Parameters(manager, tensors)) {
         while (rows.hasNext()) {
-          Example example = rows.next();
-          try (NDManager scope = manager.newSubManager()) {
-            Batch batch = Batch.of(scope, List.of(example), layout);
-            float[] projected =
-                Torch.tensor(quantizer.project(batch.features(), parameters)).floats();
-            int width = projected.length / (layout.height() * layout.width());
-            for (int p = 0; p * width < projected.length; p++) {
-              long hash = Seeds.hash(seed, "k-means " + p, example.id());
-              if ((hash >>> 1) < share * Long.MAX_VALUE) {
-                float[] vector = Arrays.copyOfRange(projected, p * width, (p + 1) * width);
-                chosen.add(new Chosen(hash, vector));
-              }
-            }
+          choose(rows.next(), manager, parameters, chosen);
+          if (chosen.size() >= BLOCK) {
+            blocks.add(VectorBlock.of(chosen));
+            chosen.clear();
+          }
+        }
+        if (!chosen.isEmpty()) {
+          blocks.add(VectorBlock.of(chosen));
+        }
+      }
+      return blocks.iterator();
+    }
+
+    private void choose(
+        Example example, NDManager manager, Parameters parameters, List<Keyed> chosen) {
+      long[] keys = new long[layout.height() * layout.width()];
+      Arrays.setAll(keys, p -> Seeds.hash(seed, "k-means " + p, example.id()));
+      if (Arrays.stream(keys).noneMatch(this::takes)) {
+        return;
+      }
+      try (NDManager scope = manager.newSubManager()) {
+        Batch batch = Batch.of(scope, List.of(example), layout);
+        NDArray searched = model.quantize(batch.features(), parameters).searched().get(codebook);
+        float[] values = Torch.tensor(searched).floats();
+        int width = values.length / keys.length;
+        for (int p = 0; p < keys.length; p++) {
+          if (takes(keys[p])) {
+            float[] vector = Arrays.copyOfRange(values, p * width, (p + 1) * width);
+            chosen.add(new Keyed(keys[p], vector));
           }
         }
       }
-      return chosen.iterator();
+    }
+
+    private boolean takes(long key) {
+      return (key >>> 1) < share * Long.MAX_VALUE;
     }
   }
 }

@@ -11,7 +11,7 @@ import io.squeeze.jobs.spark.RunFolder;
 import io.squeeze.jobs.spark.Versions;
 import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.metric.ConfusionMatrix;
-import io.squeeze.quantize.VectorQuantizer;
+import io.squeeze.quantize.Quantizer;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
@@ -55,6 +55,8 @@ public final class TrainJob {
    * @throws SqueezeException of category configuration if another run is in the folder
    */
   public String run() throws IOException {
+    // What the quantizer refuses is said before hours of extraction; its channels come with that.
+    Quantizer.of(settings.quantizer(), 1);
     Published embeddings = embeddings();
     if (settings.train().head().equals("auto")) {
       boolean deeplab = "deeplab".equals(embeddings.manifest().settings().get("backbone.name"));
@@ -75,6 +77,7 @@ public final class TrainJob {
             settings.train().head(),
             manifest.channels(),
             classes.names().size());
+    noteSize(model.quantizer().levels());
     Cuts cuts = new Cuts(spark, embeddings, settings.data());
     long rowBytes =
         layout.floatBytes() / (manifest.dtype().equals("float16") ? 2 : 1)
@@ -96,14 +99,28 @@ public final class TrainJob {
     folder.begin(settings.with("embeddings", embeddings.path()));
     Map<String, HostTensor> tensors = model.initial(settings.seed());
     PretrainedHead.start(storage, settings, manifest, classes.names().size(), tensors);
-    if (model.quantizer() instanceof VectorQuantizer quantizer) {
-      new CodebookStart(settings, layout, quantizer).run(train, tensors);
-    }
+    new CodebookStart(settings, layout, model).run(train, tensors);
     Averaging averaging = new Averaging(spark, model, layout, settings, train);
     epochs(averaging, validation, ModelState.start(model, tensors), layout, classes, manifest);
     train.unpersist();
     validation.unpersist();
     return folder.path(RunFolder.LAST);
+  }
+
+  /** Says so where a codebook is not of the size that was asked for. */
+  private void noteSize(int[] levels) {
+    Integer asked = settings.quantizer().codebookSize();
+    String type = settings.quantizer().type();
+    if (asked != null && levels.length == 0) {
+      Console.say("--codebook_size changes nothing: " + type + " has no codes");
+    } else if (asked != null && levels[0] != asked) {
+      Console.say(
+          type
+              + " takes "
+              + levels[0]
+              + " codes: its published size nearest in bits to --codebook_size "
+              + asked);
+    }
   }
 
   /** Names and colours of the head's outputs. */
@@ -246,8 +263,13 @@ public final class TrainJob {
     Map<String, Object> values = new LinkedHashMap<>();
     values.put("epoch", epoch);
     put(values, "train/", trained.samples(), trained.lossSum(), trained.confusion());
+    trained
+        .health()
+        .metrics(trained.samples(), true)
+        .forEach((k, v) -> values.put("train/" + k, v));
     if (held.samples() > 0) {
       put(values, "val/", held.samples(), held.lossSum(), held.confusion());
+      held.health().metrics(held.samples(), false).forEach((k, v) -> values.put("val/" + k, v));
     }
     values.put("train/images_per_second", trained.samples() / seconds);
     return values;

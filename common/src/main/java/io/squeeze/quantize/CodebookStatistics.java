@@ -1,0 +1,134 @@
+package io.squeeze.quantize;
+
+import java.io.Serializable;
+
+/**
+ * How many vectors lie on each code, and their sums, merged exactly: the result does not depend on
+ * how the vectors were split, in which order they came or which sums were added first.
+ *
+ * <p>A sum is a fixed-point number of 128 bits, 64 of them behind the point. A float32 of magnitude
+ * 2^-41 or more is added as it is, a smaller one to within 2^-65; so a sum over n vectors is off by
+ * less than n 2^-65 before its one rounding to double. 2^32 vectors of magnitude 2^31 fit.
+ */
+public final class CodebookStatistics implements Serializable {
+  private static final long serialVersionUID = 1L;
+  private static final float LIMIT = 1L << 31;
+  private static final int FRACTION = 64;
+  private static final double UNIT = 0x1p-64;
+
+  private final int width;
+  private final long[] counts;
+  private final long[] whole;
+  private final long[] parts;
+
+  /** Of no vectors, for {@code codes} codes of {@code width} values. */
+  public CodebookStatistics(int codes, int width) {
+    this.width = width;
+    // Behind the sums stands one more: the squared distances.
+    this.counts = new long[codes];
+    this.whole = new long[codes * width + 1];
+    this.parts = new long[codes * width + 1];
+  }
+
+  public int codes() {
+    return counts.length;
+  }
+
+  public int width() {
+    return width;
+  }
+
+  /**
+   * Adds the vector at {@code from} of an array to a code.
+   *
+   * @throws IllegalArgumentException if a value is not finite or not below 2^31 in magnitude
+   */
+  public void add(int code, float[] values, int from) {
+    counts[code]++;
+    int to = code * width;
+    for (int j = 0; j < width; j++) {
+      add(to + j, values[from + j]);
+    }
+  }
+
+  /** Adds a vector's squared distance to its code. */
+  public void addDistance(double squared) {
+    add(whole.length - 1, (float) squared);
+  }
+
+  private void add(int at, float value) {
+    if (!(Math.abs(value) < LIMIT)) {
+      throw new IllegalArgumentException("Cannot sum " + value + ": not below 2^31");
+    }
+    int bits = Float.floatToRawIntBits(value);
+    int exponent = (bits >>> 23) & 0xff;
+    long mantissa = exponent == 0 ? bits & 0x7fffff : (bits & 0x7fffff) | 0x800000;
+    // value = mantissa * 2^(shift - 64)
+    int shift = Math.max(exponent, 1) - 150 + FRACTION;
+    long high = 0;
+    long low;
+    if (shift >= 0) {
+      high = shift == 0 ? 0 : shift >= 64 ? mantissa << (shift - 64) : mantissa >>> (64 - shift);
+      low = shift >= 64 ? 0 : mantissa << shift;
+    } else {
+      // Half away from zero.
+      low = shift < -25 ? 0 : (mantissa + (1L << (-shift - 1))) >>> -shift;
+    }
+    if (bits < 0) {
+      low = -low;
+      high = ~high + (low == 0 ? 1 : 0);
+    }
+    add(at, high, low);
+  }
+
+  private void add(int at, long high, long low) {
+    long sum = parts[at] + low;
+    long carry = Long.compareUnsigned(sum, low) < 0 ? 1 : 0;
+    parts[at] = sum;
+    whole[at] += high + carry;
+  }
+
+  /** Adds what another has counted; both are of the same codes. */
+  public CodebookStatistics merge(CodebookStatistics other) {
+    for (int k = 0; k < counts.length; k++) {
+      counts[k] += other.counts[k];
+    }
+    for (int i = 0; i < whole.length; i++) {
+      add(i, other.whole[i], other.parts[i]);
+    }
+    return this;
+  }
+
+  public long count(int code) {
+    return counts[code];
+  }
+
+  /** The vectors on each code. */
+  public long[] counts() {
+    return counts.clone();
+  }
+
+  /** A component of the sum of a code's vectors. */
+  public double sum(int code, int component) {
+    return value(code * width + component);
+  }
+
+  /** The sum of the squared distances. */
+  public double distances() {
+    return value(whole.length - 1);
+  }
+
+  private double value(int at) {
+    long high = whole[at];
+    long low = parts[at];
+    boolean negative = high < 0;
+    if (negative) {
+      low = -low;
+      high = ~high + (low == 0 ? 1 : 0);
+    }
+    // An unsigned long as a double: its upper 63 bits, then the lowest.
+    double fraction = ((low >>> 1) * 2.0 + (low & 1)) * UNIT;
+    double magnitude = high + fraction;
+    return negative ? -magnitude : magnitude;
+  }
+}

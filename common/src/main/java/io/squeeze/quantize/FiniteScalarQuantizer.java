@@ -1,0 +1,219 @@
+package io.squeeze.quantize;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import io.squeeze.config.QuantizerSettings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.torch.NativeKernels;
+import io.squeeze.torch.Parameters;
+import io.squeeze.torch.Torch;
+import io.squeeze.weights.HostTensor;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.function.IntToDoubleFunction;
+
+/**
+ * Bounds each of a few dimensions and rounds it to a few values; the code is their number in a
+ * mixed base, the first dimension fastest (FSQ, arXiv 2309.15505). There is no codebook and no
+ * loss.
+ */
+final class FiniteScalarQuantizer implements Quantizer {
+  private static final long serialVersionUID = 1L;
+  private static final int WIDTH = 256;
+
+  /** Table 1 of the paper, for 2^8, 2^10, 2^12, 2^14, 2^16 codes. */
+  private static final List<List<Integer>> PUBLISHED =
+      List.of(
+          List.of(8, 6, 5),
+          List.of(8, 5, 5, 5),
+          List.of(7, 5, 5, 5, 5),
+          List.of(8, 8, 8, 6, 5),
+          List.of(8, 8, 8, 5, 5, 5));
+
+  private final int[] values;
+  private final int parts;
+  private final boolean symmetric;
+
+  /** fsq: a linear layer to the bottleneck, one to the few dimensions, and both ways back. */
+  public static final class Type implements QuantizerType {
+    @Override
+    public String name() {
+      return "fsq";
+    }
+
+    @Override
+    public Quantizer create(QuantizerSettings settings, int channels) {
+      int bottleneck = settings.bottleneckDim(WIDTH);
+      FiniteScalarQuantizer core = new FiniteScalarQuantizer(settings);
+      return new Projected(
+          Projection.linear("quantizer.project_in", channels, bottleneck),
+          new Projected(
+              Projection.linear("quantizer.levels.project_in", bottleneck, core.width()),
+              core,
+              Projection.linear("quantizer.levels.project_out", core.width(), bottleneck)),
+          Projection.linear("quantizer.project_out", bottleneck, channels));
+    }
+  }
+
+  /** With the values of each dimension as set, or as published for the codebook's size. */
+  FiniteScalarQuantizer(QuantizerSettings settings) {
+    values = levelsOf(settings).stream().mapToInt(Integer::intValue).toArray();
+    parts = settings.codebooks();
+    symmetric = settings.finite().symmetric();
+    if (Arrays.stream(values).asLongStream().reduce(1, Math::multiplyExact) > Integer.MAX_VALUE) {
+      throw SqueezeException.configuration(
+          "quantizer.fsq.levels " + Arrays.toString(values) + " make more than 2^31 codes");
+    }
+    if (symmetric || Arrays.stream(values).allMatch(v -> v > 2)) {
+      return;
+    }
+    throw SqueezeException.configuration(
+        "quantizer.fsq.levels "
+            + Arrays.toString(values)
+            + " holds a dimension of 2 values: that takes quantizer.fsq.symmetric = true");
+  }
+
+  /** The values of each dimension that settings come to. */
+  static List<Integer> levelsOf(QuantizerSettings settings) {
+    List<Integer> levels = settings.finite().levels();
+    Integer size = settings.codebookSize();
+    if (levels.isEmpty()) {
+      double bits = log2(size == null ? 1000 : size);
+      return PUBLISHED.stream()
+          .min(Comparator.comparingDouble(l -> Math.abs(log2((double) product(l)) - bits)))
+          .orElseThrow();
+    }
+    if (size != null && size != product(levels)) {
+      throw SqueezeException.configuration(
+          "quantizer.fsq.levels "
+              + levels
+              + " make "
+              + product(levels)
+              + " codes, but --codebook_size is "
+              + size
+              + ": leave one of them out");
+    }
+    return levels;
+  }
+
+  private static long product(List<Integer> levels) {
+    return levels.stream().mapToLong(Integer::longValue).reduce(1, (a, b) -> a * b);
+  }
+
+  private static double log2(double x) {
+    return Math.log(x) / Math.log(2);
+  }
+
+  private int width() {
+    return values.length * parts;
+  }
+
+  @Override
+  public int[] levels() {
+    int[] levels = new int[parts];
+    Arrays.fill(levels, Arrays.stream(values).reduce(1, (a, b) -> a * b));
+    return levels;
+  }
+
+  @Override
+  public Map<String, HostTensor> initial(long seed) {
+    return Map.of();
+  }
+
+  @Override
+  public List<String> trained() {
+    return List.of();
+  }
+
+  @Override
+  public List<String> decoder() {
+    return List.of();
+  }
+
+  /** A number for each dimension, [d]. */
+  private NDArray each(NDArray beside, IntToDoubleFunction of) {
+    return Torch.floats(
+        beside.getManager(),
+        new Shape(values.length),
+        b -> Arrays.stream(values).forEach(v -> b.put((float) of.applyAsDouble(v))));
+  }
+
+  private static double offset(int v) {
+    return v % 2 == 0 ? 0.5 : 0;
+  }
+
+  /** The digit of the value 0. */
+  private static double middle(int v) {
+    return Math.floorDiv(v, 2);
+  }
+
+  private static double half(int v) {
+    return (v - 1) * (1 + 1e-3) / 2;
+  }
+
+  private static double shift(int v) {
+    double x = offset(v) / half(v);
+    return 0.5 * Math.log((1 + x) / (1 - x));
+  }
+
+  @Override
+  public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
+    NDArray z = vectors.reshape(-1, values.length);
+    NDArray bounded;
+    NDArray digits;
+    if (symmetric) {
+      bounded = z.tanh();
+      NDArray steps = each(z, v -> (v - 1) / 2.0);
+      NDArray one = each(z, v -> 1);
+      NDArray half = each(z, v -> 0.5);
+      digits = bounded.stopGradient().add(one).mul(steps).add(half).floor();
+    } else {
+      NDArray scaled =
+          z.add(each(z, FiniteScalarQuantizer::shift))
+              .tanh()
+              .mul(each(z, FiniteScalarQuantizer::half))
+              .sub(each(z, FiniteScalarQuantizer::offset));
+      NDArray middle = each(z, FiniteScalarQuantizer::middle);
+      bounded = scaled.div(middle);
+      digits = scaled.stopGradient().round().add(middle);
+    }
+    NDArray q = values(digits);
+    NDArray out = Quantizer.straight(bounded, q, step);
+    NDArray codes =
+        digits.toType(DataType.INT64, false).mul(basis(z)).sum(new int[] {1}).reshape(-1, parts);
+    NDArray nothing = Torch.floats(z.getManager(), new Shape(1), b -> b.put(0));
+    return new Quantized(out.reshape(-1, width()), codes, List.of(), nothing);
+  }
+
+  /** Digits [n, d] from 0 up -> values in [-1, 1]. */
+  private NDArray values(NDArray digits) {
+    return symmetric
+        ? digits.mul(each(digits, v -> 2.0 / (v - 1))).sub(each(digits, v -> 1))
+        : digits
+            .sub(each(digits, FiniteScalarQuantizer::middle))
+            .div(each(digits, FiniteScalarQuantizer::middle));
+  }
+
+  /** What a digit of each dimension counts, int64 [d]. */
+  private NDArray basis(NDArray beside) {
+    long[] basis = new long[values.length];
+    long next = 1;
+    for (int i = 0; i < basis.length; i++) {
+      basis[i] = next;
+      next *= values[i];
+    }
+    return beside.getManager().create(basis);
+  }
+
+  @Override
+  public NDArray decode(NDArray codes, Parameters parameters) {
+    NDArray counts = codes.getManager().create(Arrays.stream(values).asLongStream().toArray());
+    NDArray each = codes.reshape(-1);
+    NDArray digits = NativeKernels.digits(each.maximum(0), basis(codes), counts);
+    NDArray rows = values(digits.toType(DataType.FLOAT32, false));
+    return Quantizer.present(rows, each).reshape(-1, width());
+  }
+}

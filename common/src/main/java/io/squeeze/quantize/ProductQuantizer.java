@@ -1,0 +1,85 @@
+package io.squeeze.quantize;
+
+import ai.djl.ndarray.*;
+import io.squeeze.config.QuantizerSettings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.torch.Parameters;
+import io.squeeze.weights.HostTensor;
+import java.util.*;
+
+/**
+ * pq: cuts a vector into parts and quantizes each with a codebook of its own (Jegou et al. 2011).
+ */
+public final class ProductQuantizer implements QuantizerType {
+
+  @Override
+  public String name() {
+    return "pq"; // --quantizer_type pq
+  }
+
+  @Override
+  public Quantizer create(QuantizerSettings settings, int channels) {
+    int width = settings.bottleneckDim(64); // --bottleneck_dim, else 64
+    int parts = settings.levels(); // --num_quantizers
+    if (width % parts != 0) {
+      throw SqueezeException.configuration(
+          "Cannot cut " + width + " dimensions (--bottleneck_dim) into " + parts + " parts of pq");
+    }
+    List<EmaCodebook> codebooks = new ArrayList<>();
+    for (int i = 0; i < parts; i++) {
+      String name = "quantizer.parts." + i + ".codebook";
+      int codes = settings.codebookSize(256);
+      codebooks.add(new EmaCodebook(name, codes, width / parts, settings.codebook(), false));
+    }
+    return Quantizer.projected(channels, width, new Parts(codebooks, settings.commitment()));
+  }
+
+  private record Parts(List<EmaCodebook> codebooks, double commitment) implements Quantizer {
+
+    @Override
+    public int[] levels() {
+      return codebooks.stream().mapToInt(EmaCodebook::codes).toArray();
+    }
+
+    @Override
+    public Map<String, HostTensor> initial(long seed) {
+      Map<String, HostTensor> tensors = new LinkedHashMap<>();
+      codebooks.forEach(codebook -> tensors.putAll(codebook.initial(seed)));
+      return tensors;
+    }
+
+    @Override
+    public List<String> trained() {
+      return List.of(); // codebooks follow their vectors without gradients
+    }
+
+    @Override
+    public List<String> decoder() {
+      return codebooks.stream().map(EmaCodebook::embed).toList();
+    }
+
+    @Override
+    public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
+      NDList parts = vectors.split(codebooks.size(), 1);
+      List<NDArray> searched = new ArrayList<>();
+      NDList codes = new NDList();
+      for (int i = 0; i < parts.size(); i++) {
+        searched.add(parts.get(i).stopGradient());
+        codes.add(codebooks.get(i).nearest(searched.get(i), parameters));
+      }
+      NDArray all = NDArrays.stack(codes, 1); // [N, parts]
+      NDArray found = decode(all, parameters);
+      NDArray loss = Quantizer.commitment(vectors, found, commitment, step);
+      return new Quantized(Quantizer.straight(vectors, found, step), all, searched, loss);
+    }
+
+    @Override
+    public NDArray decode(NDArray codes, Parameters parameters) {
+      NDList parts = new NDList();
+      for (int i = 0; i < codebooks.size(); i++) {
+        parts.add(codebooks.get(i).decode(codes.get(":, " + i), parameters));
+      }
+      return NDArrays.concat(parts, 1);
+    }
+  }
+}

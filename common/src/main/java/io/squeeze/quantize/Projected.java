@@ -1,0 +1,102 @@
+package io.squeeze.quantize;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
+import io.squeeze.torch.Parameters;
+import io.squeeze.weights.HostTensor;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** A quantizer of narrower vectors between a projection to them and one back. */
+final class Projected implements Quantizer {
+  private static final long serialVersionUID = 1L;
+
+  private final Projection in;
+  private final Quantizer inner;
+  private final Projection out;
+  private final boolean starving;
+
+  /** Gradients reach the projection, whatever the vectors are. */
+  Projected(Projection in, Quantizer inner, Projection out) {
+    this(in, inner, out, false);
+  }
+
+  /**
+   * The same, or as the reference library does it.
+   *
+   * @param starving whether vectors that ask for no gradient keep the output's gradient from the
+   *     projection
+   */
+  Projected(Projection in, Quantizer inner, Projection out, boolean starving) {
+    this.in = in;
+    this.inner = inner;
+    this.out = out;
+    this.starving = starving;
+  }
+
+  @Override
+  public int[] levels() {
+    return inner.levels();
+  }
+
+  @Override
+  public Map<String, HostTensor> initial(long seed) {
+    Map<String, HostTensor> tensors = new LinkedHashMap<>();
+    in.initial(seed, tensors);
+    out.initial(seed, tensors);
+    tensors.putAll(inner.initial(seed));
+    return tensors;
+  }
+
+  @Override
+  public List<String> trained() {
+    List<String> names = new ArrayList<>(in.names());
+    names.addAll(out.names());
+    names.addAll(inner.trained());
+    return names;
+  }
+
+  @Override
+  public List<String> decoder() {
+    List<String> names = new ArrayList<>(inner.decoder());
+    names.addAll(out.names());
+    return names;
+  }
+
+  @Override
+  public List<EmaCodebook> codebooks() {
+    return inner.codebooks();
+  }
+
+  @Override
+  public boolean additive() {
+    return inner.additive() && !out.normalised();
+  }
+
+  @Override
+  public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
+    boolean estimate =
+        step.estimate() && !(starving && !JniUtils.requiresGrad((PtNDArray) vectors));
+    Step narrower = new Step(step.training(), estimate, step.draw());
+    Quantized narrow = inner.quantize(in.apply(vectors, parameters), parameters, narrower);
+    return narrow.with(out.apply(narrow.vectors(), parameters));
+  }
+
+  @Override
+  public void update(Quantized batch, Parameters parameters) {
+    inner.update(batch, parameters);
+  }
+
+  @Override
+  public void rebuild(Map<String, HostTensor> tensors) {
+    inner.rebuild(tensors);
+  }
+
+  @Override
+  public NDArray decode(NDArray codes, Parameters parameters) {
+    return out.apply(inner.decode(codes, parameters), parameters);
+  }
+}

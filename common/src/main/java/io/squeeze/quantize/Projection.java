@@ -1,0 +1,63 @@
+package io.squeeze.quantize;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Activation;
+import ai.djl.nn.core.Linear;
+import ai.djl.nn.norm.LayerNorm;
+import io.squeeze.config.Seeds;
+import io.squeeze.torch.Parameters;
+import io.squeeze.weights.HostTensor;
+import java.io.Serializable;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A linear layer, with layer norm and GELU behind it where asked for.
+ *
+ * @param name of its tensors; those of several layers are numbered as torch's Sequential does
+ */
+record Projection(String name, int in, int out, boolean normalised, boolean activated)
+    implements Serializable {
+  private static final float EPS = 1e-5f;
+
+  static Projection linear(String name, int in, int out) {
+    return new Projection(name, in, out, false, false);
+  }
+
+  private String weight() {
+    return name + (normalised ? ".0" : "") + ".weight";
+  }
+
+  private String bias() {
+    return name + (normalised ? ".0" : "") + ".bias";
+  }
+
+  List<String> names() {
+    return normalised
+        ? List.of(weight(), bias(), name + ".1.weight", name + ".1.bias")
+        : List.of(weight(), bias());
+  }
+
+  /** Torch's default: U(-1/sqrt(in), 1/sqrt(in)). */
+  void initial(long seed, Map<String, HostTensor> tensors) {
+    double bound = 1 / Math.sqrt(in);
+    tensors.put(weight(), HostTensor.uniform(Seeds.random(seed, weight()), bound, out, in));
+    tensors.put(bias(), HostTensor.uniform(Seeds.random(seed, bias()), bound, out));
+    if (normalised) {
+      tensors.put(name + ".1.weight", HostTensor.full(1, out));
+      tensors.put(name + ".1.bias", HostTensor.full(0, out));
+    }
+  }
+
+  /** [N, in] -> [N, out]. */
+  NDArray apply(NDArray rows, Parameters p) {
+    NDArray y = Linear.linear(rows, p.get(weight()), p.get(bias())).singletonOrThrow();
+    if (normalised) {
+      NDArray gain = p.get(name + ".1.weight");
+      NDArray shift = p.get(name + ".1.bias");
+      y = LayerNorm.layerNorm(y, new Shape(out), gain, shift, EPS).singletonOrThrow();
+    }
+    return activated ? Activation.gelu(y) : y;
+  }
+}

@@ -1,0 +1,216 @@
+package io.squeeze.quantize;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.Shape;
+import io.squeeze.config.QuantizerSettings;
+import io.squeeze.config.QuantizerSettings.Residual;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.torch.NativeKernels;
+import io.squeeze.torch.Parameters;
+import io.squeeze.torch.Torch;
+import io.squeeze.weights.HostTensor;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/**
+ * Quantizes a vector, then what is left of it, level by level; the vector is the sum (SoundStream,
+ * arXiv 2107.03312, algorithm 1).
+ *
+ * <p>The gradient passes the whole stack once, as through a single assignment, and every level has
+ * its commitment loss. With {@code gradient-fraction} f, or as the reference library does it, each
+ * level passes its own: {@code r' = r - (f q + (1 - f) sg(q))}.
+ */
+final class ResidualVectorQuantizer implements Quantizer {
+  private static final long serialVersionUID = 1L;
+  private static final int CODES = 256;
+  private static final int WIDTH = 64;
+
+  private final List<EmaCodebook> codebooks;
+  private final int depth;
+  private final Estimator estimator;
+  private final double commitment;
+  private final Residual options;
+  private final boolean levelwise;
+  private final int beam;
+
+  /** rvq: one projection before and one behind all levels. */
+  public static final class Type implements QuantizerType {
+    @Override
+    public String name() {
+      return "rvq";
+    }
+
+    @Override
+    public Quantizer create(QuantizerSettings settings, int channels) {
+      int width = settings.bottleneckDim(WIDTH);
+      return Quantizer.projected(channels, width, new ResidualVectorQuantizer(settings, width));
+    }
+  }
+
+  /** For vectors of {@code width} values. */
+  ResidualVectorQuantizer(QuantizerSettings settings, int width) {
+    depth = settings.levels();
+    options = settings.residual();
+    if (options.dropout() && options.dropoutFrom() >= depth) {
+      throw SqueezeException.configuration(
+          "quantizer.rvq.dropout-from is "
+              + options.dropoutFrom()
+              + ", but there are levels 0 to "
+              + (depth - 1)
+              + " (--num_quantizers)");
+    }
+    codebooks = new ArrayList<>();
+    for (int level = 0; level < (options.sharedCodebook() ? 1 : depth); level++) {
+      codebooks.add(
+          new EmaCodebook(
+              "quantizer.levels." + level + ".codebook",
+              settings.codebookSize(CODES),
+              width,
+              settings.codebook(),
+              false));
+    }
+    estimator = Estimator.of(settings);
+    commitment = settings.commitment();
+    levelwise = settings.referenceQuirks() || options.gradientFraction() > 0;
+    beam = settings.beam();
+  }
+
+  private EmaCodebook codebook(int level) {
+    return codebooks.get(options.sharedCodebook() ? 0 : level);
+  }
+
+  @Override
+  public int[] levels() {
+    int[] levels = new int[depth];
+    java.util.Arrays.fill(levels, codebooks.get(0).codes());
+    return levels;
+  }
+
+  @Override
+  public Map<String, HostTensor> initial(long seed) {
+    Map<String, HostTensor> tensors = new LinkedHashMap<>();
+    codebooks.forEach(codebook -> tensors.putAll(codebook.initial(seed)));
+    return tensors;
+  }
+
+  @Override
+  public List<String> trained() {
+    return List.of();
+  }
+
+  @Override
+  public List<String> decoder() {
+    return codebooks.stream().map(EmaCodebook::embed).toList();
+  }
+
+  @Override
+  public List<EmaCodebook> codebooks() {
+    return codebooks;
+  }
+
+  @Override
+  public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
+    if (!step.training() && beam > 1) {
+      return encode(vectors, parameters);
+    }
+    boolean drops = step.training() && options.dropout();
+    return quantize(vectors, parameters, step, drops ? kept(step.draw()) : depth);
+  }
+
+  /** How many levels a step of training keeps. */
+  private int kept(long draw) {
+    int last = new SplittableRandom(draw).nextInt(options.dropoutFrom(), depth);
+    int multiple = options.dropoutMultiple();
+    return Math.min(depth, (last / multiple + 1) * multiple);
+  }
+
+  /** Quantizes by the first {@code kept} levels. */
+  Quantized quantize(NDArray vectors, Parameters parameters, Step step, int kept) {
+    NDArray residual = vectors;
+    NDArray sum = null;
+    List<NDArray> searched = new ArrayList<>();
+    NDList codes = new NDList();
+    NDList losses = new NDList();
+    for (int level = 0; level < depth; level++) {
+      if (level >= kept) {
+        searched.add(null);
+        codes.add(codes.get(0).zerosLike().sub(codes.get(0).onesLike()));
+        losses.add(Torch.scalar(vectors.getManager(), 0).expandDims(0));
+        continue;
+      }
+      NDArray looked = residual.stopGradient();
+      NDArray code = codebook(level).nearest(looked, parameters);
+      NDArray q = codebook(level).lookup(code, parameters);
+      losses.add(Quantizer.commitment(residual, q, commitment, step));
+      NDArray passed = step.estimate() && levelwise ? estimator.pass(residual, q) : q;
+      sum = sum == null ? passed : sum.add(passed);
+      residual = residual.sub(handedOn(passed));
+      searched.add(looked);
+      codes.add(code);
+    }
+    NDArray out = step.estimate() && !levelwise ? estimator.pass(vectors, sum) : sum;
+    return new Quantized(out, NDArrays.stack(codes, 1), searched, NDArrays.concat(losses));
+  }
+
+  /** The value of a level's output with the fraction of its gradient that goes on. */
+  private NDArray handedOn(NDArray passed) {
+    double fraction = options.gradientFraction();
+    if (fraction == 1) {
+      return passed;
+    }
+    NDArray constant = passed.stopGradient();
+    if (!levelwise || fraction == 0) {
+      return constant;
+    }
+    NDArray share = Torch.scalar(passed.getManager(), fraction);
+    NDArray rest = Torch.scalar(passed.getManager(), 1 - fraction);
+    return passed.mul(share).add(constant.mul(rest));
+  }
+
+  /** Keeps the {@code beam} best prefixes by what is left of the vector. */
+  private Quantized encode(NDArray vectors, Parameters parameters) {
+    NDList books = new NDList();
+    for (int level = 0; level < depth; level++) {
+      books.add(parameters.get(codebook(level).embed()));
+    }
+    NDArray stacked = NDArrays.stack(books);
+    stacked.attach(vectors.getManager());
+    NDArray codes = NativeKernels.beam(vectors, stacked, beam);
+    NDArray nothing =
+        Torch.floats(vectors.getManager(), new Shape(depth), b -> b.put(new float[depth]));
+    return new Quantized(decode(codes, parameters), codes, List.of(), nothing);
+  }
+
+  /** One step with what all levels saw where they share a codebook. */
+  @Override
+  public void update(Quantized batch, Parameters parameters) {
+    if (!options.sharedCodebook()) {
+      Quantizer.super.update(batch, parameters);
+      return;
+    }
+    NDList codes = new NDList();
+    NDList vectors = new NDList();
+    for (int level = 0; level < depth; level++) {
+      if (batch.searched().get(level) != null) {
+        codes.add(batch.levelCodes(level));
+        vectors.add(batch.searched().get(level));
+      }
+    }
+    codebooks.get(0).update(NDArrays.concat(codes), NDArrays.concat(vectors), parameters);
+  }
+
+  @Override
+  public NDArray decode(NDArray codes, Parameters parameters) {
+    NDArray sum = null;
+    for (int level = 0; level < depth; level++) {
+      NDArray q = codebook(level).decode(codes.get(":, " + level), parameters);
+      sum = sum == null ? q : sum.add(q);
+    }
+    return sum;
+  }
+}

@@ -1,0 +1,111 @@
+package io.squeeze.quantize;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.squeeze.config.Seeds;
+import io.squeeze.torch.NativeKernels;
+import io.squeeze.torch.Torch;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Some vectors with a key each, which names a vector wherever it lies: a hash of its sample's id
+ * and its position.
+ *
+ * @param keys [n]
+ * @param values [n, d]
+ */
+public record VectorBlock(long[] keys, float[] values) implements KMeans.Points, Serializable {
+
+  public VectorBlock {
+    if (keys.length == 0 || values.length % keys.length != 0) {
+      throw new IllegalArgumentException(
+          "Invalid block: " + keys.length + " keys, " + values.length + " values");
+    }
+  }
+
+  /** The vectors that were chosen, in their order. */
+  public static VectorBlock of(List<KMeans.Keyed> vectors) {
+    int width = vectors.get(0).vector().length;
+    long[] keys = new long[vectors.size()];
+    float[] values = new float[keys.length * width];
+    for (int i = 0; i < keys.length; i++) {
+      keys[i] = vectors.get(i).key();
+      System.arraycopy(vectors.get(i).vector(), 0, values, i * width, width);
+    }
+    return new VectorBlock(keys, values);
+  }
+
+  @Override
+  public int width() {
+    return values.length / keys.length;
+  }
+
+  /** The vector at a place. */
+  public KMeans.Keyed at(int i) {
+    return new KMeans.Keyed(keys[i], Arrays.copyOfRange(values, i * width(), (i + 1) * width()));
+  }
+
+  private static long place(long seed, long key) {
+    return Seeds.hash(seed ^ key, "vector", "");
+  }
+
+  /** Orders vectors for a draw: by hash of seed and key, then as they are. */
+  public static java.util.Comparator<KMeans.Keyed> drawn(long seed) {
+    return java.util.Comparator.<KMeans.Keyed>comparingLong(v -> place(seed, v.key()))
+        .thenComparing(KMeans.Keyed.ORDER);
+  }
+
+  @Override
+  public KMeans.Keyed first(long seed) {
+    KMeans.Keyed first = at(0);
+    for (int i = 1; i < keys.length; i++) {
+      if (place(seed, keys[i]) <= place(seed, first.key())) {
+        KMeans.Keyed other = at(i);
+        first = drawn(seed).compare(other, first) < 0 ? other : first;
+      }
+    }
+    return first;
+  }
+
+  /** The nearest mean of each vector, [n]. */
+  public int[] nearest(float[] means) {
+    int d = width();
+    try (NDManager manager = Torch.manager(Device.cpu())) {
+      NDArray points = Torch.floats(manager, new Shape(keys.length, d), b -> b.put(values));
+      NDArray book = Torch.floats(manager, new Shape(means.length / d, d), b -> b.put(means));
+      long[] codes = NativeKernels.nearest(points, book).toLongArray();
+      return Arrays.stream(codes).mapToInt(Math::toIntExact).toArray();
+    }
+  }
+
+  @Override
+  public CodebookStatistics assign(float[] means) {
+    int d = width();
+    CodebookStatistics statistics = new CodebookStatistics(means.length / d, d);
+    int[] codes = nearest(means);
+    for (int i = 0; i < codes.length; i++) {
+      statistics.add(codes[i], values, i * d);
+      statistics.addDistance(KMeans.squared(values, i * d, means, codes[i] * d, d));
+    }
+    return statistics;
+  }
+
+  @Override
+  public List<KMeans.Keyed> draw(float[] means, double share, long seed) {
+    int d = width();
+    int[] codes = nearest(means);
+    List<KMeans.Keyed> drawn = new ArrayList<>();
+    for (int i = 0; i < codes.length; i++) {
+      double distance = KMeans.squared(values, i * d, means, codes[i] * d, d);
+      if ((place(seed, keys[i]) >>> 1) < share * distance * Long.MAX_VALUE) {
+        drawn.add(at(i));
+      }
+    }
+    return drawn;
+  }
+}

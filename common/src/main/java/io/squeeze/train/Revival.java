@@ -1,0 +1,92 @@
+package io.squeeze.train;
+
+import ai.djl.ndarray.NDArray;
+import io.squeeze.config.Seeds;
+import io.squeeze.quantize.EmaCodebook;
+import io.squeeze.quantize.KMeans.Keyed;
+import io.squeeze.quantize.Quantized;
+import io.squeeze.quantize.Quantizer;
+import io.squeeze.segment.Noise;
+import io.squeeze.torch.Torch;
+import io.squeeze.train.LocalTrainer.Result;
+import io.squeeze.weights.HostTensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/**
+ * Puts dead codes on vectors of the data. Every shard offers a few, those whose hash of seed,
+ * epoch, sample and position is least; the least of all shards are taken, so it does not matter how
+ * they are gathered.
+ */
+public final class Revival {
+  /** Vectors offered for a codebook in a round: more dead codes wait for the next one. */
+  private static final int OFFERED = 256;
+
+  private Revival() {}
+
+  /** What a batch offers to each codebook. */
+  static List<List<Keyed>> candidates(Quantizer quantizer, Quantized batch, Noise noise) {
+    List<List<Keyed>> offers = new ArrayList<>();
+    for (int i = 0; i < quantizer.codebooks().size(); i++) {
+      NDArray searched = batch.searched().get(i);
+      offers.add(searched == null ? List.of() : offered(searched, noise, "revive " + i));
+    }
+    return offers;
+  }
+
+  private static List<Keyed> offered(NDArray searched, Noise noise, String purpose) {
+    float[] values = Torch.tensor(searched).floats();
+    int rows = Math.toIntExact(searched.getShape().get(0));
+    int width = values.length / rows;
+    int positions = rows / noise.samples().size();
+    List<Keyed> offers = new ArrayList<>();
+    for (int row = 0; row < rows; row++) {
+      String id = noise.samples().get(row / positions) + " " + row % positions;
+      long key = Seeds.hash(noise.seed(), purpose + " " + noise.epoch(), id);
+      offers.add(new Keyed(key, Arrays.copyOfRange(values, row * width, (row + 1) * width)));
+    }
+    return least(offers.stream());
+  }
+
+  /** The offers of both, as many as are kept. */
+  public static List<List<Keyed>> merged(List<List<Keyed>> a, List<List<Keyed>> b) {
+    if (a.isEmpty() || b.isEmpty()) {
+      return a.isEmpty() ? b : a;
+    }
+    List<List<Keyed>> merged = new ArrayList<>();
+    for (int i = 0; i < a.size(); i++) {
+      merged.add(least(Stream.concat(a.get(i).stream(), b.get(i).stream())));
+    }
+    return merged;
+  }
+
+  private static List<Keyed> least(Stream<Keyed> offers) {
+    return new ArrayList<>(offers.sorted(Keyed.ORDER).limit(OFFERED).toList());
+  }
+
+  /** A round's result with the dead codes of its state on the vectors that were offered. */
+  public static Result revive(Quantizer quantizer, Result round) {
+    Map<String, HostTensor> tensors = new LinkedHashMap<>(round.state().tensors());
+    long revived = 0;
+    for (int i = 0; i < round.candidates().size(); i++) {
+      EmaCodebook codebook = quantizer.codebooks().get(i);
+      List<float[]> vectors = round.candidates().get(i).stream().map(Keyed::vector).toList();
+      double size = codebook.meanClusterSize(tensors);
+      revived += codebook.revive(tensors, codebook.dead(tensors), vectors, size);
+    }
+    if (revived == 0) {
+      return round;
+    }
+    return new Result(
+        new ModelState(tensors),
+        round.samples(),
+        round.lossSum(),
+        round.confusion(),
+        round.health().revived(revived),
+        round.candidates());
+  }
+}
