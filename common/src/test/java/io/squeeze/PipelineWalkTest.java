@@ -39,7 +39,7 @@ class PipelineWalkTest {
     Path program = new Packing(new VitB32(), Precision.FP32, folder, false).random(42);
     BackboneFile vit = BackboneFile.of("vit", program, preprocessing);
     Backbone backbone = TorchScriptBackbone.shared(vit, program, Device.cpu());
-    SqueezeModel model = new SqueezeModel(settings.quantizer(), backbone.grid().channels(), 3);
+    SqueezeModel model = new SqueezeModel(settings, backbone.grid().channels(), 3);
     try (NDManager manager = Torch.manager(Device.cpu());
         Parameters parameters = new Parameters(manager, model.initial(42))) {
       var shape = new Shape(1, 3, 224, 224);

@@ -7,12 +7,17 @@ import java.util.OptionalInt;
 /**
  * How a model is trained; steps are batches of one shard.
  *
- * @param head conv or deeplab; auto until the embeddings are known
+ * @param head conv, deeplab, or none to learn by reconstruction; auto until the embeddings are
+ *     known
+ * @param adapterParameters of the adapter before the quantizer; null for none
+ * @param featureDim what the embeddings' channels must be; null for any
  * @param freshHead whether a head that comes with the backbone's weights is left alone
  */
 public record TrainSettings(
     String head,
     boolean freshHead,
+    Integer adapterParameters,
+    Integer featureDim,
     String loss,
     int epochs,
     int batchSize,
@@ -26,11 +31,15 @@ public record TrainSettings(
     implements Serializable {
 
   static TrainSettings from(Section section) {
+    OptionalInt channels = section.optionalIntIn("feature-dim", 1, 1 << 20);
+    int parameters = section.intIn("adapter-params", 1, Integer.MAX_VALUE);
     OptionalInt shards = section.optionalIntIn("shards", 1, 100_000);
     OptionalInt batches = section.optionalIntIn("max-batches", 1, Integer.MAX_VALUE);
     return new TrainSettings(
-        section.oneOf("head", List.of("auto", "conv", "deeplab")),
+        section.oneOf("head", List.of("auto", "conv", "deeplab", "none")),
         section.oneOf("head-start", List.of("pretrained", "fresh")).equals("fresh"),
+        section.bool("adapter") ? parameters : null,
+        channels.isPresent() ? channels.getAsInt() : null,
         section.oneOf("loss", List.of("ce")),
         section.intIn("epochs", 1, 1_000_000),
         section.intIn("batch-size", 1, 65536),

@@ -15,10 +15,11 @@ import java.util.Map;
 /** Turns feature grids into class scores. Holds no tensors: those are parameters. */
 interface SegmentationHead extends Serializable {
 
-  /** The head that {@code train.head} names: deeplab, or the one for any backbone. */
+  /** The head that {@code train.head} names: deeplab, the one for any backbone, or none: null. */
   static SegmentationHead of(String name, int channels, int classes) {
     return switch (name) {
       case "auto", "conv" -> new ConvHead(channels, classes);
+      case "none" -> null;
       case "deeplab" -> new DeepLabHead(channels, classes);
       default -> throw new IllegalArgumentException("Unknown head: " + name);
     };

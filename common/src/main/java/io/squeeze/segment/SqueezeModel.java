@@ -3,7 +3,8 @@ package io.squeeze.segment;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import io.squeeze.config.QuantizerSettings;
+import io.squeeze.config.Settings;
+import io.squeeze.config.TrainSettings;
 import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.quantize.Quantizer.Step;
@@ -17,36 +18,37 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** What is trained: a quantizer, and a segmentation head on what it leaves. Holds no tensors. */
+/**
+ * What is trained: maybe an adapter, a quantizer, and a segmentation head on what it leaves.
+ * Without a head the quantizer learns to reconstruct. Holds no tensors.
+ */
 public final class SqueezeModel implements Serializable {
   private static final long serialVersionUID = 1L;
 
-  private final QuantizerSettings settings;
+  private final double quantizerWeight;
+  private final Adapter adapter;
   private final Quantizer quantizer;
   private final SegmentationHead head;
+  private final int channels;
 
-  /** A model with the head that suits any backbone. */
-  public SqueezeModel(QuantizerSettings settings, int channels, int classes) {
-    this(settings, "conv", channels, classes);
-  }
-
-  /**
-   * A model for features of {@code channels} values a vector.
-   *
-   * @param head conv or deeplab
-   */
-  public SqueezeModel(QuantizerSettings settings, String head, int channels, int classes) {
-    this.settings = settings;
-    this.quantizer = Quantizer.of(settings, channels);
-    this.head = SegmentationHead.of(head, channels, classes);
+  /** A model for features of {@code channels} values a vector; its settings' head is known. */
+  public SqueezeModel(Settings settings, int channels, int classes) {
+    TrainSettings train = settings.train();
+    Integer parameters = train.adapterParameters();
+    this.quantizerWeight = settings.quantizer().lossWeight();
+    this.adapter = parameters == null ? null : Adapter.of(channels, parameters);
+    this.quantizer = Quantizer.of(settings.quantizer(), channels);
+    this.head = SegmentationHead.of(train.head(), channels, classes);
+    this.channels = channels;
   }
 
   /**
    * What the model makes of a batch.
    *
-   * @param logits [B, K, H, W] at the size of the mask
+   * @param logits [B, K, H, W] at the size of the mask; null without a head
+   * @param features [B * h * w, C], what was quantized
    */
-  public record Output(NDArray logits, Quantized quantized) {
+  public record Output(NDArray logits, NDArray features, Quantized quantized) {
 
     /** The class of each pixel, int64 [B, H, W]. */
     public NDArray prediction() {
@@ -65,24 +67,35 @@ public final class SqueezeModel implements Serializable {
 
   /** Values of a feature vector. */
   public int channels() {
-    return head.channels();
+    return channels;
   }
 
+  /** Outputs of the head; 0 without one. */
   public int classes() {
-    return head.classes();
+    return head == null ? 0 : head.classes();
   }
 
   /** The first tensors, drawn from the seed, each by its own name. */
   public Map<String, HostTensor> initial(long seed) {
     Map<String, HostTensor> tensors = new LinkedHashMap<>(quantizer.initial(seed));
-    tensors.putAll(head.initial(seed));
+    if (adapter != null) {
+      tensors.putAll(adapter.initial(seed));
+    }
+    if (head != null) {
+      tensors.putAll(head.initial(seed));
+    }
     return tensors;
   }
 
   /** The names of the tensors that gradients train. */
   public List<String> trained() {
     List<String> names = new ArrayList<>(quantizer.trained());
-    names.addAll(head.trained());
+    if (adapter != null) {
+      names.addAll(adapter.trained());
+    }
+    if (head != null) {
+      names.addAll(head.trained());
+    }
     return names;
   }
 
@@ -94,16 +107,25 @@ public final class SqueezeModel implements Serializable {
    * @param noise of a step of training; {@link Noise#NONE} to evaluate
    */
   public Output forward(NDArray features, NDArray mask, Parameters parameters, Noise noise) {
-    Quantized quantized = quantizer.quantize(rows(features), parameters, noise.step());
+    NDArray rows = rows(adapted(features, parameters, noise.training()));
+    Quantized quantized = quantizer.quantize(rows, parameters, noise.step());
+    if (head == null) {
+      return new Output(null, rows, quantized);
+    }
     Shape shape = features.getShape();
     NDArray grid = grid(quantized.vectors(), (int) shape.get(2), (int) shape.get(3));
     NDArray logits = head.logits(grid, parameters, noise);
-    return new Output(NativeKernels.upsample(logits, mask), quantized);
+    return new Output(NativeKernels.upsample(logits, mask), rows, quantized);
   }
 
   /** The codes of features alone: [B, C, h, w] -> int64 [B * h * w, levels], row-major. */
   public Quantized quantize(NDArray features, Parameters parameters) {
-    return quantizer.quantize(rows(features), parameters, Step.EVALUATION);
+    NDArray rows = rows(adapted(features, parameters, false));
+    return quantizer.quantize(rows, parameters, Step.EVALUATION);
+  }
+
+  private NDArray adapted(NDArray features, Parameters parameters, boolean training) {
+    return adapter == null ? features : adapter.adapt(features, parameters, training);
   }
 
   /** The features that codes stand for: int64 [B * h * w, levels] -> [B, C, h, w]. */
@@ -122,13 +144,17 @@ public final class SqueezeModel implements Serializable {
   }
 
   /**
-   * Cross entropy over the pixels that count, plus the weighted loss of the quantizer.
+   * Cross entropy over the pixels that count, or without a head the mean squared error of the
+   * vectors; plus the weighted loss of the quantizer.
    *
    * @param mask int64 [B, H, W], 255 ignored
    */
   public NDArray loss(Output output, NDArray mask) {
-    NDArray segmentation = NativeKernels.crossEntropy(output.logits(), mask);
-    NDArray weight = Torch.scalar(segmentation.getManager(), settings.lossWeight());
-    return segmentation.add(output.quantized().loss().mul(weight));
+    NDArray task =
+        head == null
+            ? output.quantized().vectors().sub(output.features()).square().mean()
+            : NativeKernels.crossEntropy(output.logits(), mask);
+    NDArray weight = Torch.scalar(task.getManager(), quantizerWeight);
+    return task.add(output.quantized().loss().mul(weight));
   }
 }

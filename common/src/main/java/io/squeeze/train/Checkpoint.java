@@ -51,9 +51,7 @@ public record Checkpoint(
 
   /** The model that the state belongs to. */
   public SqueezeModel model() {
-    Settings settings = settings();
-    return new SqueezeModel(
-        settings.quantizer(), settings.train().head(), layout.channels(), classNames.size());
+    return new SqueezeModel(settings(), layout.channels(), classNames.size());
   }
 
   /** The same without the optimizer's tensors: what using the model takes. */

@@ -165,7 +165,7 @@ public final class LocalTrainer {
       JniUtils.zeroGrad((PtNDArray) leaf);
     }
     model.quantizer().update(output.quantized(), parameters);
-    ConfusionMatrix confusion = confusion(output.prediction(), batch.mask(), model.classes());
+    ConfusionMatrix confusion = confusion(output, batch.mask());
     return new Step(value, confusion, output.quantized());
   }
 
@@ -189,7 +189,7 @@ public final class LocalTrainer {
           Batch batch = Batch.of(scope, chosen, layout);
           Output output = model.forward(batch.features(), batch.mask(), parameters, Noise.NONE);
           lossSum += model.loss(output, batch.mask()).getFloat() * chosen.size();
-          confusion = confusion.plus(confusion(output.prediction(), batch.mask(), model.classes()));
+          confusion = confusion.plus(confusion(output, batch.mask()));
           int[] codes = output.quantized().codeValues();
           health = health.plus(codes, new float[0], chosen.size());
         }
@@ -198,8 +198,12 @@ public final class LocalTrainer {
     return new Score(order.size(), lossSum, confusion, health);
   }
 
-  private static ConfusionMatrix confusion(NDArray prediction, NDArray mask, int classes) {
-    NDArray counts = NativeKernels.confusion(prediction, mask, classes);
+  private ConfusionMatrix confusion(Output output, NDArray mask) {
+    int classes = model.classes();
+    if (classes == 0) {
+      return ConfusionMatrix.empty(0);
+    }
+    NDArray counts = NativeKernels.confusion(output.prediction(), mask, classes);
     return new ConfusionMatrix(classes, counts.reshape(new Shape(-1)).toLongArray());
   }
 

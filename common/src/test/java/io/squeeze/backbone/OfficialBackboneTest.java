@@ -120,7 +120,9 @@ class OfficialBackboneTest {
   private static float[] logitsEvery16(float[] features, Path weights) throws Exception {
     SqueezeModel model =
         new SqueezeModel(
-            Settings.defaults().with("quantizer.type", "none").quantizer(), "deeplab", 2048, 21);
+            Settings.defaults().with("quantizer.type", "none").with("train.head", "deeplab"),
+            2048,
+            21);
     Map<String, HostTensor> tensors = model.initial(1);
     try (StateDict dict = StateDict.open(Storage.local(), weights.toString())) {
       for (Map.Entry<String, HostTensor> entry : tensors.entrySet()) {

@@ -14,8 +14,8 @@ class SettingsTest {
   @Test
   void theDefaultsAreTheReferences() {
     Settings settings = Settings.defaults();
-    assertThat(settings.quantizer().codebookSize()).isEqualTo(512);
-    assertThat(settings.quantizer().bottleneckDim()).isEqualTo(64);
+    assertThat(settings.quantizer().codebookSize()).isNull();
+    assertThat(settings.quantizer().codebook().initSamples(512)).isEqualTo(131_072);
     assertThat(settings.quantizer().lossWeight()).isEqualTo(0.1);
     assertThat(settings.train().lr()).isEqualTo(1e-4);
     assertThat(settings.train().epochs()).isEqualTo(10);
@@ -35,7 +35,7 @@ class SettingsTest {
             SqueezeException.class, e -> assertThat(e.category()).isEqualTo(Category.CONFIGURATION))
         .hasMessageContainingAll(
             "Invalid configuration (4 problems):",
-            "quantizer.codebook-size: 1 is not in [2, 65536]",
+            "quantizer.codebook-size: 1 is not in [2, 16777216]",
             "train.optimiser: unknown key",
             "train.lrr: unknown key, did you mean train.lr?",
             "train.epochs: cannot read many as a value");

@@ -33,7 +33,7 @@ class SqueezeModelTest {
 
   private static final Noise STEP = new Noise(1, 0, List.of("a", "b"));
   private final SqueezeModel model =
-      new SqueezeModel(Settings.defaults().with("quantizer.type", "none").quantizer(), 12, 4);
+      new SqueezeModel(Settings.defaults().with("quantizer.type", "none"), 12, 4);
 
   @BeforeAll
   static void startTorch() {
@@ -79,5 +79,52 @@ class SqueezeModelTest {
 
   private static void assertClose(NDArray actual, String golden) {
     assertThat(Torch.tensor(actual).floats()).containsExactly(GOLDEN.floats(golden), within(2e-5f));
+  }
+
+  @Test
+  void anAdapterBeginsAsNothingAndHasAboutTheParametersAskedFor() {
+    assertThat(Adapter.of(768, 15_000_000))
+        .isEqualTo(new Adapter(768, 1952))
+        .extracting(Adapter::parameters)
+        .isEqualTo(14_997_984L);
+    assertThat(Adapter.of(2048, 15_000_000).parameters()).isEqualTo(14_995_604L);
+    Settings settings =
+        Settings.defaults()
+            .with("quantizer.type", "none")
+            .with("train.adapter", "true")
+            .with("train.adapter-params", "2000");
+    SqueezeModel adapted = new SqueezeModel(settings, 12, 4);
+    Map<String, HostTensor> tensors = new LinkedHashMap<>(adapted.initial(1));
+    tensors.putAll(tensors());
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Parameters parameters = new Parameters(manager, tensors)) {
+      NDArray target = GOLDEN.indices(manager, "target");
+      NDArray input = GOLDEN.array(manager, "input");
+      assertClose(
+          adapted.forward(input, target, parameters, Noise.NONE).logits(), "eval_logits_56x56");
+      parameters.train(adapted.trained());
+      try (GradientScope gradients = new GradientScope()) {
+        Output output = adapted.forward(input, target, parameters, STEP);
+        gradients.backward(adapted.loss(output, target));
+      }
+      NDArray gradient = parameters.get("adapter.3.weight").getGradient();
+      assertThat(gradient.abs().sum().getFloat()).isPositive();
+    }
+  }
+
+  @Test
+  void withoutAHeadTheLossIsTheReconstructions() {
+    Settings settings =
+        Settings.defaults().with("train.head", "none").with("quantizer.type", "fsq");
+    SqueezeModel model = new SqueezeModel(settings, 12, 0);
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Parameters parameters = new Parameters(manager, model.initial(1))) {
+      NDArray input = GOLDEN.array(manager, "input");
+      Output output = model.forward(input, input, parameters, Noise.NONE);
+      float error =
+          output.quantized().vectors().sub(SqueezeModel.rows(input)).square().mean().getFloat();
+      assertThat(model.loss(output, input).getFloat()).isEqualTo(error);
+      assertThat(model.trained()).allMatch(name -> name.startsWith("quantizer."));
+    }
   }
 }

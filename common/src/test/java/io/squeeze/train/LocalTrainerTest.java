@@ -40,7 +40,7 @@ class LocalTrainerTest {
               ConfigFactory.parseString(
                   "quantizer.codebook-size = 8, quantizer.bottleneck-dim = 4, train.lr = 1e-2")));
 
-  private final SqueezeModel model = new SqueezeModel(SETTINGS.quantizer(), 6, 3);
+  private final SqueezeModel model = new SqueezeModel(SETTINGS, 6, 3);
   private final LocalTrainer trainer =
       new LocalTrainer(model, LAYOUT, SETTINGS.train(), 5, Device.cpu());
 

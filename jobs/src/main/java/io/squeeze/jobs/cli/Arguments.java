@@ -49,12 +49,15 @@ final class Arguments {
   /** Adds the options of the flags, and --config and --set. */
   static void declare(CommandSpec spec, List<Flag> flags) {
     for (Flag flag : flags) {
-      spec.addOption(
+      OptionSpec.Builder option =
           OptionSpec.builder(flag.flag())
               .type(String.class)
-              .paramLabel(flag.value())
-              .description(flag.help() + " Default: " + Settings.defaultOf(flag.key()) + ".")
-              .build());
+              .description(flag.help() + " Default: " + Settings.defaultOf(flag.key()) + ".");
+      // A flag without a value is a switch.
+      spec.addOption(
+          flag.value().isEmpty()
+              ? option.arity("0").fallbackValue("true").build()
+              : option.paramLabel(flag.value()).build());
     }
     spec.addOption(
         OptionSpec.builder(CONFIG)

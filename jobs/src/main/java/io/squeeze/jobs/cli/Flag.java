@@ -62,6 +62,10 @@ enum Flag {
       "quantizer.codebook.max-init-samples",
       "N",
       "Most vectors that the first codebook is made from."),
+  ADD_ADAPTER("add_adapter", "train.adapter", "", "A residual bottleneck before the quantizer."),
+  ADAPTER_TARGET_PARAMS(
+      "adapter_target_params", "train.adapter-params", "N", "Parameters of that adapter."),
+  FEATURE_DIM("feature_dim", "train.feature-dim", "N", "What the embeddings' channels must be."),
   LOSS_TYPE("loss_type", "train.loss", "ce", "Segmentation loss."),
   EPOCHS("epochs", "train.epochs", "N", "Passes over the training samples."),
   BATCH_SIZE("batch_size", "train.batch-size", "N", "Samples of one step."),
@@ -109,6 +113,7 @@ enum Flag {
       List.of(
           EMBEDDINGS,
           NUM_CLASSES,
+          FEATURE_DIM,
           SUBSET_SIZE,
           VAL_FRACTION,
           SPLIT_SEED,
@@ -130,6 +135,8 @@ enum Flag {
           BOTTLENECK_DIM,
           NUM_QUANTIZERS,
           BEAM,
+          ADD_ADAPTER,
+          ADAPTER_TARGET_PARAMS,
           VQ_LOSS_WEIGHT,
           MAX_INIT_SAMPLES);
 

@@ -70,13 +70,9 @@ public final class TrainJob {
     Batch.Layout layout =
         new Batch.Layout(
             manifest.channels(), manifest.gridHeight(), manifest.gridWidth(), manifest.size());
+    checkChannels(manifest);
     ClassNames classes = ClassNames.of(manifest, settings);
-    SqueezeModel model =
-        new SqueezeModel(
-            settings.quantizer(),
-            settings.train().head(),
-            manifest.channels(),
-            classes.names().size());
+    SqueezeModel model = new SqueezeModel(settings, manifest.channels(), classes.names().size());
     noteSize(model.quantizer().levels());
     Cuts cuts = new Cuts(spark, embeddings, settings.data());
     long rowBytes =
@@ -105,6 +101,18 @@ public final class TrainJob {
     train.unpersist();
     validation.unpersist();
     return folder.path(RunFolder.LAST);
+  }
+
+  private void checkChannels(Manifest manifest) {
+    Integer asked = settings.train().featureDim();
+    if (asked != null && asked != manifest.channels()) {
+      throw SqueezeException.configuration(
+          "--feature_dim is "
+              + asked
+              + ", but the embeddings have "
+              + manifest.channels()
+              + " channels: leave it out, or name others by --embeddings");
+    }
   }
 
   /** Says so where a codebook is not of the size that was asked for. */

@@ -110,7 +110,7 @@ class TrainIT {
       Manifest manifest = published.manifest();
       Batch.Layout layout =
           new Batch.Layout(manifest.channels(), manifest.gridHeight(), manifest.gridWidth(), 224);
-      SqueezeModel model = new SqueezeModel(settings.quantizer(), manifest.channels(), 3);
+      SqueezeModel model = new SqueezeModel(settings, manifest.channels(), 3);
       Torch.start(1);
       LocalTrainer trainer =
           new LocalTrainer(model, layout, settings.train(), settings.seed(), Device.cpu());
