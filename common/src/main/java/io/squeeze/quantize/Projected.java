@@ -86,6 +86,11 @@ final class Projected implements Quantizer {
   }
 
   @Override
+  public List<NDArray> searched(NDArray vectors, Parameters parameters) {
+    return inner.searched(in.apply(vectors, parameters), parameters);
+  }
+
+  @Override
   public void update(Quantized batch, Parameters parameters) {
     inner.update(batch, parameters);
   }

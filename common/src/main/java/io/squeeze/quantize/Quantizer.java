@@ -102,6 +102,11 @@ public interface Quantizer extends Serializable {
     return kept.scattered(rows, vectors);
   }
 
+  /** What each codebook would see of vectors [N, C] where every level takes its nearest code. */
+  default List<NDArray> searched(NDArray vectors, Parameters parameters) {
+    return quantize(vectors, parameters, Step.EVALUATION).searched();
+  }
+
   /** Moves the codebooks after a step of training; outside of a gradient scope. */
   default void update(Quantized batch, Parameters parameters) {
     List<EmaCodebook> codebooks = codebooks();

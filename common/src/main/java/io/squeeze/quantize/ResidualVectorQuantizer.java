@@ -122,6 +122,11 @@ final class ResidualVectorQuantizer implements Quantizer {
     return quantize(vectors, parameters, step, drops ? kept(step.draw()) : depth);
   }
 
+  @Override
+  public List<NDArray> searched(NDArray vectors, Parameters parameters) {
+    return quantize(vectors, parameters, Step.EVALUATION, depth).searched();
+  }
+
   /** How many levels a step of training keeps. */
   private int kept(long draw) {
     int last = new SplittableRandom(draw).nextInt(options.dropoutFrom(), depth);

@@ -124,6 +124,11 @@ public final class SqueezeModel implements Serializable {
     return quantizer.quantize(rows, parameters, Step.EVALUATION);
   }
 
+  /** What each codebook sees of features [B, C, h, w]. */
+  public List<NDArray> searched(NDArray features, Parameters parameters) {
+    return quantizer.searched(rows(adapted(features, parameters, false)), parameters);
+  }
+
   private NDArray adapted(NDArray features, Parameters parameters, boolean training) {
     return adapter == null ? features : adapter.adapt(features, parameters, training);
   }

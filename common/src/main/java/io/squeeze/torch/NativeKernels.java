@@ -116,6 +116,22 @@ public final class NativeKernels {
   }
 
   /**
+   * Sums of products of the columns, as whole numbers: x [N, d] times scale is rounded, and exact
+   * while N times its squares stay below 2^53. float32 [N, d], scale float64 -> int64 [d, d].
+   */
+  public static NDArray gram(NDArray x, double scale) {
+    return plain("gram", x, x.getManager().create(scale));
+  }
+
+  /**
+   * The principal axes of a covariance float64 [d, d], the widest first, the largest component of
+   * each positive: float32 [d, d], an axis a row.
+   */
+  public static NDArray axes(NDArray covariance) {
+    return plain("axes", covariance);
+  }
+
+  /**
    * Digits of numbers in a mixed base: int64 [N], what a digit counts [d], digits [d] -> [N, d].
    */
   public static NDArray digits(NDArray numbers, NDArray basis, NDArray counts) {

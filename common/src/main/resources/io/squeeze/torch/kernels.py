@@ -88,6 +88,14 @@ class Kernels(Module):
         codes = torch.cat([path, torch.unsqueeze(code, 2)], 2)
       _1 = torch.append(found, torch.select(codes, 1, 0))
     return torch.slice(torch.cat(found, 0), 0, 0, rows, 1)
+  def gram(self: __torch__.Kernels, x: Tensor, scale: Tensor) -> Tensor:
+    whole = torch.round(torch.mul(torch.to(x, 7), scale))
+    return torch.to(torch.matmul(torch.t(whole), whole), 4)
+  def axes(self: __torch__.Kernels, covariance: Tensor) -> Tensor:
+    _0, vectors = torch.linalg_eigh(covariance)
+    rows = torch.flip(torch.t(vectors), [0])
+    at = torch.argmax(torch.abs(rows), 1, True)
+    return torch.to(torch.mul(rows, torch.sign(torch.gather(rows, 1, at, sparse_grad=False))), 6)
   def digits(self: __torch__.Kernels, numbers: Tensor, basis: Tensor, counts: Tensor) -> Tensor:
     return torch.remainder(torch.floor_divide(torch.unsqueeze(numbers, 1), basis), counts)
   def bit_entropy(self: __torch__.Kernels, logits: Tensor) -> Tensor:

@@ -110,7 +110,7 @@ final class CodebookStart {
       }
       try (NDManager scope = manager.newSubManager()) {
         Batch batch = Batch.of(scope, List.of(example), layout);
-        NDArray searched = model.quantize(batch.features(), parameters).searched().get(codebook);
+        NDArray searched = model.searched(batch.features(), parameters).get(codebook);
         float[] values = Torch.tensor(searched).floats();
         int width = values.length / keys.length;
         for (int p = 0; p < keys.length; p++) {

@@ -1,0 +1,165 @@
+package io.squeeze.jobs.ml;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.squeeze.config.Seeds;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.Fixture;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.SplittableRandom;
+import org.apache.spark.ml.Pipeline;
+import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.linalg.SQLDataTypes;
+import org.apache.spark.ml.linalg.Vectors;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class VectorQuantizationIT {
+  private static final StructType SCHEMA =
+      new StructType()
+          .add("id", DataTypes.IntegerType)
+          .add("features", DataTypes.createArrayType(DataTypes.FloatType, false));
+  private static SparkSession spark;
+
+  @BeforeAll
+  static void start() {
+    spark = Fixture.local("local[2]");
+  }
+
+  @AfterAll
+  static void stop() {
+    spark.stop();
+  }
+
+  /** Vectors around a few centres, wider along the first axes. */
+  private static List<Row> vectors(int count, int width) {
+    List<Row> rows = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      SplittableRandom random = Seeds.random(i, "row");
+      SplittableRandom centre = Seeds.random(i % 17, "centre");
+      Float[] vector = new Float[width];
+      for (int j = 0; j < width; j++) {
+        double spread = 3.0 / (1 + j);
+        vector[j] = (float) (Seeds.gaussian(centre) * spread + Seeds.gaussian(random) * spread / 3);
+      }
+      rows.add(RowFactory.create(i, vector));
+    }
+    return rows;
+  }
+
+  private static VectorQuantization estimator(String type) {
+    return new VectorQuantization()
+        .setQuantizerType(type)
+        .setCodebookSize(32)
+        .setBottleneckDim(8)
+        .setNumQuantizers(2)
+        .setMaxIter(6)
+        .setSeed(7);
+  }
+
+  @Test
+  void theModelDoesNotDependOnPartitionsOrOrder() {
+    List<Row> rows = vectors(2000, 24);
+    for (String type : List.of("vq", "rvq")) {
+      String expected = null;
+      for (int parts : new int[] {1, 3, 16}) {
+        Collections.shuffle(rows, new Random(parts));
+        Dataset<Row> table = spark.createDataFrame(rows, SCHEMA).repartition(parts);
+        VectorQuantizationModel model = estimator(type).fit(table);
+        StringBuilder bytes = new StringBuilder();
+        model
+            .checkpoint()
+            .state()
+            .tensors()
+            .forEach((n, t) -> bytes.append(n).append(Arrays.hashCode(t.bytes())));
+        expected = expected == null ? bytes.toString() : expected;
+        assertThat(bytes.toString()).as(type + " in " + parts).isEqualTo(expected);
+      }
+    }
+  }
+
+  @Test
+  void moreBitsLoseLessAndCodesAreThoseOfTheReconstruction(@TempDir Path folder) throws Exception {
+    Dataset<Row> table = spark.createDataFrame(vectors(1500, 24), SCHEMA).cache();
+    double vq = error(estimator("vq").fit(table), table);
+    double rvq = error(estimator("rvq").fit(table), table);
+    double beam = error(estimator("rvq").setBeam(8).fit(table), table);
+    assertThat(vq).isBetween(0.02, 0.25);
+    assertThat(rvq).isLessThan(vq * 0.8);
+    assertThat(beam).isLessThanOrEqualTo(rvq);
+
+    Pipeline pipeline = new Pipeline().setStages(new PipelineStage[] {estimator("rvq")});
+    pipeline.write().save(folder.resolve("pipeline").toString());
+    PipelineModel fitted = Pipeline.load(folder.resolve("pipeline").toString()).fit(table);
+    fitted.write().save(folder.resolve("model").toString());
+    PipelineModel loaded = PipelineModel.load(folder.resolve("model").toString());
+    List<Row> before = fitted.transform(table).orderBy("id").select("codes").collectAsList();
+    assertThat(loaded.transform(table).orderBy("id").select("codes").collectAsList())
+        .isEqualTo(before);
+    assertThat(before.get(0).getList(0)).hasSize(2);
+    // A vector's codes do not depend on its neighbours.
+    Dataset<Row> few = table.where("id % 7 = 3");
+    List<Row> expected =
+        fitted.transform(table).where("id % 7 = 3").orderBy("id").select("codes").collectAsList();
+    assertThat(loaded.transform(few.repartition(5)).orderBy("id").select("codes").collectAsList())
+        .isEqualTo(expected);
+  }
+
+  /** Squared error by squared norm, both summed. */
+  private static double error(VectorQuantizationModel model, Dataset<Row> table) {
+    double lost = 0;
+    double all = 0;
+    for (Row row : model.setReconstructionCol("decoded").transform(table).collectAsList()) {
+      List<Float> vector = row.getList(1);
+      List<Float> decoded = row.getList(3);
+      for (int j = 0; j < vector.size(); j++) {
+        lost += Math.pow(vector.get(j) - decoded.get(j), 2);
+        all += Math.pow(vector.get(j), 2);
+      }
+    }
+    return lost / all;
+  }
+
+  @Test
+  void aVectorColumnOfSparkMlWorksAndBadOnesAreRefused() {
+    List<Row> rows = new ArrayList<>();
+    for (Row row : vectors(100, 12)) {
+      double[] vector = Arrays.stream((Float[]) row.get(1)).mapToDouble(v -> v).toArray();
+      rows.add(RowFactory.create(row.getInt(0), Vectors.dense(vector)));
+    }
+    StructType schema =
+        new StructType()
+            .add("id", DataTypes.IntegerType)
+            .add("features", SQLDataTypes.VectorType());
+    Dataset<Row> table = spark.createDataFrame(rows, schema);
+    assertThat(estimator("vq").fit(table).transform(table).columns())
+        .containsExactly("id", "features", "codes");
+    assertRefused(() -> estimator("vq").setInputCol("id").fit(table), "The column id is int");
+    assertRefused(() -> estimator("vq").setInputCol("no").fit(table), "There is no column no");
+    assertRefused(() -> estimator("fsq").fit(table), "fsq has no codebook");
+    assertRefused(() -> estimator("vq").setBottleneckDim(13).fit(table), "have no 13 components");
+    assertRefused(
+        () -> estimator("vq").setOutputCol("id").transformSchema(schema), "a column id already");
+  }
+
+  private static void assertRefused(Runnable action, String sentence) {
+    assertThatThrownBy(action::run)
+        .isInstanceOf(SqueezeException.class)
+        .hasMessageContaining(sentence);
+  }
+}
