@@ -6,6 +6,10 @@ import io.squeeze.dataset.Shapes;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.extract.Fused;
+import io.squeeze.jobs.ml.EncodeVectorsJob;
+import io.squeeze.jobs.ml.EvaluateVectorsJob;
+import io.squeeze.jobs.ml.FitVectorsJob;
+import io.squeeze.jobs.ml.VectorTable;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Sessions;
@@ -29,6 +33,9 @@ final class Commands {
   private static final String BASELINE_CHECKPOINT = "--baseline_checkpoint";
   private static final String EMBEDDINGS = "--embeddings";
   private static final String SPLIT = "--split";
+  private static final String INPUT = "--input";
+  private static final String VECTOR_COL = "--vector_col";
+  private static final String ID_COL = "--id_col";
 
   private Commands() {}
 
@@ -55,6 +62,7 @@ final class Commands {
     line.addSubcommand("train", train());
     line.addSubcommand("baseline", baseline());
     line.addSubcommand("evaluate", evaluate());
+    line.addSubcommand("encode", encode());
     line.addSubcommand("visualize", visualize());
     root.usageMessage().sortOptions(false);
     return line;
@@ -181,17 +189,29 @@ final class Commands {
         join(join(join(Flag.TRAINING, Flag.QUANTIZER), Flag.EXTRACTION), Flag.COMPUTE),
         arguments -> {
           Settings settings = arguments.settings(Map.of());
+          boolean vectors = vectors(arguments);
+          if (!vectors && settings.train().head().equals("none")) {
+            throw SqueezeException.usage("--head none needs --input: embeddings have masks");
+          }
+          SparkSession spark = Sessions.start("train", settings.compute());
           Console.result(
               "Checkpoint: "
-                  + new TrainJob(Sessions.start("train", settings.compute()), settings).run());
+                  + (vectors
+                      ? new FitVectorsJob(spark, table(spark, arguments), settings).run()
+                      : new TrainJob(spark, settings).run()));
         },
-        spec -> Arguments.declareSwitches(spec, true),
+        spec -> {
+          declareTable(spec);
+          Arguments.declareSwitches(spec, true);
+        },
         "Embeddings to a checkpoint: a quantizer and a segmentation head.",
         "",
         "Extracts the embeddings first where they are missing. Writes last.ckpt, best.ckpt,",
-        "metrics.jsonl and config.json to OUTPUT_DIR/EXPERIMENT_NAME/.",
+        "metrics.jsonl and config.json to OUTPUT_DIR/EXPERIMENT_NAME/. With --input, fits a quantizer",
+        "to the vectors of a table instead: principal components, then k-means (vq, rvq, pq).",
         "",
         "  submit/squeeze train --embeddings emb/pets --quantizer_type vq --epochs 10",
+        "  submit/squeeze train --input table.parquet --vector_col v --id_col id --head none",
         "");
   }
 
@@ -224,6 +244,11 @@ final class Commands {
         Flag.COMPUTE,
         arguments -> {
           Settings settings = arguments.settings(Map.of());
+          if (vectors(arguments)) {
+            SparkSession spark = Sessions.start("evaluate", settings.compute());
+            new EvaluateVectorsJob(spark, table(spark, arguments), arguments.own(CHECKPOINT)).run();
+            return;
+          }
           String split = arguments.own(SPLIT) == null ? "test" : arguments.own(SPLIT);
           new EvaluateJob(
                   Sessions.start("evaluate", settings.compute()),
@@ -240,14 +265,72 @@ final class Commands {
           Arguments.declare(
               spec, SPLIT, "NAME", false, "test, trainval, train or val. Default: test.");
           Arguments.declare(spec, EMBEDDINGS, "PATH", false, "Default: those of the run.");
+          declareTable(spec);
         },
         "What every sample kept (IoU) and what it cost (bytes).",
         "",
-        "Writes per_sample.parquet and summary.json to evaluation/SPLIT/ beside the checkpoint.",
+        "Writes per_sample.parquet and summary.json to evaluation/SPLIT/ beside the checkpoint. With",
+        "--input, of a table of vectors: squared error, cosine similarity and recall@10.",
         "",
         "  submit/squeeze evaluate --checkpoint outputs/vq_squeeze/last.ckpt \\",
         "      --baseline_checkpoint outputs/segmentation_baseline/last.ckpt",
         "");
+  }
+
+  private static CommandLine encode() {
+    return command(
+        "encode",
+        Flag.COMPUTE,
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          vectors(arguments);
+          SparkSession spark = Sessions.start("encode", settings.compute());
+          Fused fused =
+              Fused.open(new HadoopStorage(spark), arguments.own(CODES), arguments.own(CHECKPOINT));
+          Console.result(
+              "Codes: " + new EncodeVectorsJob(spark, table(spark, arguments), fused).run().path());
+        },
+        spec -> {
+          Arguments.declare(spec, CHECKPOINT, "FILE", true, "Checkpoint of a run.");
+          Arguments.declare(
+              spec, CODES, "PATH", true, "Data set of codes; its versions lie below.");
+          declareTable(spec);
+        },
+        "The vectors of a table to codes.",
+        "",
+        "Publishes codes/ and codebook/ as Parquet in PATH/v1.",
+        "",
+        "  submit/squeeze encode --input table.parquet --vector_col v --id_col id \\",
+        "      --checkpoint outputs/vq_squeeze/last.ckpt --codes codes/table",
+        "");
+  }
+
+  private static void declareTable(CommandSpec spec) {
+    Arguments.declare(
+        spec, INPUT, "TABLE", false, "Parquet with a column of vectors, read as it is.");
+    Arguments.declare(
+        spec, VECTOR_COL, "NAME", false, "Its vectors: array<float>, array<double> or Vector.");
+    Arguments.declare(spec, ID_COL, "NAME", false, "What names its rows.");
+  }
+
+  /** Whether a command is about a table of vectors, with all that this takes. */
+  private static boolean vectors(Arguments arguments) {
+    boolean encode = arguments.own(CODES) != null;
+    List<String> missing = new ArrayList<>(List.of(INPUT, VECTOR_COL, ID_COL));
+    missing.removeIf(name -> arguments.own(name) != null);
+    if (missing.size() == 3 && !encode) {
+      return false;
+    }
+    if (!missing.isEmpty()) {
+      throw SqueezeException.usage(
+          INPUT + ", " + VECTOR_COL + " and " + ID_COL + " go together: set " + missing.get(0));
+    }
+    return true;
+  }
+
+  private static VectorTable table(SparkSession spark, Arguments arguments) throws IOException {
+    return VectorTable.open(
+        spark, arguments.own(INPUT), arguments.own(VECTOR_COL), arguments.own(ID_COL));
   }
 
   private static CommandLine visualize() {

@@ -66,6 +66,7 @@ enum Flag {
   ADAPTER_TARGET_PARAMS(
       "adapter_target_params", "train.adapter-params", "N", "Parameters of that adapter."),
   FEATURE_DIM("feature_dim", "train.feature-dim", "N", "What the embeddings' channels must be."),
+  HEAD("head", "train.head", "auto|conv|deeplab|none", "Segmentation head; none for --input."),
   LOSS_TYPE("loss_type", "train.loss", "ce", "Segmentation loss."),
   EPOCHS("epochs", "train.epochs", "N", "Passes over the training samples."),
   BATCH_SIZE("batch_size", "train.batch-size", "N", "Samples of one step."),
@@ -114,6 +115,7 @@ enum Flag {
           EMBEDDINGS,
           NUM_CLASSES,
           FEATURE_DIM,
+          HEAD,
           SUBSET_SIZE,
           VAL_FRACTION,
           SPLIT_SEED,

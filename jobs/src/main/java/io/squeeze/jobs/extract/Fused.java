@@ -68,7 +68,7 @@ public record Fused(String codes, String path, Checkpoint checkpoint, String sha
   }
 
   /** Writes the table of what each code stands for, as the quantizer decodes it. */
-  DataFile codebook(HadoopStorage storage, String target) throws IOException {
+  public DataFile codebook(HadoopStorage storage, String target) throws IOException {
     Device device = Tasks.start();
     Quantizer quantizer = checkpoint.model().quantizer();
     String name = Versions.CODEBOOK + "/part-000000.parquet";

@@ -23,9 +23,10 @@ import org.apache.spark.sql.types.StructType;
  *
  * @param name of the column
  * @param index of it in the rows that are read
+ * @param id index of the column that names a row; -1: a vector is named by its values
  * @param channels values of every vector
  */
-record VectorColumn(String name, int index, int channels) implements Serializable {
+record VectorColumn(String name, int index, int id, int channels) implements Serializable {
 
   /**
    * Checks a column's type.
@@ -33,10 +34,7 @@ record VectorColumn(String name, int index, int channels) implements Serializabl
    * @throws SqueezeException of category input if it is no vector
    */
   static void check(StructType schema, String name) {
-    if (!List.of(schema.fieldNames()).contains(name)) {
-      throw SqueezeException.input(
-          "There is no column " + name + ": there are " + String.join(", ", schema.fieldNames()));
-    }
+    checkThere(schema, name);
     DataType type = schema.apply(name).dataType();
     boolean array =
         type instanceof ArrayType values
@@ -63,6 +61,14 @@ record VectorColumn(String name, int index, int channels) implements Serializabl
       throw SqueezeException.input("There are no vectors in the column " + name);
     }
     return floats(first.get(0).get(0)).length;
+  }
+
+  /** Checks that there is such a column. */
+  static void checkThere(StructType schema, String name) {
+    if (!List.of(schema.fieldNames()).contains(name)) {
+      throw SqueezeException.input(
+          "There is no column " + name + ": there are " + String.join(", ", schema.fieldNames()));
+    }
   }
 
   /**
@@ -114,8 +120,10 @@ record VectorColumn(String name, int index, int channels) implements Serializabl
     return floats;
   }
 
-  /** What names a vector of a table without ids: its values. */
-  static long key(float[] vector) {
+  private long key(Row row, float[] vector) {
+    if (id >= 0) {
+      return Seeds.hash(0, "id", row.getString(id));
+    }
     long key = vector.length;
     for (float value : vector) {
       key = Seeds.hash(key ^ Float.floatToIntBits(value), "", "");
@@ -132,8 +140,9 @@ record VectorColumn(String name, int index, int channels) implements Serializabl
       @Override
       public boolean hasNext() {
         while (chosen.size() < VectorFit.BLOCK && rows.hasNext()) {
-          float[] vector = column.vector(rows.next());
-          long key = key(vector);
+          Row row = rows.next();
+          float[] vector = column.vector(row);
+          long key = column.key(row, vector);
           if (VectorFit.takes(seed, key, share)) {
             chosen.add(new Keyed(key, vector));
           }

@@ -6,18 +6,25 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Seeds;
+import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.SparkPoints;
 import io.squeeze.jobs.spark.Tasks;
+import io.squeeze.metric.CodeUsage;
 import io.squeeze.quantize.EmaCodebook;
 import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.quantize.Scatter;
 import io.squeeze.quantize.VectorBlock;
+import io.squeeze.segment.SqueezeModel;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
+import io.squeeze.train.Batch;
+import io.squeeze.train.Checkpoint;
+import io.squeeze.train.ModelState;
 import io.squeeze.weights.HostTensor;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -35,10 +42,14 @@ final class VectorFit {
   private static final String IN = "quantizer.project_in";
   private static final String OUT = "quantizer.project_out";
 
+  /** Stands where a backbone's digest would. */
+  static final String NO_BACKBONE = "none";
+
   private final Quantizer quantizer;
   private final QuantizerSettings settings;
   private final int channels;
   private final long seed;
+  private final List<CodeUsage> usage = new ArrayList<>();
 
   /** For vectors of {@code channels} values. */
   VectorFit(QuantizerSettings settings, int channels, long seed) {
@@ -55,6 +66,30 @@ final class VectorFit {
 
   Quantizer quantizer() {
     return quantizer;
+  }
+
+  /** How often each code of each codebook is nearest to a vector that was looked at. */
+  List<CodeUsage> usage() {
+    return usage;
+  }
+
+  /** The checkpoint of a quantizer without a head: a vector is a grid of 1 x 1. */
+  static Checkpoint checkpoint(Settings settings, int channels, Map<String, HostTensor> tensors) {
+    Settings headless = headless(settings);
+    return new Checkpoint(
+        ModelState.start(new SqueezeModel(headless, channels, 0), tensors),
+        headless.trainingJson(),
+        new Batch.Layout(channels, 1, 1, 1),
+        List.of(),
+        List.of(),
+        NO_BACKBONE,
+        1,
+        Double.NaN);
+  }
+
+  /** Settings of a fit: no head, and one pass. */
+  static Settings headless(Settings settings) {
+    return settings.with("train.head", "none").with("train.epochs", "1");
   }
 
   /** Vectors that are looked at, of about {@code count}: the share to take by key. */
@@ -148,7 +183,9 @@ final class VectorFit {
         sample.mapPartitions(blocks -> searched(own, index, blocks, sent.value()));
     try (SparkPoints points = new SparkPoints(searched, codebook.width())) {
       KMeans means = new KMeans(settings.codebook().kmeansIterations(), seed + index);
-      codebook.start(tensors, means.run(points, codebook.codes()), (double) count);
+      KMeans.Result result = means.run(points, codebook.codes());
+      usage.add(new CodeUsage(result.counts()));
+      codebook.start(tensors, result, (double) count);
     } finally {
       sent.destroy();
     }
@@ -161,7 +198,7 @@ final class VectorFit {
       return List.<VectorBlock>of().iterator();
     }
     Tasks.start();
-    List<VectorBlock> found = new java.util.ArrayList<>();
+    List<VectorBlock> found = new ArrayList<>();
     try (NDManager manager = Torch.manager(Device.cpu());
         Parameters parameters = new Parameters(manager, all)) {
       while (blocks.hasNext()) {

@@ -215,7 +215,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     long count = vectors.count();
     int channels = VectorColumn.channels(vectors, column);
     VectorFit fit = new VectorFit(quantizer, channels, settings.seed());
-    VectorColumn reader = new VectorColumn(column, 0, channels);
+    VectorColumn reader = new VectorColumn(column, 0, -1, channels);
     double share = fit.share(count);
     long drawn = settings.seed();
     JavaRDD<VectorBlock> sample =
@@ -224,7 +224,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     VectorQuantizationModel model =
         new VectorQuantizationModel(
             Identifiable$.MODULE$.randomUID("vectorQuantizationModel"),
-            VectorCheckpoint.of(settings, channels, tensors));
+            VectorFit.checkpoint(settings, channels, tensors));
     model.setParent(this);
     return model.setInputCol(column).setOutputCol(getOrDefault(outputCol));
   }

@@ -133,7 +133,7 @@ public final class VectorQuantizationModel extends Model<VectorQuantizationModel
     StructType schema = transformSchema(dataset.schema());
     String column = getOrDefault(inputCol);
     int index = dataset.schema().fieldIndex(column);
-    VectorColumn reader = new VectorColumn(column, index, checkpoint.layout().channels());
+    VectorColumn reader = new VectorColumn(column, index, -1, checkpoint.layout().channels());
     boolean decoded = !getOrDefault(reconstructionCol).isEmpty();
     SparkSession spark = dataset.sparkSession();
     Broadcast<Checkpoint> sent =

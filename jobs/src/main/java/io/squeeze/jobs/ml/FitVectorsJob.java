@@ -1,0 +1,64 @@
+package io.squeeze.jobs.ml;
+
+import io.squeeze.config.Settings;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.metric.CodebookHealth;
+import io.squeeze.quantize.VectorBlock;
+import io.squeeze.train.Checkpoint;
+import io.squeeze.weights.HostTensor;
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.SparkSession;
+
+/** A table of vectors to a checkpoint: a quantizer that reconstructs them, without a head. */
+public final class FitVectorsJob {
+  private final VectorTable table;
+  private final Settings settings;
+  private final RunFolder folder;
+
+  /** A job that fits the quantizer of the settings. */
+  public FitVectorsJob(SparkSession spark, VectorTable table, Settings settings) {
+    this.table = table;
+    this.settings = VectorFit.headless(settings);
+    this.folder = new RunFolder(new HadoopStorage(spark), settings.output().runFolder());
+  }
+
+  /** Fits, or finds that this run is finished; the path of the checkpoint. */
+  public String run() throws IOException {
+    if (folder.finished(settings, table.path(), VectorFit.NO_BACKBONE)) {
+      return folder.path(RunFolder.LAST);
+    }
+    VectorFit fit = new VectorFit(settings.quantizer(), table.channels(), settings.seed());
+    long count = table.rows().count();
+    Console.say(
+        "Fitting "
+            + settings.quantizer().type()
+            + " to "
+            + count
+            + " vectors of "
+            + table.channels()
+            + " values, "
+            + table.path());
+    folder.begin(settings.with("embeddings", table.path()));
+    double share = fit.share(count);
+    long seed = settings.seed();
+    VectorColumn column = table.column();
+    JavaRDD<VectorBlock> sample =
+        table.rows().toJavaRDD().mapPartitions(rows -> column.blocks(rows, seed, share));
+    Map<String, HostTensor> tensors = fit.fit(sample);
+    Checkpoint checkpoint = VectorFit.checkpoint(settings, table.channels(), tensors);
+    Map<String, Object> metrics = new LinkedHashMap<>();
+    metrics.put("epoch", 1);
+    new CodebookHealth(fit.usage(), new double[0], 0)
+        .metrics(1, false)
+        .forEach((name, value) -> metrics.put("train/" + name, value));
+    folder.addMetrics(metrics);
+    folder.save(RunFolder.BEST, checkpoint);
+    folder.save(RunFolder.LAST, checkpoint);
+    return folder.path(RunFolder.LAST);
+  }
+}
