@@ -146,6 +146,31 @@ class VectorQuantizationIT {
   }
 
   @Test
+  void theReadmesExampleRuns(@TempDir Path folder) throws Exception {
+    String path = folder.resolve("readme").toString();
+    Dataset<Row> table = spark.createDataFrame(vectors(300, 24), SCHEMA);
+    // README: begin
+    VectorQuantizationModel model =
+        new VectorQuantization()
+            .setInputCol("features")
+            .setQuantizerType("rvq") // 4 levels of 256 codes: 32 bits
+            .setBottleneckDim(16)
+            .fit(table);
+    Dataset<Row> codes =
+        model.setReconstructionCol("decoded").transform(table); // adds codes, decoded
+    model.write().overwrite().save(path);
+    // README: end
+    assertThat(codes.columns()).containsExactly("id", "features", "codes", "decoded");
+    assertThat(VectorQuantizationModel.load(path).bitsPerVector()).isEqualTo(32);
+    String here =
+        Files.readString(Path.of("src/test/java/io/squeeze/jobs/ml/VectorQuantizationIT.java"));
+    int begin = here.indexOf('\n', here.indexOf("// README: begin"));
+    String example = here.substring(begin, here.indexOf("// README: end"));
+    assertThat(Files.readString(Path.of("../README.md")).replaceAll("\\s+", ""))
+        .contains(example.replaceAll("\\s+", ""));
+  }
+
+  @Test
   void aVectorColumnOfSparkMlWorksAndBadOnesAreRefused() {
     List<Row> rows = new ArrayList<>();
     for (Row row : vectors(100, 12)) {
