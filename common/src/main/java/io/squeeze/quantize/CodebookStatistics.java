@@ -16,6 +16,9 @@ public final class CodebookStatistics implements Serializable {
   private static final int FRACTION = 64;
   private static final double UNIT = 0x1p-64;
 
+  /** What squared distances below 2^-30, below 2^30 and others are scaled by. */
+  private static final double[] BANDS = {0x1p60, 1, 0x1p-60};
+
   private final int width;
   private final long[] counts;
   private final long[] whole;
@@ -24,10 +27,11 @@ public final class CodebookStatistics implements Serializable {
   /** Of no vectors, for {@code codes} codes of {@code width} values. */
   public CodebookStatistics(int codes, int width) {
     this.width = width;
-    // Behind the sums stands one more: the squared distances.
+    // Behind the sums stand those of the squared distances, by their magnitude.
     this.counts = new long[codes];
-    this.whole = new long[codes * width + 1];
-    this.parts = new long[codes * width + 1];
+    int sums = Math.addExact(Math.multiplyExact(codes, width), 3);
+    this.whole = new long[sums];
+    this.parts = new long[sums];
   }
 
   public int codes() {
@@ -53,7 +57,8 @@ public final class CodebookStatistics implements Serializable {
 
   /** Adds a vector's squared distance to its code. */
   public void addDistance(double squared) {
-    add(whole.length - 1, (float) squared);
+    int band = squared < 0x1p-30 ? 0 : squared < 0x1p30 ? 1 : 2;
+    add(whole.length - 3 + band, (float) (squared * BANDS[band]));
   }
 
   private void add(int at, float value) {
@@ -115,7 +120,11 @@ public final class CodebookStatistics implements Serializable {
 
   /** The sum of the squared distances. */
   public double distances() {
-    return value(whole.length - 1);
+    double sum = 0;
+    for (int band = 0; band < BANDS.length; band++) {
+      sum += value(whole.length - 3 + band) / BANDS[band];
+    }
+    return sum;
   }
 
   private double value(int at) {

@@ -75,7 +75,8 @@ public final class EmaCodebook implements Serializable {
   public Map<String, HostTensor> initial(long seed) {
     double bound = Math.sqrt(6.0 / ((double) codes * width));
     HostTensor drawn = HostTensor.uniform(Seeds.random(seed, embed()), bound, codes, width);
-    HostTensor embed = unit ? HostTensor.of(normalised(drawn.floats()), codes, width) : drawn;
+    HostTensor embed =
+        unit ? HostTensor.of(normalised(drawn.floats(), width), codes, width) : drawn;
     Map<String, HostTensor> tensors = new LinkedHashMap<>();
     tensors.put(embed(), embed);
     tensors.put(size(), HostTensor.full(1, codes));
@@ -103,9 +104,9 @@ public final class EmaCodebook implements Serializable {
   public void update(NDArray indices, NDArray vectors, Parameters parameters) {
     NDArray embed = parameters.get(embed());
     NDArray counts = NativeKernels.counts(indices, embed);
-    NDArray idle = parameters.get(idle());
-    NDArray waited = idle.add(indices.size()).mul(counts.eq(0).toType(DataType.INT64, false));
-    parameters.set(idle(), waited);
+    NDArray waited = counts.eq(0).toType(DataType.INT64, false);
+    NDArray idle = copy(idle(), parameters, counts).add(indices.size());
+    parameters.set(idle(), waited.mul(idle));
     NDArray n = counts.toType(DataType.FLOAT32, false);
     NDArray m = NativeKernels.sums(indices, vectors, embed);
     float rate = (float) (1 - settings.decay());
@@ -113,13 +114,22 @@ public final class EmaCodebook implements Serializable {
     NDArray sum = parameters.get(sum());
     size.addi(n.sub(size).mul(rate));
     sum.addi(m.sub(sum).mul(rate));
-    NDArray total = size.sum();
+    NDArray sizes = copy(size(), parameters, counts);
+    NDArray total = sizes.sum();
     NDArray smoothed =
-        size.add((float) settings.eps())
+        sizes
+            .add((float) settings.eps())
             .div(total.add((float) (codes * settings.eps())))
             .mul(total);
-    NDArray fresh = sum.div(smoothed.expandDims(1));
+    NDArray fresh = copy(sum(), parameters, counts).div(smoothed.expandDims(1));
     parameters.set(embed(), unit ? fresh.normalize(2, 1, VectorQuantizer.SHORTEST) : fresh);
+  }
+
+  /** A parameter among a batch's arrays: what is made from it goes with them. */
+  private static NDArray copy(String name, Parameters parameters, NDArray beside) {
+    NDArray copy = parameters.get(name).duplicate();
+    copy.attach(beside.getManager());
+    return copy;
   }
 
   /** One step of the averages with statistics of vectors wherever they lie. */
@@ -152,10 +162,11 @@ public final class EmaCodebook implements Serializable {
         values[k * width + j] = (float) (values[k * width + j] / smoothed);
       }
     }
-    tensors.put(embed(), HostTensor.of(unit ? normalised(values) : values, codes, width));
+    tensors.put(embed(), HostTensor.of(unit ? normalised(values, width) : values, codes, width));
   }
 
-  private float[] normalised(float[] values) {
+  /** Rows [k, d] on the unit sphere, in place. */
+  static float[] normalised(float[] values, int width) {
     for (int k = 0; k < values.length / width; k++) {
       double squares = 0;
       for (int j = 0; j < width; j++) {
@@ -192,6 +203,11 @@ public final class EmaCodebook implements Serializable {
     tensors.put(sum(), HostTensor.of(sums, codes, width));
     tensors.put(idle(), HostTensor.of(new long[codes], codes));
     rebuild(tensors);
+  }
+
+  /** The k-means that begins this codebook. */
+  public KMeans means(long seed) {
+    return new KMeans(settings.kmeansIterations(), seed, unit);
   }
 
   /** The codes that won none of the last vectors, as many as the settings ask for; ascending. */

@@ -63,7 +63,7 @@ final class FiniteScalarQuantizer implements Quantizer {
     values = levelsOf(settings).stream().mapToInt(Integer::intValue).toArray();
     parts = settings.codebooks();
     symmetric = settings.finite().symmetric();
-    if (Arrays.stream(values).asLongStream().reduce(1, Math::multiplyExact) > Integer.MAX_VALUE) {
+    if (Arrays.stream(values).asDoubleStream().reduce(1, (a, b) -> a * b) > Integer.MAX_VALUE) {
       throw SqueezeException.configuration(
           "quantizer.fsq.levels " + Arrays.toString(values) + " make more than 2^31 codes");
     }

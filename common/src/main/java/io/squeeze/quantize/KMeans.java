@@ -21,11 +21,22 @@ public final class KMeans {
 
   private final int rounds;
   private final long seed;
+  private final boolean unit;
 
   /** Runs at most {@code rounds} of Lloyd's algorithm. */
   public KMeans(int rounds, long seed) {
+    this(rounds, seed, false);
+  }
+
+  /**
+   * The same for vectors on the unit sphere.
+   *
+   * @param unit whether means are laid on the sphere, too
+   */
+  public KMeans(int rounds, long seed, boolean unit) {
     this.rounds = rounds;
     this.seed = seed;
+    this.unit = unit;
   }
 
   /**
@@ -47,6 +58,9 @@ public final class KMeans {
     /** Counts, sums and squared distances by the nearest of the means [k, d]. */
     CodebookStatistics assign(float[] means);
 
+    /** Counts and squared distances alone. */
+    CodebookStatistics count(float[] means);
+
     /** The vectors whose hash falls below {@code share} times the squared distance to a mean. */
     List<Keyed> draw(float[] means, double share, long seed);
   }
@@ -67,7 +81,7 @@ public final class KMeans {
   public Result lloyd(Points points, float[] start) {
     float[] means = start;
     for (int round = 0; round < rounds; round++) {
-      float[] moved = moved(points.assign(means), means);
+      float[] moved = moved(points.assign(means), means, unit);
       boolean still = Arrays.equals(moved, means);
       means = moved;
       if (still) {
@@ -75,11 +89,11 @@ public final class KMeans {
       }
     }
     // Means and counts belong together.
-    return new Result(means, points.assign(means).counts());
+    return new Result(means, points.count(means).counts());
   }
 
   /** The means of the vectors on each, as they were where there are none. */
-  static float[] moved(CodebookStatistics statistics, float[] means) {
+  static float[] moved(CodebookStatistics statistics, float[] means, boolean unit) {
     int width = statistics.width();
     float[] moved = means.clone();
     for (int k = 0; k < statistics.codes(); k++) {
@@ -87,7 +101,7 @@ public final class KMeans {
         moved[k * width + j] = (float) (statistics.sum(k, j) / statistics.count(k));
       }
     }
-    return moved;
+    return unit ? EmaCodebook.normalised(moved, width) : moved;
   }
 
   private float[] start(Points points, int k) {
@@ -95,7 +109,7 @@ public final class KMeans {
     candidates.add(points.first(Seeds.hash(seed, "k-means", "first")).vector());
     for (int pass = 0; pass < PASSES; pass++) {
       float[] sofar = flat(candidates, points.width());
-      double cost = points.assign(sofar).distances();
+      double cost = points.count(sofar).distances();
       if (!(cost > 0)) {
         break;
       }
@@ -106,7 +120,7 @@ public final class KMeans {
       drawn.forEach(vector -> candidates.add(vector.vector()));
     }
     float[] all = flat(candidates, points.width());
-    return plusPlus(all, points.assign(all).counts(), points.width(), k);
+    return plusPlus(all, points.count(all).counts(), points.width(), k);
   }
 
   private static float[] flat(List<float[]> vectors, int width) {

@@ -98,6 +98,9 @@ public interface Quantizer extends Serializable {
    */
   default Quantized quantize(NDArray vectors, NDArray mask, Parameters parameters, Step step) {
     NDArray rows = NativeKernels.whereTrue(mask);
+    if (rows.size() == 0) {
+      throw new IllegalArgumentException("Invalid mask: no vector counts");
+    }
     Quantized kept = quantize(NativeKernels.gather(vectors, rows), parameters, step);
     return kept.scattered(rows, vectors);
   }

@@ -10,9 +10,9 @@ import java.io.Serializable;
 
 /**
  * What principal component analysis needs of vectors: their number, sums and sums of products,
- * merged exactly. Values are rounded to 20 bits below the largest of all, so that products are
- * whole numbers whose sums do not depend on their order: an error of at most 2^-21 of the largest
- * value.
+ * merged exactly. Values are rounded to 20 bits below the largest of all (fewer above 4 million
+ * vectors), so that products are whole numbers whose sums do not depend on their order: an error of
+ * at most 2^-21 of the largest value.
  */
 public final class Scatter implements Serializable {
   private static final long serialVersionUID = 1L;
@@ -29,10 +29,13 @@ public final class Scatter implements Serializable {
    * Of no vectors of {@code width} values.
    *
    * @param largest magnitude of any value
+   * @param count of all vectors that will meet here
    */
-  public Scatter(int width, double largest) {
-    this.scale = Math.scalb(1.0, BITS - 1 - Math.getExponent(Math.max(largest, 0x1p-60)));
-    this.products = new long[width * width];
+  public Scatter(int width, double largest, long count) {
+    // The sum of count products of twice as many bits must fit 63.
+    int bits = Math.min(BITS, (62 - (64 - Long.numberOfLeadingZeros(count))) / 2);
+    this.scale = Math.scalb(1.0, bits - 1 - Math.getExponent(Math.max(largest, 0x1p-60)));
+    this.products = new long[Math.multiplyExact(width, width)];
     this.sums = new CodebookStatistics(1, width);
   }
 

@@ -85,14 +85,23 @@ public record VectorBlock(long[] keys, float[] values) implements KMeans.Points,
 
   @Override
   public CodebookStatistics assign(float[] means) {
+    return assign(means, new CodebookStatistics(means.length / width(), width()));
+  }
+
+  @Override
+  public CodebookStatistics count(float[] means) {
+    return assign(means, new CodebookStatistics(means.length / width(), 0));
+  }
+
+  /** Adds this block's vectors to statistics of the means [k, d]; of width 0 they sum nothing. */
+  public CodebookStatistics assign(float[] means, CodebookStatistics into) {
     int d = width();
-    CodebookStatistics statistics = new CodebookStatistics(means.length / d, d);
     int[] codes = nearest(means);
     for (int i = 0; i < codes.length; i++) {
-      statistics.add(codes[i], values, i * d);
-      statistics.addDistance(KMeans.squared(values, i * d, means, codes[i] * d, d));
+      into.add(codes[i], values, i * d);
+      into.addDistance(KMeans.squared(values, i * d, means, codes[i] * d, d));
     }
-    return statistics;
+    return into;
   }
 
   @Override

@@ -90,6 +90,6 @@ final class VectorQuantizer implements Quantizer {
 
   @Override
   public NDArray decode(NDArray codes, Parameters parameters) {
-    return codebook.lookup(codes.reshape(-1), parameters);
+    return codebook.decode(codes.reshape(-1), parameters);
   }
 }

@@ -66,7 +66,10 @@ public final class NativeKernels {
 
   /** codebook [K, d], indices [N] -> [N, d]. */
   public static NDArray lookup(NDArray codebook, NDArray indices) {
-    return plain("lookup", codebook, indices);
+    NDArray found = plain("lookup", codebook, indices);
+    // A batch's, not the codebook's, which stays.
+    found.attach(indices.getManager());
+    return found;
   }
 
   /** How often each index occurs: [N] -> int64 [K]. */

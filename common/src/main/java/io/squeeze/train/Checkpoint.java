@@ -60,6 +60,19 @@ public record Checkpoint(
     return new Checkpoint(model, config, layout, classNames, palette, backbone, epoch, valIou);
   }
 
+  /**
+   * The same with another width of the beam that encodes.
+   *
+   * @param beam null to leave it
+   */
+  public Checkpoint withBeam(String beam) {
+    if (beam == null) {
+      return this;
+    }
+    String changed = settings().with("quantizer.beam", beam).trainingJson();
+    return new Checkpoint(state, changed, layout, classNames, palette, backbone, epoch, valIou);
+  }
+
   /** Writes the file; equal checkpoints give equal bytes. */
   public void write(OutputStream out) throws IOException {
     Map<String, String> metadata = new LinkedHashMap<>();

@@ -31,9 +31,17 @@ public final class Revival {
   /** What a batch offers to each codebook. */
   static List<List<Keyed>> candidates(Quantizer quantizer, Quantized batch, Noise noise) {
     List<List<Keyed>> offers = new ArrayList<>();
-    for (int i = 0; i < quantizer.codebooks().size(); i++) {
-      NDArray searched = batch.searched().get(i);
-      offers.add(searched == null ? List.of() : offered(searched, noise, "revive " + i));
+    int codebooks = quantizer.codebooks().size();
+    for (int i = 0; i < codebooks; i++) {
+      // Levels that share a codebook all offer to it.
+      List<Keyed> all = new ArrayList<>();
+      for (int level = i; level < batch.searched().size(); level += codebooks) {
+        NDArray searched = batch.searched().get(level);
+        if (searched != null) {
+          all.addAll(offered(searched, noise, "revive " + level));
+        }
+      }
+      offers.add(least(all.stream()));
     }
     return offers;
   }
@@ -49,7 +57,7 @@ public final class Revival {
       long key = Seeds.hash(noise.seed(), purpose + " " + noise.epoch(), id);
       offers.add(new Keyed(key, Arrays.copyOfRange(values, row * width, (row + 1) * width)));
     }
-    return least(offers.stream());
+    return offers;
   }
 
   /** The offers of both, as many as are kept. */

@@ -50,6 +50,11 @@ class CodebookStatisticsTest {
     CodebookStatistics rounded = new CodebookStatistics(1, 1);
     rounded.add(0, new float[] {Float.MIN_VALUE}, 0);
     assertThat(rounded.sum(0, 0)).isZero();
+    CodebookStatistics far = new CodebookStatistics(1, 0);
+    for (double distance : new double[] {5e11, 3, 0x1p-80}) {
+      far.addDistance(distance);
+    }
+    assertThat(far.distances()).isEqualTo((double) (float) 5e11 + 3 + 0x1p-80);
     for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, 0x1p31f}) {
       assertThatThrownBy(() -> rounded.add(0, new float[] {bad}, 0))
           .hasMessage("Cannot sum " + bad + ": not below 2^31");
@@ -84,6 +89,13 @@ class CodebookStatisticsTest {
     public CodebookStatistics assign(float[] means) {
       CodebookStatistics sum = new CodebookStatistics(means.length / width(), width());
       blocks.forEach(block -> sum.merge(block.assign(means)));
+      return sum;
+    }
+
+    @Override
+    public CodebookStatistics count(float[] means) {
+      CodebookStatistics sum = new CodebookStatistics(means.length / width(), 0);
+      blocks.forEach(block -> block.assign(means, sum));
       return sum;
     }
 

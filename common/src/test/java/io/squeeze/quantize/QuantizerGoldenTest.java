@@ -397,8 +397,7 @@ class QuantizerGoldenTest {
       for (int round = 0; round < spec.get("iters").asInt(); round++) {
         CodebookStatistics statistics = block.assign(means);
         counts = statistics.counts();
-        means = KMeans.moved(statistics, means);
-        means = settings.cosine() ? unit(means, d) : means;
+        means = KMeans.moved(statistics, means, settings.cosine());
       }
       assertThat(counts).isEqualTo(golden.longs("bins"));
       assertClose(Torch.floats(manager, new Shape(k, d), filled(means)), "means", 1e-5);

@@ -33,6 +33,7 @@ final class Commands {
   private static final String BASELINE_CHECKPOINT = "--baseline_checkpoint";
   private static final String EMBEDDINGS = "--embeddings";
   private static final String SPLIT = "--split";
+  private static final String BEAM = "--beam";
   private static final String INPUT = "--input";
   private static final String VECTOR_COL = "--vector_col";
   private static final String ID_COL = "--id_col";
@@ -160,7 +161,9 @@ final class Commands {
           }
           SparkSession spark = Sessions.start("extract", settings.compute());
           Fused fused =
-              codes == null ? null : Fused.open(new HadoopStorage(spark), codes, checkpoint);
+              codes == null
+                  ? null
+                  : Fused.open(new HadoopStorage(spark), codes, checkpoint, arguments.own(BEAM));
           Console.result(
               (codes == null ? "Embeddings: " : "Codes: ")
                   + new ExtractJob(spark, settings, fused).run().path());
@@ -170,6 +173,7 @@ final class Commands {
               spec, CODES, "PATH", false, "Write codes instead: versions PATH/v1, … of them.");
           Arguments.declare(
               spec, CHECKPOINT, "FILE", false, "Checkpoint whose quantizer gives the codes.");
+          declareBeam(spec);
         },
         "Images to embeddings: every photo through the frozen backbone, once.",
         "",
@@ -190,9 +194,6 @@ final class Commands {
         arguments -> {
           Settings settings = arguments.settings(Map.of());
           boolean vectors = vectors(arguments);
-          if (!vectors && settings.train().head().equals("none")) {
-            throw SqueezeException.usage("--head none needs --input: embeddings have masks");
-          }
           SparkSession spark = Sessions.start("train", settings.compute());
           Console.result(
               "Checkpoint: "
@@ -246,7 +247,9 @@ final class Commands {
           Settings settings = arguments.settings(Map.of());
           if (vectors(arguments)) {
             SparkSession spark = Sessions.start("evaluate", settings.compute());
-            new EvaluateVectorsJob(spark, table(spark, arguments), arguments.own(CHECKPOINT)).run();
+            new EvaluateVectorsJob(
+                    spark, table(spark, arguments), arguments.own(CHECKPOINT), arguments.own(BEAM))
+                .run();
             return;
           }
           String split = arguments.own(SPLIT) == null ? "test" : arguments.own(SPLIT);
@@ -255,11 +258,13 @@ final class Commands {
                   arguments.own(CHECKPOINT),
                   arguments.own(BASELINE_CHECKPOINT),
                   arguments.own(EMBEDDINGS),
-                  split)
+                  split,
+                  arguments.own(BEAM))
               .run();
         },
         spec -> {
           Arguments.declare(spec, CHECKPOINT, "FILE", true, "Checkpoint of a run.");
+          declareBeam(spec);
           Arguments.declare(
               spec, BASELINE_CHECKPOINT, "FILE", false, "Checkpoint of a baseline, to compare.");
           Arguments.declare(
@@ -286,7 +291,11 @@ final class Commands {
           vectors(arguments);
           SparkSession spark = Sessions.start("encode", settings.compute());
           Fused fused =
-              Fused.open(new HadoopStorage(spark), arguments.own(CODES), arguments.own(CHECKPOINT));
+              Fused.open(
+                  new HadoopStorage(spark),
+                  arguments.own(CODES),
+                  arguments.own(CHECKPOINT),
+                  arguments.own(BEAM));
           Console.result(
               "Codes: " + new EncodeVectorsJob(spark, table(spark, arguments), fused).run().path());
         },
@@ -294,6 +303,7 @@ final class Commands {
           Arguments.declare(spec, CHECKPOINT, "FILE", true, "Checkpoint of a run.");
           Arguments.declare(
               spec, CODES, "PATH", true, "Data set of codes; its versions lie below.");
+          declareBeam(spec);
           declareTable(spec);
         },
         "The vectors of a table to codes.",
@@ -303,6 +313,15 @@ final class Commands {
         "  submit/squeeze encode --input table.parquet --vector_col v --id_col id \\",
         "      --checkpoint outputs/vq_squeeze/last.ckpt --codes codes/table",
         "");
+  }
+
+  private static void declareBeam(CommandSpec spec) {
+    Arguments.declare(
+        spec,
+        BEAM,
+        "N",
+        false,
+        "Codes that rvq keeps open at a level. Default: as it was trained.");
   }
 
   private static void declareTable(CommandSpec spec) {

@@ -36,6 +36,7 @@ public final class EvaluateJob {
    *
    * @param baselinePath null for none
    * @param embeddingsPath null: those of the run
+   * @param beam codes that rvq keeps open at a level; null: as it was trained
    * @param split train, val or one of the data set's own
    */
   public EvaluateJob(
@@ -43,12 +44,14 @@ public final class EvaluateJob {
       String checkpointPath,
       String baselinePath,
       String embeddingsPath,
-      String split)
+      String split,
+      String beam)
       throws IOException {
     this.spark = spark;
     this.storage = new HadoopStorage(spark);
     this.checkpointPath = checkpointPath;
-    this.trained = Trained.open(storage, checkpointPath, baselinePath, embeddingsPath);
+    this.trained =
+        Trained.open(storage, checkpointPath, baselinePath, embeddingsPath).withBeam(beam);
     this.split = split;
   }
 

@@ -73,16 +73,27 @@ public record Summary(
     }
   }
 
+  /** How the codes of a level are used. */
+  public record Level(
+      long size, long used, double perplexity, @JsonProperty("entropy_bits") double entropyBits) {
+    static Level of(CodeUsage usage) {
+      return new Level(
+          usage.counts().length, usage.used(), usage.perplexity(), usage.entropyBits());
+    }
+  }
+
   /** Codes over all levels, and those that occur; perplexity is the mean of the levels'. */
-  public record Codebook(long size, long used, double perplexity) {
-    static Codebook of(List<CodeUsage> levels) {
+  public record Codebook(long size, long used, double perplexity, List<Level> levels) {
+    /** Of the levels' usage; null without any. */
+    public static Codebook of(List<CodeUsage> levels) {
       if (levels.isEmpty()) {
         return null;
       }
       return new Codebook(
           levels.stream().mapToLong(level -> level.counts().length).sum(),
           levels.stream().mapToLong(CodeUsage::used).sum(),
-          levels.stream().mapToDouble(CodeUsage::perplexity).average().orElseThrow());
+          levels.stream().mapToDouble(CodeUsage::perplexity).average().orElseThrow(),
+          levels.stream().map(Level::of).toList());
     }
   }
 

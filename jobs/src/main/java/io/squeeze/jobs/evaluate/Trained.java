@@ -79,6 +79,11 @@ public record Trained(Checkpoint checkpoint, Checkpoint baseline, Published embe
     return new Trained(checkpoint, baseline, embeddings);
   }
 
+  /** The same with another width of the beam that encodes; null leaves it. */
+  Trained withBeam(String beam) {
+    return new Trained(checkpoint.withBeam(beam), baseline, embeddings);
+  }
+
   private static void check(String path, Checkpoint checkpoint, Published embeddings) {
     if (!checkpoint.backbone().equals(embeddings.manifest().backbone())) {
       throw SqueezeException.input(

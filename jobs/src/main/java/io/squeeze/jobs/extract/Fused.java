@@ -33,10 +33,12 @@ public record Fused(String codes, String path, Checkpoint checkpoint, String sha
   /**
    * Opens the checkpoint.
    *
+   * @param beam codes that rvq keeps open at a level; null: as it was trained
    * @throws SqueezeException of category input or configuration if it cannot give codes
    */
-  public static Fused open(HadoopStorage storage, String codes, String path) throws IOException {
-    Checkpoint checkpoint = Checkpoint.read(storage, path).forUse();
+  public static Fused open(HadoopStorage storage, String codes, String path, String beam)
+      throws IOException {
+    Checkpoint checkpoint = Checkpoint.read(storage, path).forUse().withBeam(beam);
     if (checkpoint.model().quantizer().levels().length == 0) {
       throw SqueezeException.configuration(
           path + " quantizes nothing (none), so it has no codes: name one of another type");

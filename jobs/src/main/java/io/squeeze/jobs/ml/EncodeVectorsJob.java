@@ -17,6 +17,7 @@ import io.squeeze.jobs.spark.RunLock;
 import io.squeeze.jobs.spark.Versions;
 import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.storage.Storage;
+import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
@@ -49,17 +50,8 @@ public final class EncodeVectorsJob {
     this.table = table;
     this.fused = fused;
     this.versions = new Versions(storage, fused.codes());
-    int channels = fused.checkpoint().layout().channels();
-    if (channels != table.channels()) {
-      throw SqueezeException.input(
-          table.path()
-              + " has vectors of "
-              + table.channels()
-              + " values, but "
-              + fused.path()
-              + " was trained on "
-              + channels);
-    }
+    Checkpoint checkpoint = fused.checkpoint();
+    table.check(fused.path(), checkpoint.settings(), checkpoint.layout().channels());
   }
 
   /**
@@ -68,8 +60,10 @@ public final class EncodeVectorsJob {
    * @throws SqueezeException of category configuration if other codes are there
    */
   public Published run() throws IOException {
-    Map<String, String> asked =
-        new TreeMap<>(Map.of("input", table.path(), "checkpoint.sha256", fused.sha256()));
+    Map<String, String> asked = new TreeMap<>();
+    asked.put("input", table.source(table.rows().count()));
+    asked.put("checkpoint.sha256", fused.sha256());
+    asked.put("beam", Integer.toString(fused.checkpoint().settings().quantizer().beam()));
     RunLock lock = RunLock.take(storage, versions.base());
     try {
       Optional<Published> current = versions.current();

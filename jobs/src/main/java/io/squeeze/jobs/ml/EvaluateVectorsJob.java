@@ -6,7 +6,7 @@ import static org.apache.spark.sql.functions.posexplode;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.Seeds;
-import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.evaluate.Summary.Codebook;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
@@ -49,24 +49,18 @@ public final class EvaluateVectorsJob {
   private final String path;
   private final Checkpoint checkpoint;
 
-  /** A job that evaluates the checkpoint at a path. */
-  public EvaluateVectorsJob(SparkSession spark, VectorTable table, String path) {
+  /**
+   * A job that evaluates the checkpoint at a path.
+   *
+   * @param beam codes that rvq keeps open at a level; null: as it was fitted
+   */
+  public EvaluateVectorsJob(SparkSession spark, VectorTable table, String path, String beam) {
     this.spark = spark;
     this.storage = new HadoopStorage(spark);
     this.table = table;
     this.path = path;
-    this.checkpoint = Checkpoint.read(storage, path);
-    int channels = checkpoint.layout().channels();
-    if (channels != table.channels()) {
-      throw SqueezeException.input(
-          table.path()
-              + " has vectors of "
-              + table.channels()
-              + " values, "
-              + path
-              + " of "
-              + channels);
-    }
+    this.checkpoint = Checkpoint.read(storage, path).withBeam(beam);
+    table.check(path, checkpoint.settings(), checkpoint.layout().channels());
   }
 
   /** Writes evaluation/vectors/summary.json beside the checkpoint, and prints it. */
@@ -116,7 +110,7 @@ public final class EvaluateVectorsJob {
     summary.put("recall_at_10", recall(decoded, count));
     summary.put("bits_per_vector", bits);
     summary.put("compression", Map.of("nominal", 32.0 * table.channels() / bits));
-    summary.put("codebook", usage(decoded));
+    summary.put("codebook", Codebook.of(usage(decoded)));
     return summary;
   }
 
@@ -137,7 +131,7 @@ public final class EvaluateVectorsJob {
     return RowFactory.create(error / x.length, lengths > 0 ? dot / lengths : xs == ys ? 1.0 : 0.0);
   }
 
-  private List<Map<String, Object>> usage(Dataset<Row> decoded) {
+  private List<CodeUsage> usage(Dataset<Row> decoded) {
     int[] levels = checkpoint.model().quantizer().levels();
     List<CodeUsage> counts = new ArrayList<>();
     for (int codes : levels) {
@@ -149,15 +143,7 @@ public final class EvaluateVectorsJob {
         .count()
         .collectAsList()
         .forEach(row -> counts.get(row.getInt(0)).counts()[row.getInt(1)] = row.getLong(2));
-    return counts.stream()
-        .map(
-            level ->
-                Map.<String, Object>of(
-                    "size", level.counts().length,
-                    "used", level.used(),
-                    "perplexity", level.perplexity(),
-                    "entropy_bits", level.entropyBits()))
-        .toList();
+    return counts;
   }
 
   /** A vector and what its codes stand for. */

@@ -29,21 +29,21 @@ public final class FitVectorsJob {
 
   /** Fits, or finds that this run is finished; the path of the checkpoint. */
   public String run() throws IOException {
-    if (folder.finished(settings, table.path(), VectorFit.NO_BACKBONE)) {
+    table.check("a fit", settings, table.channels());
+    long count = table.rows().count();
+    String source = table.source(count);
+    if (folder.finished(settings, source, VectorFit.NO_BACKBONE)) {
       return folder.path(RunFolder.LAST);
     }
     VectorFit fit = new VectorFit(settings.quantizer(), table.channels(), settings.seed());
-    long count = table.rows().count();
     Console.say(
         "Fitting "
             + settings.quantizer().type()
             + " to "
-            + count
-            + " vectors of "
             + table.channels()
-            + " values, "
-            + table.path());
-    folder.begin(settings.with("embeddings", table.path()));
+            + " values a vector, "
+            + source);
+    folder.begin(settings.with("embeddings", source));
     double share = fit.share(count);
     long seed = settings.seed();
     VectorColumn column = table.column();

@@ -59,6 +59,11 @@ final class VectorFit {
           settings.type()
               + " has no codebook that k-means could fit (--quantizer_type): take vq, rvq or pq");
     }
+    if (settings.cosine() || settings.residual().sharedCodebook()) {
+      throw SqueezeException.configuration(
+          "quantizer.cosine and quantizer.rvq.shared-codebook are for training by gradients: a fit"
+              + " to vectors keeps lengths, and a codebook for each level");
+    }
     this.settings = settings;
     this.channels = channels;
     this.seed = seed;
@@ -109,10 +114,12 @@ final class VectorFit {
     try {
       long count = sample.map(block -> (long) block.keys().length).fold(0L, Long::sum);
       if (count == 0) {
-        throw SqueezeException.input("There are no vectors to fit a quantizer to");
+        throw SqueezeException.input(
+            "There are no vectors to fit a quantizer to: the table is empty, or none was drawn"
+                + " (--max_init_samples; ids must differ)");
       }
       Map<String, HostTensor> tensors = quantizer.initial(seed);
-      project(sample, tensors);
+      project(sample, count, tensors);
       List<EmaCodebook> codebooks = quantizer.codebooks();
       for (int i = 0; i < codebooks.size(); i++) {
         Console.say(
@@ -132,7 +139,7 @@ final class VectorFit {
   }
 
   /** Principal components to the bottleneck and back, where both are plain linear layers. */
-  private void project(JavaRDD<VectorBlock> sample, Map<String, HostTensor> tensors) {
+  private void project(JavaRDD<VectorBlock> sample, long count, Map<String, HostTensor> tensors) {
     HostTensor weight = tensors.get(IN + ".weight");
     if (weight == null || !tensors.containsKey(OUT + ".weight")) {
       return;
@@ -148,13 +155,16 @@ final class VectorFit {
         sample
             .mapPartitions(
                 blocks -> {
-                  Tasks.start();
-                  Scatter sum = new Scatter(all, largest);
+                  if (!blocks.hasNext()) {
+                    return List.<Scatter>of().iterator();
+                  }
+                  Tasks.startOnCpu();
+                  Scatter sum = new Scatter(all, largest, count);
                   blocks.forEachRemaining(sum::add);
                   return List.of(sum).iterator();
                 })
             .treeReduce(Scatter::merge);
-    Tasks.start();
+    Tasks.startOnCpu();
     Scatter.Components components = scatter.components(width);
     float[] axes = components.axes();
     float[] back = new float[axes.length];
@@ -182,8 +192,7 @@ final class VectorFit {
     JavaRDD<VectorBlock> searched =
         sample.mapPartitions(blocks -> searched(own, index, blocks, sent.value()));
     try (SparkPoints points = new SparkPoints(searched, codebook.width())) {
-      KMeans means = new KMeans(settings.codebook().kmeansIterations(), seed + index);
-      KMeans.Result result = means.run(points, codebook.codes());
+      KMeans.Result result = codebook.means(seed + index).run(points, codebook.codes());
       usage.add(new CodeUsage(result.counts()));
       codebook.start(tensors, result, (double) count);
     } finally {
@@ -197,7 +206,7 @@ final class VectorFit {
     if (!blocks.hasNext()) {
       return List.<VectorBlock>of().iterator();
     }
-    Tasks.start();
+    Tasks.startOnCpu();
     List<VectorBlock> found = new ArrayList<>();
     try (NDManager manager = Torch.manager(Device.cpu());
         Parameters parameters = new Parameters(manager, all)) {

@@ -18,6 +18,7 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
+import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.broadcast.Broadcast;
@@ -36,6 +37,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.catalyst.encoders.ExpressionEncoder;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.TaskCompletionListener;
 
 /**
  * A fitted {@link VectorQuantization}: adds a column of codes, {@code array<int>}, and where asked
@@ -166,10 +168,8 @@ public final class VectorQuantizationModel extends Model<VectorQuantizationModel
       if (ready.isEmpty() && rows.hasNext()) {
         encode();
       }
-      if (ready.isEmpty() && manager != null) {
-        parameters.close();
-        manager.close();
-        manager = null;
+      if (ready.isEmpty()) {
+        close();
       }
       return !ready.isEmpty();
     }
@@ -182,9 +182,19 @@ public final class VectorQuantizationModel extends Model<VectorQuantizationModel
       return ready.remove();
     }
 
+    private void close() {
+      if (manager != null) {
+        parameters.close();
+        manager.close();
+        manager = null;
+      }
+    }
+
     private void encode() {
       if (manager == null) {
         manager = Torch.manager(Tasks.start());
+        // A consumer may stop early.
+        TaskContext.get().addTaskCompletionListener((TaskCompletionListener) ended -> close());
         quantizer = checkpoint.model().quantizer();
         parameters = new Parameters(manager, checkpoint.state().model());
       }

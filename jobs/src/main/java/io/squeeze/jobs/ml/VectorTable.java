@@ -2,10 +2,12 @@ package io.squeeze.jobs.ml;
 
 import static org.apache.spark.sql.functions.col;
 
+import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.HadoopStorage;
 import java.io.IOException;
+import org.apache.spark.SparkException;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -15,10 +17,11 @@ import org.apache.spark.sql.SparkSession;
  * Anybody's Parquet with a column of vectors, read in place.
  *
  * @param path in full
+ * @param columns whose vectors, by whose names
  * @param rows sample_id (string) and vector
  * @param channels values of a vector
  */
-public record VectorTable(String path, Dataset<Row> rows, int channels) {
+public record VectorTable(String path, String columns, Dataset<Row> rows, int channels) {
 
   /**
    * Opens a table.
@@ -37,7 +40,8 @@ public record VectorTable(String path, Dataset<Row> rows, int channels) {
     try {
       table = spark.read().parquet(HadoopStorage.literal(path));
     } catch (Exception e) {
-      if (e instanceof AnalysisException) {
+      // Spark throws both without declaring them.
+      if (e instanceof AnalysisException || e instanceof SparkException) {
         throw SqueezeException.input(path + " is no Parquet (--input): " + e.getMessage(), e);
       }
       throw e;
@@ -52,7 +56,35 @@ public record VectorTable(String path, Dataset<Row> rows, int channels) {
       throw SqueezeException.input(
           "The column " + idColumn + " of " + path + " holds nulls (--id_col): filter them out");
     }
-    return new VectorTable(path, rows, VectorColumn.channels(rows, Columns.VECTOR));
+    String columns = vectorColumn + " by " + idColumn;
+    return new VectorTable(path, columns, rows, VectorColumn.channels(rows, Columns.VECTOR));
+  }
+
+  /** What a result of {@code count} rows of this table was made from. */
+  String source(long count) {
+    return path + ": " + columns + ", " + count + " rows";
+  }
+
+  /** Refuses a checkpoint whose quantizer does not see vectors as they stand in a table. */
+  void check(String checkpoint, Settings settings, int width) {
+    if (settings.train().adapterParameters() != null) {
+      throw SqueezeException.configuration(
+          "An adapter (--add_adapter) is for grids of features, not for the vectors of a table");
+    }
+    if (width != channels) {
+      throw SqueezeException.input(
+          path
+              + " has vectors of "
+              + channels
+              + " values, but "
+              + checkpoint
+              + " was trained on "
+              + width);
+    }
+    if (settings.quantizer().type().equals("none")) {
+      throw SqueezeException.configuration(
+          checkpoint + " quantizes nothing (none), so it has no codes: name one of another type");
+    }
   }
 
   /** How its vectors are read. */

@@ -42,24 +42,36 @@ public final class SparkPoints implements Points, AutoCloseable {
 
   @Override
   public CodebookStatistics assign(float[] means) {
+    return statistics(means, width);
+  }
+
+  @Override
+  public CodebookStatistics count(float[] means) {
+    return statistics(means, 0);
+  }
+
+  private CodebookStatistics statistics(float[] means, int summed) {
     Broadcast<float[]> sent = send(means);
+    int codes = means.length / width;
     try {
       return blocks
-          .mapPartitions(rows -> assigned(rows, sent.value()))
+          .mapPartitions(rows -> assigned(rows, sent.value(), codes, summed))
           .treeReduce(CodebookStatistics::merge);
     } finally {
       sent.destroy();
     }
   }
 
-  private static Iterator<CodebookStatistics> assigned(Iterator<VectorBlock> rows, float[] means) {
-    Tasks.start();
-    CodebookStatistics sum = null;
-    while (rows.hasNext()) {
-      CodebookStatistics next = rows.next().assign(means);
-      sum = sum == null ? next : sum.merge(next);
+  /** One sum a partition, none of an empty one. */
+  private static Iterator<CodebookStatistics> assigned(
+      Iterator<VectorBlock> rows, float[] means, int codes, int summed) {
+    if (!rows.hasNext()) {
+      return List.<CodebookStatistics>of().iterator();
     }
-    return sum == null ? List.<CodebookStatistics>of().iterator() : List.of(sum).iterator();
+    Tasks.startOnCpu();
+    CodebookStatistics sum = new CodebookStatistics(codes, summed);
+    rows.forEachRemaining(block -> block.assign(means, sum));
+    return List.of(sum).iterator();
   }
 
   @Override
@@ -69,7 +81,7 @@ public final class SparkPoints implements Points, AutoCloseable {
       return blocks
           .mapPartitions(
               rows -> {
-                Tasks.start();
+                Tasks.startOnCpu();
                 return flat(rows, block -> block.draw(sent.value(), share, seed));
               })
           .collect();

@@ -65,6 +65,13 @@ public final class Tasks {
     return device;
   }
 
+  /** Prepares this thread to compute on the CPU, whatever device the task was given. */
+  public static void startOnCpu() {
+    TaskContext context = TaskContext.get();
+    int tasks = context == null ? 1 : context.numPartitions();
+    Torch.start(threads(SparkEnv.get().conf(), tasks));
+  }
+
   /** What is known of the task's place before libtorch is asked. */
   static Placement placement(SparkConf conf, TaskContext context) {
     boolean asked =

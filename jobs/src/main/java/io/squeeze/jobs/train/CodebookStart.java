@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.SparkPoints;
 import io.squeeze.jobs.spark.Tasks;
@@ -61,15 +62,22 @@ final class CodebookStart {
       JavaRDD<VectorBlock> blocks =
           shards.examples().mapPartitions(rows -> sampler.sample(rows, start.value()));
       try (SparkPoints points = new SparkPoints(blocks, codebook.width())) {
+        long count = points.count();
+        if (count == 0) {
+          throw SqueezeException.configuration(
+              "None of the vectors was drawn for k-means: raise --max_init_samples ("
+                  + options.maxInitSamples()
+                  + ")");
+        }
         Console.say(
             "k-means: "
                 + codebook.codes()
                 + " codes"
                 + (codebooks.size() == 1 ? "" : " of codebook " + (i + 1))
                 + " from "
-                + points.count()
+                + count
                 + " vectors");
-        KMeans means = new KMeans(options.kmeansIterations(), settings.seed() + i);
+        KMeans means = codebook.means(settings.seed() + i);
         codebook.start(tensors, means.run(points, codebook.codes()), batchVectors);
       }
       start.destroy();

@@ -57,6 +57,9 @@ public final class TrainJob {
   public String run() throws IOException {
     // What the quantizer refuses is said before hours of extraction; its channels come with that.
     Quantizer.of(settings.quantizer(), 1);
+    if (settings.train().head().equals("none")) {
+      throw SqueezeException.usage("--head none is for the vectors of a table (train --input)");
+    }
     Published embeddings = embeddings();
     if (settings.train().head().equals("auto")) {
       boolean deeplab = "deeplab".equals(embeddings.manifest().settings().get("backbone.name"));

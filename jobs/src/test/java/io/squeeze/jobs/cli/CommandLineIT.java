@@ -126,6 +126,7 @@ class CommandLineIT {
     assertThat(json.at("/samples").asInt()).isEqualTo(12);
     assertThat(json.at("/bits_per_vector").asInt()).isEqualTo(5);
     assertThat(json.at("/compression/nominal").asDouble()).isEqualTo(24 * 32 / 5.0);
+    assertThat(json.at("/codebook/levels/0/size").asInt()).isEqualTo(32);
     assertThat(json.at("/baseline/compression/nominal").asInt()).isEqualTo(1);
     double sum = 0;
     for (JsonNode iou : json.get("class_iou")) {
@@ -137,6 +138,7 @@ class CommandLineIT {
     List<String> metrics = Files.readAllLines(home.resolve("outputs/vq/metrics.jsonl"));
     assertThat(metrics).hasSize(2);
     assertThat(JSON.readTree(metrics.get(1)).has("val/loss")).isTrue();
+    assertThat(JSON.readTree(metrics.get(1)).at("/train~1codes_used").asInt()).isBetween(2, 32);
 
     Run drawn =
         squeeze(

@@ -175,7 +175,7 @@ class ExtractMoreIT {
     // Codes need no masks.
     delete(fixture.photos().resolve("annotations/trimaps"));
     HadoopStorage storage = new HadoopStorage(spark);
-    Fused fused = Fused.open(storage, folder + "/codes", checkpoint);
+    Fused fused = Fused.open(storage, folder + "/codes", checkpoint, null);
     Published codes = new ExtractJob(spark, fixture.settings("unused", ""), fused).run();
     assertThat(codes.path()).endsWith("/codes/v1");
     assertThat(folder.resolve("unused")).doesNotExist();

@@ -186,6 +186,9 @@ class VectorQuantizationIT {
         .containsExactly("id", "features", "codes");
     assertRefused(() -> estimator("vq").setInputCol("id").fit(table), "The column id is int");
     assertRefused(() -> estimator("vq").setInputCol("no").fit(table), "There is no column no");
+    assertRefused(
+        () -> estimator("rvq").setMaxInitSamples(0).setQuantizerType("no").fit(table),
+        "No quantizer no");
     assertRefused(() -> estimator("fsq").fit(table), "fsq has no codebook");
     assertRefused(() -> estimator("vq").setBottleneckDim(13).fit(table), "have no 13 components");
     assertRefused(
@@ -212,13 +215,15 @@ class VectorQuantizationIT {
     assertThat(Files.readString(folder.resolve("fit/metrics.jsonl")))
         .contains("train/level_0/codes_used", "train/level_1/entropy_bits");
 
-    Map<String, Object> summary = new EvaluateVectorsJob(spark, table, checkpoint).run();
+    Map<String, Object> summary = new EvaluateVectorsJob(spark, table, checkpoint, null).run();
+    Map<String, Object> beam = new EvaluateVectorsJob(spark, table, checkpoint, "8").run();
+    assertThat((double) beam.get("mse")).isLessThan((double) summary.get("mse"));
     assertThat((double) summary.get("cosine_similarity")).isBetween(0.9, 1.0);
     assertThat((double) summary.get("recall_at_10")).isBetween(0.3, 1.0);
     assertThat(summary.get("bits_per_vector")).isEqualTo(10.0);
 
     Fused fused =
-        Fused.open(new HadoopStorage(spark), folder.resolve("codes").toString(), checkpoint);
+        Fused.open(new HadoopStorage(spark), folder.resolve("codes").toString(), checkpoint, null);
     Published codes = new EncodeVectorsJob(spark, table, fused).run();
     assertThat(codes.read(spark).count()).isEqualTo(600);
     assertThat(new EncodeVectorsJob(spark, table, fused).run().path()).isEqualTo(codes.path());

@@ -56,7 +56,7 @@ class TrainIT {
           fixture.settings("e-" + name, "train.shards = 11, output.experiment-name = " + name);
       Published published = new ExtractJob(spark, settings).run();
       String last = new TrainJob(spark, settings).run();
-      Summary summary = new EvaluateJob(spark, last, null, null, "test").run();
+      Summary summary = new EvaluateJob(spark, last, null, null, "test", null).run();
       return new Trace(
           // The rows, not the files: Parquet's footer lists encodings in an order of the JVM's own.
           published
@@ -191,7 +191,7 @@ class TrainIT {
       assertThat(last).hasBinaryContent(whole);
 
       Files.write(last, java.util.Arrays.copyOf(whole, whole.length / 2));
-      assertThatThrownBy(() -> new EvaluateJob(spark, last.toString(), null, null, "test"))
+      assertThatThrownBy(() -> new EvaluateJob(spark, last.toString(), null, null, "test", null))
           .hasMessageContaining("Invalid safetensors file");
     }
   }
