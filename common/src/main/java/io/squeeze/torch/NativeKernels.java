@@ -22,9 +22,6 @@ import java.util.List;
  * GradientScope}. Results belong to the manager of the first argument.
  */
 public final class NativeKernels {
-  /** Rows of one search: a row's last bit depends on its block's shape, so blocks are all alike. */
-  private static final int SEARCH_BLOCK = 256;
-
   private NativeKernels() {}
 
   private static final class Holder {
@@ -59,9 +56,13 @@ public final class NativeKernels {
     return differentiable("cross_entropy", logits, target);
   }
 
-  /** The index of the nearest code in Euclidean distance: z [N, d], codebook [K, d] -> [N]. */
+  /**
+   * The index of the nearest code in Euclidean distance: z [N, d], codebook [K, d] -> [N]. A row's
+   * last bit depends on the shape of its matrix, so rows go in multiples of 64, filled up with
+   * zeros, of which about a million distances are held at a time.
+   */
   public static NDArray nearest(NDArray z, NDArray codebook) {
-    return plain("nearest", z, codebook, scalar(z, SEARCH_BLOCK));
+    return plain("nearest", z, codebook);
   }
 
   /** codebook [K, d], indices [N] -> [N, d]. */
@@ -115,7 +116,7 @@ public final class NativeKernels {
    * level: z [N, d], codebooks [L, K, d] -> int64 [N, L].
    */
   public static NDArray beam(NDArray z, NDArray codebooks, int width) {
-    return plain("beam", z, codebooks, scalar(z, width), scalar(z, SEARCH_BLOCK));
+    return plain("beam", z, codebooks, scalar(z, width));
   }
 
   /**

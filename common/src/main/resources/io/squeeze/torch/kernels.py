@@ -15,15 +15,16 @@ class Kernels(Module):
     total = torch.cross_entropy_loss(logits, target, None, 2, 255, 0.)
     counted = torch.clamp(torch.sum(torch.ne(target, 255)), 1, None)
     return torch.div(total, counted)
-  def nearest(self: __torch__.Kernels, z: Tensor, codebook: Tensor, block: Tensor) -> Tensor:
+  def nearest(self: __torch__.Kernels, z: Tensor, codebook: Tensor) -> Tensor:
     rows = torch.size(z, 0)
-    size = int(block)
+    size = 64
     padded = torch.constant_pad_nd(z, [0, 0, 0, torch.remainder(torch.neg(rows), size)], 0.)
     codes = torch.t(codebook)
     norms = torch.mul(torch.sum(torch.mul(codebook, codebook), [1], False, dtype=None), -0.5)
+    group = torch.mul(torch.add(torch.floordiv(1048576, torch.mul(size, torch.size(codebook, 0))), 1), size)
     indices = annotate(List[Tensor], [])
-    for i in range(torch.floordiv(torch.size(padded, 0), size)):
-      part = torch.slice(padded, 0, torch.mul(i, size), torch.add(torch.mul(i, size), size), 1)
+    for i in range(torch.floordiv(torch.sub(torch.add(torch.size(padded, 0), group), 1), group)):
+      part = torch.slice(padded, 0, torch.mul(i, group), torch.add(torch.mul(i, group), group), 1)
       scores = torch.addmm(norms, part, codes, beta=1, alpha=1)
       _0 = torch.append(indices, torch.argmax(scores, 1, False))
     return torch.slice(torch.cat(indices, 0), 0, 0, rows, 1)
@@ -58,12 +59,12 @@ class Kernels(Module):
     zu = torch.sum(torch.mul(z, u), [1], True, dtype=None)
     turned = torch.add(torch.sub(z, torch.mul(zw, w), alpha=2), torch.mul(zu, v), alpha=2)
     return torch.mul(turned, torch.div(short, long))
-  def beam(self: __torch__.Kernels, z: Tensor, books: Tensor, width: Tensor, block: Tensor) -> Tensor:
+  def beam(self: __torch__.Kernels, z: Tensor, books: Tensor, width: Tensor) -> Tensor:
     rows = torch.size(z, 0)
     d = torch.size(z, 1)
     depth = torch.size(books, 0)
     k = torch.size(books, 1)
-    size = int(block)
+    size = 256
     padded = torch.constant_pad_nd(z, [0, 0, 0, torch.remainder(torch.neg(rows), size)], 0.)
     found = annotate(List[Tensor], [])
     for i in range(torch.floordiv(torch.size(padded, 0), size)):
