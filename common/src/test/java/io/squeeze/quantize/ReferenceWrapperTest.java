@@ -156,7 +156,7 @@ class ReferenceWrapperTest {
             linear("project_out.1", "p_project_out_1"),
             linear("bits.project_in", "p_lfq_project_in"),
             linear("bits.project_out", "p_lfq_project_out"));
-    try (Wrapper lfq = new Wrapper("lfq", "reference-quirks = true, lfq.commitment = 0", names)) {
+    try (Wrapper lfq = new Wrapper("lfq", "reference-quirks = true", names)) {
       lfq.assertOut(lfq.quantize(Step.EVALUATION), "eval_out", "eval_indices");
       Quantized trained = lfq.quantize(Step.training(1));
       lfq.assertOut(trained, "train_out", "train_indices");
