@@ -76,7 +76,7 @@ public final class EvaluateVectorsJob {
       String json = new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(summary);
       String file = RunFolder.of(storage, path).path("evaluation/vectors/summary.json");
       storage.replace(file, json + "\n");
-      summary.forEach((name, value) -> Console.result("  " + name + "  " + shown(value)));
+      summary.forEach((name, value) -> Console.result(shown(name, value)));
       Console.result("Written: " + file);
       return summary;
     } finally {
@@ -84,8 +84,14 @@ public final class EvaluateVectorsJob {
     }
   }
 
-  private static String shown(Object value) {
-    return value instanceof Double number ? String.format(Locale.ROOT, "%.5g", number) : "" + value;
+  private static String shown(String name, Object value) {
+    Object text = value;
+    if (value instanceof Double number) {
+      text = String.format(Locale.ROOT, "%.5g", number);
+    } else if (value instanceof Codebook codebook) {
+      text = codebook.used() + " of " + codebook.size() + " codes used";
+    }
+    return String.format(Locale.ROOT, "  %-18s %s", name, text);
   }
 
   private Map<String, Object> summary(VectorQuantizationModel model, Dataset<Row> decoded) {

@@ -42,7 +42,7 @@ public record VectorTable(String path, String columns, Dataset<Row> rows, int ch
     } catch (Exception e) {
       // Spark throws both without declaring them.
       if (e instanceof AnalysisException || e instanceof SparkException) {
-        throw SqueezeException.input(path + " is no Parquet (--input): " + e.getMessage(), e);
+        throw SqueezeException.input(path + " is no Parquet that Spark can read (--input)", e);
       }
       throw e;
     }

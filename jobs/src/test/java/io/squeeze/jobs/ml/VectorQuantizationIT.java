@@ -248,15 +248,17 @@ class VectorQuantizationIT {
     for (int i = 0; i < 600; i++) {
       assertThat(joined.get(i).getDouble(1)).isCloseTo(decoded.get(i).getFloat(0), within(1e-4));
     }
-    assertRefused(
-        () -> {
-          try {
-            VectorTable.open(spark, input, "features", "name");
-          } catch (IOException e) {
-            throw new UncheckedIOException(e);
-          }
-        },
-        "There is no column name");
+    assertRefused(() -> open(input, "name"), "There is no column name");
+    assertRefused(() -> open(folder + "/none", "id"), "No table at");
+    assertRefused(() -> open("../README.md", "id"), "README.md is no Parquet");
+  }
+
+  private static void open(String input, String id) {
+    try {
+      VectorTable.open(spark, input, "features", id);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static void assertRefused(Runnable action, String sentence) {
