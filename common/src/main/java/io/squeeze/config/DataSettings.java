@@ -16,11 +16,11 @@ public record DataSettings(
     implements Serializable {
 
   static DataSettings from(Section section) {
-    OptionalInt subset = section.optionalIntIn("subset-size", 1, Integer.MAX_VALUE);
+    Integer subset = section.optionalIntIn("subset-size", 1, Integer.MAX_VALUE);
     return new DataSettings(
         section.text("dataset"),
         section.text("path"),
-        subset.isPresent() ? subset.getAsInt() : null,
+        subset,
         section.doubleIn("val-fraction", 0, 0.9),
         section.longIn("split-seed", Long.MIN_VALUE, Long.MAX_VALUE),
         section.oneOf("on-bad-sample", List.of("skip", "fail")).equals("fail"),

@@ -2,7 +2,6 @@ package io.squeeze.config;
 
 import java.io.Serializable;
 import java.util.List;
-import java.util.OptionalInt;
 
 /**
  * Batch of a forward pass, what is stored, and how rows are laid into files.
@@ -26,14 +25,14 @@ public record ExtractSettings(
   private static final int GPU_DECODE_THREADS = 4;
 
   static ExtractSettings from(Section section) {
-    OptionalInt batch = section.optionalIntIn("batch-size", 1, 4096);
-    OptionalInt threads = section.optionalIntIn("decode-threads", 0, 256);
-    OptionalInt photos = section.optionalIntIn("photos", 1, Integer.MAX_VALUE);
+    Integer batch = section.optionalIntIn("batch-size", 1, 4096);
+    Integer threads = section.optionalIntIn("decode-threads", 0, 256);
+    Integer photos = section.optionalIntIn("photos", 1, Integer.MAX_VALUE);
     return new ExtractSettings(
-        batch.isPresent() ? batch.getAsInt() : null,
+        batch,
         section.oneOf("embedding-dtype", List.of("auto", "float32", "float16")),
-        threads.isPresent() ? threads.getAsInt() : null,
-        photos.isPresent() ? photos.getAsInt() : null,
+        threads,
+        photos,
         section.intIn("rows-per-file", 1, Integer.MAX_VALUE),
         section.intIn("files", 1, 100_000),
         section.bytes("file-bytes"));

@@ -2,7 +2,6 @@ package io.squeeze.config;
 
 import java.io.Serializable;
 import java.util.List;
-import java.util.OptionalInt;
 
 /**
  * Limits of decoding, and the square that a backbone sees: sides in pixels, mean and std in 0..1.
@@ -22,14 +21,13 @@ public record ImageSettings(
 
   static ImageSettings from(Section section, Problems problems) {
     int size = section.intIn("size", 1, 4096);
-    OptionalInt resize = section.optionalIntIn("resize", 1, 8192);
-    if (resize.isPresent() && resize.getAsInt() < size) {
-      problems.add(
-          "image.resize: " + resize.getAsInt() + " is less than image.size, which is " + size);
+    Integer resize = section.optionalIntIn("resize", 1, 8192);
+    if (resize != null && resize < size) {
+      problems.add("image.resize: " + resize + " is less than image.size, which is " + size);
     }
     return new ImageSettings(
         size,
-        Math.max(size, resize.orElse(size)),
+        resize == null ? size : Math.max(size, resize),
         section.oneOf("crop", List.of("center", "squash")).equals("squash"),
         section.longIn("max-pixels", 1, Integer.MAX_VALUE / 4),
         section.bytes("max-bytes"),

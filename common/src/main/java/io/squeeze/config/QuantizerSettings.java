@@ -2,7 +2,6 @@ package io.squeeze.config;
 
 import java.io.Serializable;
 import java.util.List;
-import java.util.OptionalInt;
 
 /**
  * The quantizer and its options; what is null is the type's own choice.
@@ -99,8 +98,8 @@ public record QuantizerSettings(
     Section residual = section.at("rvq");
     return new QuantizerSettings(
         section.text("type"),
-        orNull(section.optionalIntIn("codebook-size", 2, 1 << 24)),
-        orNull(section.optionalIntIn("bottleneck-dim", 1, 65536)),
+        section.optionalIntIn("codebook-size", 2, 1 << 24),
+        section.optionalIntIn("bottleneck-dim", 1, 65536),
         section.intIn("num-quantizers", 1, 256),
         section.intIn("codebooks", 1, 256),
         section.doubleIn("commitment", 0, 1e6),
@@ -114,7 +113,7 @@ public record QuantizerSettings(
             codebook.doubleIn("eps", 0, 1),
             codebook.intIn("revive-after", 0, 1_000_000),
             codebook.intIn("kmeans-iterations", 1, 1000),
-            orNull(codebook.optionalIntIn("max-init-samples", 0, Integer.MAX_VALUE))),
+            codebook.optionalIntIn("max-init-samples", 0, Integer.MAX_VALUE)),
         new Finite(finite.ints("levels", 2, 65536), finite.bool("symmetric")),
         new LookupFree(
             free.doubleIn("entropy-weight", 0, 1e6),
@@ -130,10 +129,6 @@ public record QuantizerSettings(
             residual.intIn("dropout-from", 0, 255),
             residual.intIn("dropout-multiple", 1, 256),
             residual.doubleIn("gradient-fraction", 0, 1)));
-  }
-
-  private static Integer orNull(OptionalInt value) {
-    return value.isPresent() ? value.getAsInt() : null;
   }
 
   /** Codes of a level: as set, or else. */

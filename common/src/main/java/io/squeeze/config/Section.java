@@ -4,7 +4,6 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import java.util.List;
 import java.util.Locale;
-import java.util.OptionalInt;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 
@@ -28,9 +27,14 @@ final class Section {
     return (int) longIn(name, low, high);
   }
 
-  /** An int that may be left unset (null in HOCON). */
-  OptionalInt optionalIntIn(String name, int low, int high) {
-    return isNull(name) ? OptionalInt.empty() : OptionalInt.of(intIn(name, low, high));
+  /** An int that may be left unset; null then. */
+  Integer optionalIntIn(String name, int low, int high) {
+    // A conditional of int and null would unbox the null.
+    Integer value = null;
+    if (!isNull(name)) {
+      value = intIn(name, low, high);
+    }
+    return value;
   }
 
   long longIn(String name, long low, long high) {

@@ -24,6 +24,11 @@ public final class Seeds {
     return mix(h);
   }
 
+  /** Whether a uniform hash falls into the first {@code share} of all. */
+  public static boolean takes(long hash, double share) {
+    return (hash >>> 1) < share * Long.MAX_VALUE;
+  }
+
   /** A standard normal number (Box and Muller), the same on every platform. */
   public static double gaussian(SplittableRandom random) {
     double radius = StrictMath.sqrt(-2 * StrictMath.log(1 - random.nextDouble()));

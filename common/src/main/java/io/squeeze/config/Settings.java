@@ -11,7 +11,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -76,14 +75,14 @@ public record Settings(
       throw SqueezeException.configuration("Cannot read the configuration: " + e.getMessage());
     }
     Section section = new Section(merged, "", problems);
-    OptionalInt classes = section.optionalIntIn("num-classes", 2, 255);
+    Integer classes = section.optionalIntIn("num-classes", 2, 255);
     Settings settings =
         new Settings(
             section.text("model"),
             section.optionalText("weights"),
             section.optionalText("embeddings"),
             section.longIn("seed", Long.MIN_VALUE, Long.MAX_VALUE),
-            classes.isPresent() ? classes.getAsInt() : null,
+            classes,
             BackboneSettings.from(section.at("backbone")),
             ComputeSettings.from(section.at("compute")),
             DataSettings.from(section.at("data")),

@@ -2,7 +2,6 @@ package io.squeeze.config;
 
 import java.io.Serializable;
 import java.util.List;
-import java.util.OptionalInt;
 
 /**
  * How a model is trained; steps are batches of one shard.
@@ -31,25 +30,25 @@ public record TrainSettings(
     implements Serializable {
 
   static TrainSettings from(Section section) {
-    OptionalInt channels = section.optionalIntIn("feature-dim", 1, 1 << 20);
+    Integer channels = section.optionalIntIn("feature-dim", 1, 1 << 20);
     int parameters = section.intIn("adapter-params", 1, Integer.MAX_VALUE);
-    OptionalInt shards = section.optionalIntIn("shards", 1, 100_000);
-    OptionalInt batches = section.optionalIntIn("max-batches", 1, Integer.MAX_VALUE);
+    Integer shards = section.optionalIntIn("shards", 1, 100_000);
+    Integer batches = section.optionalIntIn("max-batches", 1, Integer.MAX_VALUE);
     return new TrainSettings(
         section.oneOf("head", List.of("auto", "conv", "deeplab", "none")),
         section.oneOf("head-start", List.of("pretrained", "fresh")).equals("fresh"),
         section.bool("adapter") ? parameters : null,
-        channels.isPresent() ? channels.getAsInt() : null,
+        channels,
         section.oneOf("loss", List.of("ce")),
         section.intIn("epochs", 1, 1_000_000),
         section.intIn("batch-size", 1, 65536),
         section.doubleIn("lr", 0, 1e3),
         section.doubleIn("weight-decay", 0, 1e3),
-        shards.isPresent() ? shards.getAsInt() : null,
+        shards,
         section.intIn("shard-rows", 1, Integer.MAX_VALUE),
         section.bytes("shard-bytes"),
         section.intIn("averaging-frequency", 1, Integer.MAX_VALUE),
-        batches.isPresent() ? batches.getAsInt() : null);
+        batches);
   }
 
   /** Shards for {@code rows} samples of {@code rowBytes} each: from the data, never the cluster. */

@@ -121,7 +121,8 @@ public final class EmaCodebook implements Serializable {
             .add((float) settings.eps())
             .div(total.add((float) (codes * settings.eps())))
             .mul(total);
-    NDArray fresh = copy(sum(), parameters, counts).div(smoothed.expandDims(1));
+    NDArray fresh = sum.div(smoothed.expandDims(1));
+    fresh.attach(counts.getManager());
     parameters.set(embed(), unit ? fresh.normalize(2, 1, VectorQuantizer.SHORTEST) : fresh);
   }
 

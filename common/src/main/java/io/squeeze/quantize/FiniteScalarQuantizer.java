@@ -8,11 +8,9 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
-import io.squeeze.weights.HostTensor;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.function.IntToDoubleFunction;
 
 /**
@@ -118,21 +116,6 @@ final class FiniteScalarQuantizer implements Quantizer {
     return levels;
   }
 
-  @Override
-  public Map<String, HostTensor> initial(long seed) {
-    return Map.of();
-  }
-
-  @Override
-  public List<String> trained() {
-    return List.of();
-  }
-
-  @Override
-  public List<String> decoder() {
-    return List.of();
-  }
-
   /** A number for each dimension, [d]. */
   private NDArray each(NDArray beside, IntToDoubleFunction of) {
     return Torch.floats(
@@ -184,7 +167,7 @@ final class FiniteScalarQuantizer implements Quantizer {
     NDArray out = Quantizer.straight(bounded, q, step);
     NDArray codes =
         digits.toType(DataType.INT64, false).mul(basis(z)).sum(new int[] {1}).reshape(-1, parts);
-    NDArray nothing = Torch.floats(z.getManager(), new Shape(1), b -> b.put(0));
+    NDArray nothing = Quantizer.noLoss(z);
     return new Quantized(out.reshape(-1, width()), codes, List.of(), nothing);
   }
 

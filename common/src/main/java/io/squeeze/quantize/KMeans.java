@@ -159,7 +159,7 @@ public final class KMeans {
   }
 
   /** |a - b|^2 of vectors within arrays. */
-  static double squared(float[] a, int from, float[] b, int start, int width) {
+  public static double squared(float[] a, int from, float[] b, int start, int width) {
     double sum = 0;
     for (int j = 0; j < width; j++) {
       float difference = a[from + j] - b[start + j];

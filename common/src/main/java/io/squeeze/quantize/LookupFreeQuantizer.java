@@ -2,17 +2,14 @@ package io.squeeze.quantize;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.QuantizerSettings.LookupFree;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
-import io.squeeze.weights.HostTensor;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 
 /**
  * The signs of a few dimensions are the code, the first dimension its highest bit (LFQ of
@@ -95,21 +92,6 @@ final class LookupFreeQuantizer implements Quantizer {
     return levels;
   }
 
-  @Override
-  public Map<String, HostTensor> initial(long seed) {
-    return Map.of();
-  }
-
-  @Override
-  public List<String> trained() {
-    return List.of();
-  }
-
-  @Override
-  public List<String> decoder() {
-    return List.of();
-  }
-
   /** What a bit of a code is worth. */
   private double scale() {
     return options.codebookScale() / (options.spherical() ? Math.sqrt(bits) : 1);
@@ -130,8 +112,7 @@ final class LookupFreeQuantizer implements Quantizer {
     NDArray codes = ones.mul(basis(z)).sum(new int[] {1}).reshape(-1, parts);
     NDArray q = values(ones);
     NDArray out = Quantizer.straight(z, q, step);
-    NDArray loss =
-        step.training() ? loss(z, q) : Torch.floats(z.getManager(), new Shape(1), b -> b.put(0));
+    NDArray loss = step.training() ? loss(z, q) : Quantizer.noLoss(z);
     return new Quantized(out.reshape(-1, width()), codes, List.of(), loss);
   }
 

@@ -1,13 +1,9 @@
 package io.squeeze.quantize;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.torch.Parameters;
-import io.squeeze.torch.Torch;
-import io.squeeze.weights.HostTensor;
 import java.util.List;
-import java.util.Map;
 
 /** Leaves features as they are: the baseline. */
 public final class NoQuantizer implements Quantizer {
@@ -32,24 +28,8 @@ public final class NoQuantizer implements Quantizer {
   }
 
   @Override
-  public Map<String, HostTensor> initial(long seed) {
-    return Map.of();
-  }
-
-  @Override
-  public List<String> trained() {
-    return List.of();
-  }
-
-  @Override
-  public List<String> decoder() {
-    return List.of();
-  }
-
-  @Override
   public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
-    NDArray nothing = Torch.floats(vectors.getManager(), new Shape(1), b -> b.put(0));
-    return new Quantized(vectors, null, List.of(), nothing);
+    return new Quantized(vectors, null, List.of(), Quantizer.noLoss(vectors));
   }
 
   @Override

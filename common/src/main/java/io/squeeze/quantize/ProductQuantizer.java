@@ -4,7 +4,6 @@ import ai.djl.ndarray.*;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.torch.Parameters;
-import io.squeeze.weights.HostTensor;
 import java.util.*;
 
 /**
@@ -39,23 +38,6 @@ public final class ProductQuantizer implements QuantizerType {
     @Override
     public int[] levels() {
       return codebooks.stream().mapToInt(EmaCodebook::codes).toArray();
-    }
-
-    @Override
-    public Map<String, HostTensor> initial(long seed) {
-      Map<String, HostTensor> tensors = new LinkedHashMap<>();
-      codebooks.forEach(codebook -> tensors.putAll(codebook.initial(seed)));
-      return tensors;
-    }
-
-    @Override
-    public List<String> trained() {
-      return List.of(); // codebooks follow their vectors without gradients
-    }
-
-    @Override
-    public List<String> decoder() {
-      return codebooks.stream().map(EmaCodebook::embed).toList();
     }
 
     @Override

@@ -8,6 +8,7 @@ import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -50,6 +51,11 @@ public interface Quantizer extends Serializable {
     return step.training() ? z.sub(q).square().mean().mul(factor) : factor;
   }
 
+  /** The loss of a quantizer that has none, [1]. */
+  static NDArray noLoss(NDArray beside) {
+    return Torch.scalar(beside.getManager(), 0).expandDims(0);
+  }
+
   /** Rows [N, d] with zeros where the code [N] is -1. */
   static NDArray present(NDArray rows, NDArray codes) {
     return rows.mul(codes.gte(0).toType(DataType.FLOAT32, false).expandDims(1));
@@ -63,14 +69,22 @@ public interface Quantizer extends Serializable {
   /** Codes of each level; empty without quantization. */
   int[] levels();
 
-  /** The first tensors, drawn from the seed. */
-  Map<String, HostTensor> initial(long seed);
+  /** The first tensors, drawn from the seed: the codebooks', unless there are others. */
+  default Map<String, HostTensor> initial(long seed) {
+    Map<String, HostTensor> tensors = new LinkedHashMap<>();
+    codebooks().forEach(codebook -> tensors.putAll(codebook.initial(seed)));
+    return tensors;
+  }
 
-  /** The names of the tensors that gradients train. */
-  List<String> trained();
+  /** The names of the tensors that gradients train; codebooks follow their vectors without. */
+  default List<String> trained() {
+    return List.of();
+  }
 
   /** The names of the tensors that turn codes into features. */
-  List<String> decoder();
+  default List<String> decoder() {
+    return codebooks().stream().map(EmaCodebook::embed).toList();
+  }
 
   /** The codebooks that follow their vectors, in the order of {@link Quantized#searched}. */
   default List<EmaCodebook> codebooks() {

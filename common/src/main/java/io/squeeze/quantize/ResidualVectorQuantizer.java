@@ -10,11 +10,8 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
-import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
@@ -92,23 +89,6 @@ final class ResidualVectorQuantizer implements Quantizer {
   }
 
   @Override
-  public Map<String, HostTensor> initial(long seed) {
-    Map<String, HostTensor> tensors = new LinkedHashMap<>();
-    codebooks.forEach(codebook -> tensors.putAll(codebook.initial(seed)));
-    return tensors;
-  }
-
-  @Override
-  public List<String> trained() {
-    return List.of();
-  }
-
-  @Override
-  public List<String> decoder() {
-    return codebooks.stream().map(EmaCodebook::embed).toList();
-  }
-
-  @Override
   public List<EmaCodebook> codebooks() {
     return codebooks;
   }
@@ -145,7 +125,7 @@ final class ResidualVectorQuantizer implements Quantizer {
       if (level >= kept) {
         searched.add(null);
         codes.add(codes.get(0).zerosLike().sub(codes.get(0).onesLike()));
-        losses.add(Torch.scalar(vectors.getManager(), 0).expandDims(0));
+        losses.add(Quantizer.noLoss(vectors));
         continue;
       }
       NDArray looked = residual.stopGradient();

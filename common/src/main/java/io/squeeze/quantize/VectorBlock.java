@@ -111,7 +111,7 @@ public record VectorBlock(long[] keys, float[] values) implements KMeans.Points,
     List<KMeans.Keyed> drawn = new ArrayList<>();
     for (int i = 0; i < codes.length; i++) {
       double distance = KMeans.squared(values, i * d, means, codes[i] * d, d);
-      if ((place(seed, keys[i]) >>> 1) < share * distance * Long.MAX_VALUE) {
+      if (Seeds.takes(place(seed, keys[i]), share * distance)) {
         drawn.add(at(i));
       }
     }

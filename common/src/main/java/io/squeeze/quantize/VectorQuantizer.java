@@ -3,9 +3,7 @@ package io.squeeze.quantize;
 import ai.djl.ndarray.NDArray;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.torch.Parameters;
-import io.squeeze.weights.HostTensor;
 import java.util.List;
-import java.util.Map;
 
 /**
  * Assigns every vector to its nearest codeword (VQ-VAE, arXiv 1711.00937, eq. 1); the codebook
@@ -54,21 +52,6 @@ final class VectorQuantizer implements Quantizer {
   @Override
   public int[] levels() {
     return new int[] {codebook.codes()};
-  }
-
-  @Override
-  public Map<String, HostTensor> initial(long seed) {
-    return codebook.initial(seed);
-  }
-
-  @Override
-  public List<String> trained() {
-    return List.of();
-  }
-
-  @Override
-  public List<String> decoder() {
-    return List.of(codebook.embed());
   }
 
   @Override

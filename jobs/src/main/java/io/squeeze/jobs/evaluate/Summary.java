@@ -12,6 +12,7 @@ import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.codec.Compression;
+import io.squeeze.jobs.spark.Columns;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.metric.ConfusionMatrix;
 import java.util.ArrayList;
@@ -144,15 +145,15 @@ public record Summary(
     return row.isNullAt(0) ? null : row.getDouble(0);
   }
 
-  /** How often each code of each level occurs. */
-  static List<CodeUsage> usage(Dataset<Row> table, int[] levels) {
+  /** How often each code of each level occurs in the column of codes. */
+  public static List<CodeUsage> usage(Dataset<Row> table, int[] levels) {
     List<long[]> counts = new ArrayList<>();
     for (int codes : levels) {
       counts.add(new long[codes]);
     }
     if (levels.length > 0) {
       table
-          .select(posexplode(col(PerSample.CODES)))
+          .select(posexplode(col(Columns.CODES)))
           .groupBy(col("pos").mod(lit(levels.length)), col("col"))
           .count()
           .collectAsList()

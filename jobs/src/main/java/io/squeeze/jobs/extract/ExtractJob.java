@@ -173,8 +173,7 @@ public final class ExtractJob {
     asked.put("image.max-pixels", Long.toString(settings.image().maxPixels()));
     asked.put("image.max-bytes", Long.toString(settings.image().maxBytes()));
     if (fused != null) {
-      asked.put("checkpoint.sha256", fused.sha256());
-      asked.put("beam", Integer.toString(fused.checkpoint().settings().quantizer().beam()));
+      asked.putAll(fused.settings());
     }
     return asked;
   }

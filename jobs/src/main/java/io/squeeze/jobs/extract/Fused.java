@@ -20,6 +20,7 @@ import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
+import java.util.Map;
 import org.apache.parquet.example.data.Group;
 
 /**
@@ -53,6 +54,12 @@ public record Fused(String codes, String path, Checkpoint checkpoint, String sha
     try (InputStream in = storage.open(path)) {
       return new Fused(codes, path, checkpoint, BackboneFile.digest(in));
     }
+  }
+
+  /** What codes follow from beside their input, for a manifest. */
+  public Map<String, String> settings() {
+    String beam = Integer.toString(checkpoint.settings().quantizer().beam());
+    return Map.of("checkpoint.sha256", sha256, "beam", beam);
   }
 
   /** Refuses features of another backbone than the one that the quantizer was trained on. */

@@ -60,10 +60,8 @@ public final class EncodeVectorsJob {
    * @throws SqueezeException of category configuration if other codes are there
    */
   public Published run() throws IOException {
-    Map<String, String> asked = new TreeMap<>();
+    Map<String, String> asked = new TreeMap<>(fused.settings());
     asked.put("input", table.source(table.rows().count()));
-    asked.put("checkpoint.sha256", fused.sha256());
-    asked.put("beam", Integer.toString(fused.checkpoint().settings().quantizer().beam()));
     RunLock lock = RunLock.take(storage, versions.base());
     try {
       Optional<Published> current = versions.current();

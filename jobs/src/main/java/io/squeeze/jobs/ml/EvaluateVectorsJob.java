@@ -2,19 +2,18 @@ package io.squeeze.jobs.ml;
 
 import static org.apache.spark.sql.functions.avg;
 import static org.apache.spark.sql.functions.col;
-import static org.apache.spark.sql.functions.posexplode;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.Seeds;
+import io.squeeze.jobs.evaluate.Summary;
 import io.squeeze.jobs.evaluate.Summary.Codebook;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.RunFolder;
-import io.squeeze.metric.CodeUsage;
+import io.squeeze.quantize.KMeans;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -109,6 +108,7 @@ public final class EvaluateVectorsJob {
             .get(0);
     long count = decoded.count();
     double bits = model.bitsPerVector();
+    int[] levels = checkpoint.model().quantizer().levels();
     Map<String, Object> summary = new LinkedHashMap<>();
     summary.put("samples", count);
     summary.put("mse", means.getDouble(0));
@@ -116,7 +116,7 @@ public final class EvaluateVectorsJob {
     summary.put("recall_at_10", recall(decoded, count));
     summary.put("bits_per_vector", bits);
     summary.put("compression", Map.of("nominal", 32.0 * table.channels() / bits));
-    summary.put("codebook", Codebook.of(usage(decoded)));
+    summary.put("codebook", Codebook.of(Summary.usage(decoded, levels)));
     return summary;
   }
 
@@ -135,21 +135,6 @@ public final class EvaluateVectorsJob {
     }
     double lengths = Math.sqrt(xs * ys);
     return RowFactory.create(error / x.length, lengths > 0 ? dot / lengths : xs == ys ? 1.0 : 0.0);
-  }
-
-  private List<CodeUsage> usage(Dataset<Row> decoded) {
-    int[] levels = checkpoint.model().quantizer().levels();
-    List<CodeUsage> counts = new ArrayList<>();
-    for (int codes : levels) {
-      counts.add(new CodeUsage(new long[codes]));
-    }
-    decoded
-        .select(posexplode(col(Columns.CODES)))
-        .groupBy("pos", "col")
-        .count()
-        .collectAsList()
-        .forEach(row -> counts.get(row.getInt(0)).counts()[row.getInt(1)] = row.getLong(2));
-    return counts;
   }
 
   /** A vector and what its codes stand for. */
@@ -195,11 +180,7 @@ public final class EvaluateVectorsJob {
     double share = (double) most / count;
     return decoded
         .toJavaRDD()
-        .filter(
-            row -> {
-              long hash = Seeds.hash(0, purpose, row.getAs(Columns.SAMPLE_ID));
-              return (hash >>> 1) < share * Long.MAX_VALUE;
-            })
+        .filter(row -> Seeds.takes(Seeds.hash(0, purpose, row.getAs(Columns.SAMPLE_ID)), share))
         .map(Pair::of);
   }
 
@@ -223,19 +204,11 @@ public final class EvaluateVectorsJob {
       for (int q = 0; q < queries.size(); q++) {
         Pair query = queries.get(q);
         if (!query.id().equals(pair.id())) {
-          nearest[q][0].offer(distance(query.vector(), pair.vector()), pair.id());
-          nearest[q][1].offer(distance(query.vector(), pair.decoded()), pair.id());
+          float[] x = query.vector();
+          nearest[q][0].offer(KMeans.squared(x, 0, pair.vector(), 0, x.length), pair.id());
+          nearest[q][1].offer(KMeans.squared(x, 0, pair.decoded(), 0, x.length), pair.id());
         }
       }
-    }
-
-    private static double distance(float[] a, float[] b) {
-      double sum = 0;
-      for (int j = 0; j < a.length; j++) {
-        float difference = a[j] - b[j];
-        sum += difference * difference;
-      }
-      return sum;
     }
 
     private void offer(double distance, String name) {

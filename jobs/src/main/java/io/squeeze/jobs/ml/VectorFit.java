@@ -69,10 +69,6 @@ final class VectorFit {
     this.seed = seed;
   }
 
-  Quantizer quantizer() {
-    return quantizer;
-  }
-
   /** How often each code of each codebook is nearest to a vector that was looked at. */
   List<CodeUsage> usage() {
     return usage;
@@ -105,7 +101,7 @@ final class VectorFit {
 
   /** Whether a vector of this key is looked at. */
   static boolean takes(long seed, long key, double share) {
-    return (Seeds.hash(seed ^ key, "fit", "") >>> 1) < share * Long.MAX_VALUE;
+    return Seeds.takes(Seeds.hash(seed ^ key, "fit", ""), share);
   }
 
   /** The quantizer's tensors. */

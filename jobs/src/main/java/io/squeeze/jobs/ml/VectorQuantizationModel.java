@@ -1,6 +1,7 @@
 package io.squeeze.jobs.ml;
 
 import ai.djl.ndarray.NDManager;
+import io.squeeze.codec.BitPacking;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Tasks;
@@ -106,9 +107,7 @@ public final class VectorQuantizationModel extends Model<VectorQuantizationModel
 
   /** Bits of a vector's codes at a fixed width. */
   public double bitsPerVector() {
-    return Arrays.stream(checkpoint.model().quantizer().levels())
-        .mapToDouble(codes -> Math.ceil(Math.log(codes) / Math.log(2)))
-        .sum();
+    return Arrays.stream(checkpoint.model().quantizer().levels()).map(BitPacking::bits).sum();
   }
 
   static StructType added(StructType schema, String input, String output, String decoded) {

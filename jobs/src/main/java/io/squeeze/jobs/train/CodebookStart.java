@@ -131,7 +131,7 @@ final class CodebookStart {
     }
 
     private boolean takes(long key) {
-      return (key >>> 1) < share * Long.MAX_VALUE;
+      return Seeds.takes(key, share);
     }
   }
 }
