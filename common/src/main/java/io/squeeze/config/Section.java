@@ -76,6 +76,16 @@ final class Section {
     return List.copyOf(checked(name, values, valid, "[" + low + ", " + high + "]", List.of()));
   }
 
+  /** Any number of numbers in [low, high]. */
+  List<Double> doubles(String name, double low, double high) {
+    List<Double> values = read(name, config::getDoubleList);
+    if (values == null) {
+      return List.of();
+    }
+    boolean valid = values.stream().allMatch(v -> v >= low && v <= high);
+    return List.copyOf(checked(name, values, valid, "[" + low + ", " + high + "]", List.of()));
+  }
+
   /** Three numbers in [low, high], one a colour channel. */
   List<Double> threeDoubles(String name, double low, double high) {
     List<Double> values = read(name, config::getDoubleList);

@@ -173,6 +173,8 @@ public record Settings(
             "data.path",
             "data.on-bad-sample",
             "data.max-bad-fraction",
+            "train.resume",
+            "train.keep-checkpoints",
             "output",
             "visualize")) {
       config = config.withoutPath(path);

@@ -8,25 +8,33 @@ import java.util.List;
  *
  * @param head conv, deeplab, or none to learn by reconstruction; auto until the embeddings are
  *     known
+ * @param freshHead whether a head that comes with the backbone's weights is left alone
  * @param adapterParameters of the adapter before the quantizer; null for none
  * @param featureDim what the embeddings' channels must be; null for any
- * @param freshHead whether a head that comes with the backbone's weights is left alone
+ * @param frozenBatchNorm whether batch norm keeps the statistics that it begins with
+ * @param dropDiverged whether a shard whose numbers are not finite is left out of a round
+ * @param resume whether an unfinished run is gone on with
+ * @param keep checkpoints of past epochs
  */
 public record TrainSettings(
     String head,
     boolean freshHead,
     Integer adapterParameters,
     Integer featureDim,
-    String loss,
+    LossSettings loss,
+    OptimizerSettings optimizer,
+    boolean frozenBatchNorm,
     int epochs,
     int batchSize,
-    double lr,
-    double weightDecay,
     Integer fixedShards,
     int shardRows,
     long shardBytes,
     int averagingFrequency,
-    Integer maxBatches)
+    Integer maxBatches,
+    boolean dropDiverged,
+    StopSettings stop,
+    boolean resume,
+    int keep)
     implements Serializable {
 
   static TrainSettings from(Section section) {
@@ -39,16 +47,20 @@ public record TrainSettings(
         section.oneOf("head-start", List.of("pretrained", "fresh")).equals("fresh"),
         section.bool("adapter") ? parameters : null,
         channels,
-        section.oneOf("loss", List.of("ce")),
+        LossSettings.from(section),
+        OptimizerSettings.from(section),
+        section.oneOf("batch-norm", List.of("trained", "frozen")).equals("frozen"),
         section.intIn("epochs", 1, 1_000_000),
         section.intIn("batch-size", 1, 65536),
-        section.doubleIn("lr", 0, 1e3),
-        section.doubleIn("weight-decay", 0, 1e3),
         shards,
         section.intIn("shard-rows", 1, Integer.MAX_VALUE),
         section.bytes("shard-bytes"),
         section.intIn("averaging-frequency", 1, Integer.MAX_VALUE),
-        batches);
+        batches,
+        section.oneOf("on-nan", List.of("fail", "drop")).equals("drop"),
+        StopSettings.from(section),
+        section.bool("resume"),
+        section.intIn("keep-checkpoints", 0, 10_000));
   }
 
   /** Shards for {@code rows} samples of {@code rowBytes} each: from the data, never the cluster. */

@@ -2,6 +2,9 @@ package io.squeeze.metric;
 
 import java.io.Serializable;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
@@ -60,16 +63,53 @@ public record ConfusionMatrix(int classes, long[] counts) implements Serializabl
   }
 
   public double precision() {
-    return macro(label -> ratio(correct(label), predicted(label)));
+    return macro(this::precision);
   }
 
   public double recall() {
-    return macro(label -> ratio(correct(label), target(label)));
+    return macro(this::recall);
   }
 
   /** Mean of the classes' harmonic means of precision and recall. */
   public double f1() {
-    return macro(label -> ratio(2 * correct(label), predicted(label) + target(label)));
+    return macro(this::f1);
+  }
+
+  private double precision(int label) {
+    return ratio(correct(label), predicted(label));
+  }
+
+  private double recall(int label) {
+    return ratio(correct(label), target(label));
+  }
+
+  private double f1(int label) {
+    return ratio(2 * correct(label), predicted(label) + target(label));
+  }
+
+  /**
+   * The numbers by name: means as {@code iou}, those of a class that occurs as {@code iou/NAME}.
+   *
+   * @param names of the classes, in order
+   */
+  public Map<String, Double> metrics(List<String> names) {
+    Map<String, Double> values = new LinkedHashMap<>();
+    values.put("iou", meanIou());
+    values.put("acc", pixelAccuracy());
+    values.put("precision", precision());
+    values.put("recall", recall());
+    values.put("f1", f1());
+    for (int label = 0; label < classes; label++) {
+      OptionalDouble iou = iou(label);
+      if (iou.isPresent()) {
+        String name = "/" + names.get(label);
+        values.put("iou" + name, iou.getAsDouble());
+        values.put("precision" + name, precision(label));
+        values.put("recall" + name, recall(label));
+        values.put("f1" + name, f1(label));
+      }
+    }
+    return values;
   }
 
   private double macro(IntToDoubleFunction value) {

@@ -112,7 +112,7 @@ final class LookupFreeQuantizer implements Quantizer {
     NDArray codes = ones.mul(basis(z)).sum(new int[] {1}).reshape(-1, parts);
     NDArray q = values(ones);
     NDArray out = Quantizer.straight(z, q, step);
-    NDArray loss = step.training() ? loss(z, q) : Quantizer.noLoss(z);
+    NDArray loss = step.losses() ? loss(z, q) : Quantizer.noLoss(z);
     return new Quantized(out.reshape(-1, width()), codes, List.of(), loss);
   }
 

@@ -80,7 +80,7 @@ final class Projected implements Quantizer {
   public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
     boolean estimate =
         step.estimate() && !(starving && !JniUtils.requiresGrad((PtNDArray) vectors));
-    Step narrower = new Step(step.training(), estimate, step.draw());
+    Step narrower = new Step(step.training(), step.losses(), estimate, step.draw());
     Quantized narrow = inner.quantize(in.apply(vectors, parameters), parameters, narrower);
     return narrow.with(out.apply(narrow.vectors(), parameters));
   }

@@ -23,17 +23,21 @@ public interface Quantizer extends Serializable {
   /**
    * How a batch is quantized.
    *
-   * @param training whether the loss and a gradient are asked for
+   * @param training whether a gradient is asked for
+   * @param losses whether the loss is asked for
    * @param estimate whether the gradient passes the assignment
    * @param draw what a step of training draws from
    */
-  record Step(boolean training, boolean estimate, long draw) {
-    /** Nothing is learned, nothing drawn. */
-    public static final Step EVALUATION = new Step(false, false, 0);
+  record Step(boolean training, boolean losses, boolean estimate, long draw) {
+    /** Nothing is learned, nothing drawn, no loss. */
+    public static final Step EVALUATION = new Step(false, false, false, 0);
+
+    /** Nothing is learned, nothing drawn, but the loss is measured. */
+    public static final Step VALIDATION = new Step(false, true, false, 0);
 
     /** A step of training. */
     public static Step training(long draw) {
-      return new Step(true, true, draw);
+      return new Step(true, true, true, draw);
     }
   }
 
@@ -45,10 +49,10 @@ public interface Quantizer extends Serializable {
         Projection.linear("quantizer.project_out", width, channels));
   }
 
-  /** The commitment loss {@code weight * mean (z - q)^2}, [1]; 0 outside of training. */
+  /** The commitment loss {@code weight * mean (z - q)^2}, [1]; 0 where no loss is asked for. */
   static NDArray commitment(NDArray z, NDArray q, double weight, Step step) {
-    NDArray factor = Torch.scalar(z.getManager(), step.training() ? weight : 0).expandDims(0);
-    return step.training() ? z.sub(q).square().mean().mul(factor) : factor;
+    NDArray factor = Torch.scalar(z.getManager(), step.losses() ? weight : 0).expandDims(0);
+    return step.losses() ? z.sub(q).square().mean().mul(factor) : factor;
   }
 
   /** The loss of a quantizer that has none, [1]. */

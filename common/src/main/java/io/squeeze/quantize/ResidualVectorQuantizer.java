@@ -96,7 +96,13 @@ final class ResidualVectorQuantizer implements Quantizer {
   @Override
   public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
     if (!step.training() && beam > 1) {
-      return encode(vectors, parameters);
+      Quantized encoded = encode(vectors, parameters);
+      if (!step.losses()) {
+        return encoded;
+      }
+      // The loss is of the nearest codes, as in training.
+      NDArray losses = quantize(vectors, parameters, step, depth).losses();
+      return new Quantized(encoded.vectors(), encoded.codes(), encoded.searched(), losses);
     }
     boolean drops = step.training() && options.dropout();
     return quantize(vectors, parameters, step, drops ? kept(step.draw()) : depth);

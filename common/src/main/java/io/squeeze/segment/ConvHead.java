@@ -35,7 +35,7 @@ record ConvHead(int channels, int classes) implements SegmentationHead {
   @Override
   public NDArray logits(NDArray features, Parameters p, Noise noise) {
     NDArray x = SegmentationHead.convolved(features, p.get("head.0.weight"), null, ONE, ONE);
-    NDArray active = SegmentationHead.normalised(x, p, "head.1", noise.training());
+    NDArray active = SegmentationHead.normalised(x, p, "head.1", noise.batchNorm());
     NDArray bias = p.get("head.3.bias");
     return SegmentationHead.convolved(active, p.get("head.3.weight"), bias, NONE, ONE);
   }

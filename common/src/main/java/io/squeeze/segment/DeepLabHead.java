@@ -56,7 +56,7 @@ record DeepLabHead(int channels, int classes) implements SegmentationHead {
 
   @Override
   public NDArray logits(NDArray features, Parameters p, Noise noise) {
-    boolean training = noise.training();
+    boolean training = noise.batchNorm();
     NDList branches = new NDList();
     branches.add(point(features, p, "head.0.convs.0.0", "head.0.convs.0.1", training));
     for (int i = 1; i <= RATES.length; i++) {

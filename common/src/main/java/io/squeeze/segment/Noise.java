@@ -15,10 +15,25 @@ import java.util.SplittableRandom;
  * on every cluster.
  *
  * @param samples ids of the batch, in order; empty outside of training
+ * @param losses whether the quantizer's losses are asked for
+ * @param batchNorm whether batch norm uses and moves the batch's statistics
  */
-public record Noise(long seed, int epoch, List<String> samples) {
+public record Noise(long seed, int epoch, List<String> samples, boolean losses, boolean batchNorm) {
   /** Evaluation: nothing is dropped, no statistics move. */
-  public static final Noise NONE = new Noise(0, 0, List.of());
+  public static final Noise NONE = new Noise(0, 0, List.of(), false, false);
+
+  /** The same, with losses. */
+  public static final Noise VALIDATION = new Noise(0, 0, List.of(), true, false);
+
+  /** A step of training. */
+  public Noise(long seed, int epoch, List<String> samples) {
+    this(seed, epoch, samples, true, true);
+  }
+
+  /** The same with batch norm as in evaluation. */
+  public Noise frozen() {
+    return new Noise(seed, epoch, samples, losses, false);
+  }
 
   boolean training() {
     return !samples.isEmpty();
@@ -27,7 +42,7 @@ public record Noise(long seed, int epoch, List<String> samples) {
   /** What a quantizer draws from in this step. */
   Step step() {
     if (!training()) {
-      return Step.EVALUATION;
+      return losses ? Step.VALIDATION : Step.EVALUATION;
     }
     return Step.training(Seeds.hash(seed, "quantizer " + epoch, String.join("\n", samples)));
   }

@@ -8,6 +8,7 @@ import io.squeeze.config.TrainSettings;
 import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.quantize.Quantizer.Step;
+import io.squeeze.segment.SegmentationLoss.Term;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
@@ -26,6 +27,7 @@ public final class SqueezeModel implements Serializable {
   private static final long serialVersionUID = 1L;
 
   private final double quantizerWeight;
+  private final SegmentationLoss loss;
   private final Adapter adapter;
   private final Quantizer quantizer;
   private final SegmentationHead head;
@@ -39,6 +41,8 @@ public final class SqueezeModel implements Serializable {
     this.adapter = parameters == null ? null : Adapter.of(channels, parameters);
     this.quantizer = Quantizer.of(settings.quantizer(), channels);
     this.head = SegmentationHead.of(train.head(), channels, classes);
+    this.loss =
+        head == null ? null : LossType.named(train.loss().type()).create(train.loss(), classes);
     this.channels = channels;
   }
 
@@ -52,7 +56,7 @@ public final class SqueezeModel implements Serializable {
 
     /** The class of each pixel, int64 [B, H, W]. */
     public NDArray prediction() {
-      return logits.argMax(1);
+      return NativeKernels.most(logits);
     }
 
     /** The same in the heap, a byte a pixel. */
@@ -107,7 +111,7 @@ public final class SqueezeModel implements Serializable {
    * @param noise of a step of training; {@link Noise#NONE} to evaluate
    */
   public Output forward(NDArray features, NDArray mask, Parameters parameters, Noise noise) {
-    NDArray rows = rows(adapted(features, parameters, noise.training()));
+    NDArray rows = rows(adapted(features, parameters, noise.batchNorm()));
     Quantized quantized = quantizer.quantize(rows, parameters, noise.step());
     if (head == null) {
       return new Output(null, rows, quantized);
@@ -149,17 +153,35 @@ public final class SqueezeModel implements Serializable {
   }
 
   /**
-   * Cross entropy over the pixels that count, or without a head the mean squared error of the
-   * vectors; plus the weighted loss of the quantizer.
+   * What a batch is to be lowered in.
+   *
+   * @param total scalar: the weighted terms, and the weighted loss of the quantizer
+   * @param terms of the segmentation loss; without a head the mean squared error of the vectors
+   */
+  public record Loss(NDArray total, List<Term> terms) {}
+
+  /**
+   * The loss of a batch.
    *
    * @param mask int64 [B, H, W], 255 ignored
    */
-  public NDArray loss(Output output, NDArray mask) {
-    NDArray task =
+  public Loss loss(Output output, NDArray mask) {
+    List<Term> terms =
         head == null
-            ? output.quantized().vectors().sub(output.features()).square().mean()
-            : NativeKernels.crossEntropy(output.logits(), mask);
-    NDArray weight = Torch.scalar(task.getManager(), quantizerWeight);
-    return task.add(output.quantized().loss().mul(weight));
+            ? List.of(new Term("mse", 1, error(output)))
+            : loss.terms(output.logits(), mask);
+    NDArray total = weighted(output.quantized().loss(), quantizerWeight);
+    for (Term term : terms) {
+      total = total.add(weighted(term.value(), term.weight()));
+    }
+    return new Loss(total, terms);
+  }
+
+  private static NDArray error(Output output) {
+    return output.quantized().vectors().sub(output.features()).square().mean();
+  }
+
+  private static NDArray weighted(NDArray value, double weight) {
+    return weight == 1 ? value : value.mul(Torch.scalar(value.getManager(), weight));
   }
 }

@@ -56,6 +56,27 @@ public final class NativeKernels {
     return differentiable("cross_entropy", logits, target);
   }
 
+  /** The same with a weight for each class [K], divided by the weights of the pixels. */
+  public static NDArray crossEntropy(NDArray logits, NDArray target, NDArray weights) {
+    return differentiable("weighted_cross_entropy", logits, target, weights);
+  }
+
+  /**
+   * Mean over all classes of {@code 1 - (2 sum pt + 1) / (sum p + sum t + 1)}, sums over the pixels
+   * of the batch whose label is not 255: logits [B, K, H, W], target int64 [B, H, W].
+   */
+  public static NDArray dice(NDArray logits, NDArray target) {
+    return differentiable("dice", logits, target);
+  }
+
+  /**
+   * Focal loss (arXiv 1708.02002, eq. 4): mean of {@code (1 - p)^gamma ce} over the pixels whose
+   * label is not 255.
+   */
+  public static NDArray focal(NDArray logits, NDArray target, double gamma) {
+    return differentiable("focal", logits, target, Torch.scalar(logits.getManager(), gamma));
+  }
+
   /**
    * The index of the nearest code in Euclidean distance: z [N, d], codebook [K, d] -> [N]. A row's
    * last bit depends on the shape of its matrix, so rows go in multiples of 64, filled up with
@@ -163,18 +184,28 @@ public final class NativeKernels {
     return differentiable("entropy", probabilities, smallest);
   }
 
+  /**
+   * The class of the highest score, the first of equal ones: [B, K, H, W] -> int64 [B, H, W]. Plane
+   * by plane, which is several times faster than {@code argmax} over a strided axis.
+   */
+  public static NDArray most(NDArray scores) {
+    return plain("most", scores);
+  }
+
   /** Pixels by (target, prediction), target 255 left out: int64 [K, K]. */
   public static NDArray confusion(NDArray prediction, NDArray target, int classes) {
     return plain("confusion", prediction, target, scalar(prediction, classes));
   }
 
   /**
-   * One step of AdamW (arXiv 1711.05101) in torch's arithmetic, in place: betas .9 and .999, eps
-   * 1e-8 added behind the bias correction.
+   * One step of AdamW (arXiv 1711.05101) or Adam (arXiv 1412.6980, decay as an L2 penalty) in
+   * torch's arithmetic, in place: betas .9 and .999, eps 1e-8 added behind the bias correction.
    *
+   * @param method adamw or adam
    * @param steps float32 scalars, already counting this step
    */
-  public static void adamw(
+  public static void adam(
+      String method,
       List<NDArray> parameters,
       List<NDArray> gradients,
       List<NDArray> firstMoments,
@@ -182,19 +213,52 @@ public final class NativeKernels {
       List<NDArray> steps,
       double lr,
       double weightDecay) {
-    IValue[] inputs = {
-      list(parameters),
-      list(gradients),
-      list(firstMoments),
-      list(secondMoments),
-      list(steps),
-      IValue.from(lr),
-      IValue.from(weightDecay)
-    };
-    try (IValue result = IValueUtils.runMethod(Holder.PROGRAM, "adamw", inputs)) {
-      if (result.toLong() != 0) {
-        throw new IllegalStateException("adamw returned " + result.toLong());
-      }
+    inPlace(
+        method,
+        list(parameters),
+        list(gradients),
+        list(firstMoments),
+        list(secondMoments),
+        list(steps),
+        IValue.from(lr),
+        IValue.from(weightDecay));
+  }
+
+  /**
+   * One step of stochastic gradient descent in torch's arithmetic, in place.
+   *
+   * @param buffers of the momentum; empty without
+   */
+  public static void sgd(
+      List<NDArray> parameters,
+      List<NDArray> gradients,
+      List<NDArray> buffers,
+      double lr,
+      double weightDecay,
+      double momentum) {
+    inPlace(
+        "sgd",
+        list(parameters),
+        list(gradients),
+        list(buffers),
+        IValue.from(lr),
+        IValue.from(weightDecay),
+        IValue.from(momentum));
+  }
+
+  /** Scales gradients in place so that their norm together is at most this (torch's formula). */
+  public static void clip(List<NDArray> gradients, double most) {
+    inPlace("clip", list(gradients), IValue.from(most));
+  }
+
+  /** Whether all numbers of all arrays are finite. */
+  public static boolean finite(List<NDArray> arrays) {
+    return inPlace("finite", list(arrays)) != 0;
+  }
+
+  private static long inPlace(String method, IValue... inputs) {
+    try (IValue result = IValueUtils.runMethod(Holder.PROGRAM, method, inputs)) {
+      return result.toLong();
     } finally {
       for (IValue input : inputs) {
         input.close();

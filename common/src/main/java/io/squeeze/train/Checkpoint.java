@@ -29,7 +29,7 @@ import java.util.Map;
  * @param palette their colours, 0xRRGGBB
  * @param backbone SHA-256 of the backbone that made the embeddings
  * @param epoch epochs done
- * @param valIou mean IoU on the validation samples; NaN without any
+ * @param progress of the run at that epoch
  */
 public record Checkpoint(
     ModelState state,
@@ -39,10 +39,20 @@ public record Checkpoint(
     List<Integer> palette,
     String backbone,
     int epoch,
-    double valIou)
+    Progress progress)
     implements Serializable {
   private static final ObjectMapper JSON = new ObjectMapper();
-  private static final int FORMAT = 1;
+  private static final int FORMAT = 2;
+  private static final String CHECKSUM = "crc32c";
+
+  /**
+   * How far a run has come.
+   *
+   * @param best value of {@code train.monitor}
+   * @param bestEpoch the epoch that reached it, counted from 1; 0 before the first
+   * @param finished whether no epoch is left to do
+   */
+  public record Progress(double best, int bestEpoch, boolean finished) implements Serializable {}
 
   /** The settings of the run. */
   public Settings settings() {
@@ -54,10 +64,15 @@ public record Checkpoint(
     return new SqueezeModel(settings(), layout.channels(), classNames.size());
   }
 
+  /** The same run after an epoch. */
+  public Checkpoint after(ModelState next, int done, Progress now) {
+    return new Checkpoint(next, config, layout, classNames, palette, backbone, done, now);
+  }
+
   /** The same without the optimizer's tensors: what using the model takes. */
   public Checkpoint forUse() {
     ModelState model = new ModelState(state.model());
-    return new Checkpoint(model, config, layout, classNames, palette, backbone, epoch, valIou);
+    return new Checkpoint(model, config, layout, classNames, palette, backbone, epoch, progress);
   }
 
   /**
@@ -70,7 +85,7 @@ public record Checkpoint(
       return this;
     }
     String changed = settings().with("quantizer.beam", beam).trainingJson();
-    return new Checkpoint(state, changed, layout, classNames, palette, backbone, epoch, valIou);
+    return new Checkpoint(state, changed, layout, classNames, palette, backbone, epoch, progress);
   }
 
   /** Writes the file; equal checkpoints give equal bytes. */
@@ -86,7 +101,10 @@ public record Checkpoint(
             List.of(layout.channels(), layout.height(), layout.width(), layout.size())));
     metadata.put("backbone_sha256", backbone);
     metadata.put("epoch", Integer.toString(epoch));
-    metadata.put("val/miou", Double.toString(valIou));
+    metadata.put("best", Double.toString(progress.best()));
+    metadata.put("best_epoch", Integer.toString(progress.bestEpoch()));
+    metadata.put("finished", Boolean.toString(progress.finished()));
+    metadata.put(CHECKSUM, new Safetensors(state.tensors(), metadata).checksum());
     new Safetensors(state.tensors(), metadata).write(out);
   }
 
@@ -104,7 +122,7 @@ public record Checkpoint(
     } catch (IOException e) {
       throw SqueezeException.input("Cannot read the checkpoint " + path + ": " + e.getMessage(), e);
     }
-    Map<String, String> metadata = file.metadata();
+    Map<String, String> metadata = new LinkedHashMap<>(file.metadata());
     if (!Integer.toString(FORMAT).equals(metadata.get("format"))) {
       throw SqueezeException.input(
           path
@@ -112,6 +130,17 @@ public record Checkpoint(
               + FORMAT
               + ": its header says format "
               + metadata.get("format"));
+    }
+    String expected = metadata.remove(CHECKSUM);
+    String found = new Safetensors(file.tensors(), metadata).checksum();
+    if (!found.equals(expected)) {
+      throw SqueezeException.input(
+          "The checkpoint "
+              + path
+              + " is damaged: its checksum is "
+              + found
+              + ", its header says "
+              + expected);
     }
     Checkpoint checkpoint = parse(path, file);
     checkpoint.checkTensors(path);
@@ -130,7 +159,10 @@ public record Checkpoint(
           List.of(JSON.readValue(metadata.get("palette"), Integer[].class)),
           metadata.get("backbone_sha256"),
           Integer.parseInt(metadata.get("epoch")),
-          Double.parseDouble(metadata.get("val/miou")));
+          new Progress(
+              Double.parseDouble(metadata.get("best")),
+              Integer.parseInt(metadata.get("best_epoch")),
+              Boolean.parseBoolean(metadata.get("finished"))));
     } catch (JsonProcessingException | RuntimeException e) {
       throw SqueezeException.input("Invalid header of the checkpoint " + path, e);
     }
@@ -139,7 +171,8 @@ public record Checkpoint(
   private void checkTensors(String path) {
     SqueezeModel model = model();
     Map<String, HostTensor> expected =
-        ModelState.start(model, model.initial(settings().seed())).tensors();
+        ModelState.start(model, settings().train().optimizer(), model.initial(settings().seed()))
+            .tensors();
     for (Map.Entry<String, HostTensor> entry : expected.entrySet()) {
       HostTensor found = state.tensors().get(entry.getKey());
       long[] shape = entry.getValue().shape();

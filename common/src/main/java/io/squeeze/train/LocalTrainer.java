@@ -14,12 +14,15 @@ import io.squeeze.metric.ConfusionMatrix;
 import io.squeeze.quantize.KMeans.Keyed;
 import io.squeeze.quantize.Quantized;
 import io.squeeze.segment.Noise;
+import io.squeeze.segment.SegmentationLoss.Term;
 import io.squeeze.segment.SqueezeModel;
+import io.squeeze.segment.SqueezeModel.Loss;
 import io.squeeze.segment.SqueezeModel.Output;
 import io.squeeze.torch.GradientScope;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
+import io.squeeze.train.Tally.Times;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -50,31 +53,28 @@ public final class LocalTrainer {
     this.device = device;
   }
 
-  /** The steps of an epoch to take: batches from (inclusive) to (exclusive). */
-  public record Steps(int epoch, int from, int to) implements Serializable {}
+  /**
+   * The steps of an epoch to take: batches from (inclusive) to (exclusive).
+   *
+   * @param perEpoch steps of the longest shard: what the learning rate's schedule counts in
+   */
+  public record Steps(int epoch, int from, int to, int perEpoch) implements Serializable {}
 
   /**
    * What a few steps gave.
    *
-   * @param samples trained on, the state's weight in an average
-   * @param lossSum loss of each sample's batch, summed over samples
+   * @param tally of the samples trained on; their number is the state's weight in an average
    * @param candidates for each codebook, vectors of the last step that dead codes may be put on, in
    *     the order of a draw
    */
-  public record Result(
-      ModelState state,
-      long samples,
-      double lossSum,
-      ConfusionMatrix confusion,
-      CodebookHealth health,
-      List<List<Keyed>> candidates)
+  public record Result(ModelState state, Tally tally, List<List<Keyed>> candidates)
       implements Serializable {}
 
   /**
    * Takes steps from a state. An epoch's order is drawn from seed, epoch and sample id, so it does
    * not matter how the examples arrived.
    *
-   * @throws SqueezeException of category training if the loss is not finite
+   * @throws SqueezeException of category training if the loss or a parameter is not finite
    */
   public Result train(ModelState state, List<Example> shard, Steps steps) {
     return train(state, shard.stream().map(Example::id).toList(), shard.iterator(), steps);
@@ -87,70 +87,84 @@ public final class LocalTrainer {
    * @param ids of all examples of the shard
    */
   public Result train(ModelState state, List<String> ids, Iterator<Example> shard, Steps steps) {
+    long began = System.nanoTime();
     List<Example> order = chosen(ids, shard, steps);
-    long samples = 0;
-    double lossSum = 0;
-    ConfusionMatrix confusion = ConfusionMatrix.empty(model.classes());
-    CodebookHealth health = CodebookHealth.empty(model.quantizer().levels());
+    Tally tally = Tally.empty(model).after(new Times(System.nanoTime() - began, 0, 0, 0, 0));
     List<List<Keyed>> candidates = List.of();
     try (NDManager manager = Torch.manager(device);
         Parameters parameters = new Parameters(manager, state.model());
-        AdamW optimizer = new AdamW(manager, state, model.trained(), settings)) {
+        Optimizer optimizer =
+            new Optimizer(manager, state, model.trained(), settings.optimizer())) {
       parameters.train(model.trained());
       for (int first = 0; first < order.size(); first += settings.batchSize()) {
         List<Example> chosen =
             order.subList(first, Math.min(order.size(), first + settings.batchSize()));
+        int batch = steps.from() + first / settings.batchSize();
+        double lr = rate(steps, batch);
         try (NDManager scope = manager.newSubManager()) {
-          Batch batch = Batch.of(scope, chosen, layout);
           Noise noise = new Noise(seed, steps.epoch(), chosen.stream().map(Example::id).toList());
-          Step step = step(scope, batch, parameters, optimizer, noise);
-          if (!Double.isFinite(step.loss())) {
-            throw SqueezeException.training(
-                "The loss of epoch "
-                    + (steps.epoch() + 1)
-                    + ", batch "
-                    + (steps.from() + first / settings.batchSize() + 1)
-                    + " is "
-                    + step.loss()
-                    + "; lower train.lr ("
-                    + settings.lr()
-                    + ") or look for features that are not finite");
-          }
-          lossSum += step.loss() * chosen.size();
-          confusion = confusion.plus(step.confusion());
-          health = health.plus(step.codes(), step.losses(), chosen.size());
-          samples += chosen.size();
-          if (samples == order.size()) {
+          Step step = step(scope, chosen, parameters, optimizer, noise, lr);
+          checkFinite(step.tally().lossSum(), "loss", steps, batch, lr);
+          tally = tally.plus(step.tally());
+          if (tally.samples() == order.size()) {
             candidates = Revival.candidates(model.quantizer(), step.quantized(), noise);
           }
         }
       }
+      // What the last step made of the parameters no loss has seen.
+      List<NDArray> all = new ArrayList<>(optimizer.arrays());
+      model.trained().forEach(name -> all.add(parameters.get(name)));
+      boolean finite = all.isEmpty() || NativeKernels.finite(all);
+      checkFinite(finite ? 0 : Double.NaN, "state", steps, steps.to() - 1, rate(steps, steps.to()));
       Map<String, HostTensor> tensors = new LinkedHashMap<>(parameters.tensors());
       tensors.putAll(optimizer.tensors());
-      return new Result(new ModelState(tensors), samples, lossSum, confusion, health, candidates);
+      return new Result(new ModelState(tensors), tally, candidates);
     }
   }
 
-  private record Step(double loss, ConfusionMatrix confusion, Quantized quantized) {
-    int[] codes() {
-      return quantized.codeValues();
-    }
+  private double rate(Steps steps, int batch) {
+    long step = (long) steps.epoch() * steps.perEpoch() + batch;
+    return settings.optimizer().rate(step, steps.perEpoch(), settings.epochs());
+  }
 
-    float[] losses() {
-      return Torch.tensor(quantized.losses()).floats();
+  private static void checkFinite(double value, String what, Steps steps, int batch, double lr) {
+    if (!Double.isFinite(value)) {
+      throw SqueezeException.training(
+          "The "
+              + what
+              + " of epoch "
+              + (steps.epoch() + 1)
+              + ", batch "
+              + (batch + 1)
+              + " is not finite; lower train.lr (here "
+              + lr
+              + "), set train.clip-norm, or look for features that are not finite");
     }
   }
+
+  private record Step(Tally tally, Quantized quantized) {}
 
   private Step step(
-      NDManager scope, Batch batch, Parameters parameters, AdamW optimizer, Noise noise) {
+      NDManager scope,
+      List<Example> examples,
+      Parameters parameters,
+      Optimizer optimizer,
+      Noise noise,
+      double lr) {
+    long began = System.nanoTime();
+    Batch batch = Batch.of(scope, examples, layout);
+    long read = System.nanoTime();
     Output output;
-    NDArray loss;
+    Loss loss;
+    long forward;
     try (GradientScope gradients = new GradientScope()) {
-      output = model.forward(batch.features(), batch.mask(), parameters, noise);
+      Noise drawn = settings.frozenBatchNorm() ? noise.frozen() : noise;
+      output = model.forward(batch.features(), batch.mask(), parameters, drawn);
       loss = model.loss(output, batch.mask());
-      gradients.backward(loss);
+      forward = System.nanoTime();
+      gradients.backward(loss.total());
     }
-    double value = loss.getFloat();
+    long backward = System.nanoTime();
     List<NDArray> gathered = new ArrayList<>();
     List<NDArray> leaves = new ArrayList<>();
     for (String name : model.trained()) {
@@ -160,42 +174,64 @@ public final class LocalTrainer {
       leaves.add(leaf);
       gathered.add(gradient);
     }
-    optimizer.step(leaves, gathered);
+    optimizer.step(leaves, gathered, lr);
     for (NDArray leaf : leaves) {
       JniUtils.zeroGrad((PtNDArray) leaf);
     }
     model.quantizer().update(output.quantized(), parameters);
-    ConfusionMatrix confusion = confusion(output, batch.mask());
-    return new Step(value, confusion, output.quantized());
+    long update = System.nanoTime();
+    Tally tally = tally(output, loss, batch.mask(), examples.size());
+    Times times =
+        new Times(
+            read - began,
+            forward - read,
+            backward - forward,
+            update - backward,
+            System.nanoTime() - update);
+    return new Step(tally.after(times), output.quantized());
   }
 
-  /** What an evaluation over examples gave; lossSum as in {@link Result}. */
-  public record Score(
-      long samples, double lossSum, ConfusionMatrix confusion, CodebookHealth health)
-      implements Serializable {}
+  private Tally tally(Output output, Loss loss, NDArray mask, int samples) {
+    Map<String, Double> terms = new HashMap<>();
+    double segmentation = 0;
+    for (Term term : loss.terms()) {
+      double value = term.value().getFloat() * (double) samples;
+      terms.put(term.name(), value);
+      segmentation += term.weight() * value;
+    }
+    float[] losses = Torch.tensor(output.quantized().losses()).floats();
+    CodebookHealth health =
+        CodebookHealth.empty(model.quantizer().levels())
+            .plus(output.quantized().codeValues(), losses, samples);
+    return new Tally(
+        samples,
+        loss.total().getFloat() * (double) samples,
+        segmentation,
+        terms,
+        confusion(output, mask),
+        health,
+        Times.NONE);
+  }
 
   /** Evaluates a state, in the order of the ids. */
-  public Score evaluate(ModelState state, List<Example> examples) {
+  public Tally evaluate(ModelState state, List<Example> examples) {
     List<Example> order = new ArrayList<>(examples);
     order.sort(Comparator.comparing(Example::id));
-    double lossSum = 0;
-    ConfusionMatrix confusion = ConfusionMatrix.empty(model.classes());
-    CodebookHealth health = CodebookHealth.empty(model.quantizer().levels());
+    Tally tally = Tally.empty(model);
     try (NDManager manager = Torch.manager(device);
         Parameters parameters = new Parameters(manager, state.model())) {
       for (int i = 0; i < order.size(); i += settings.batchSize()) {
         List<Example> chosen = order.subList(i, Math.min(order.size(), i + settings.batchSize()));
         try (NDManager scope = manager.newSubManager()) {
           Batch batch = Batch.of(scope, chosen, layout);
-          Output output = model.forward(batch.features(), batch.mask(), parameters, Noise.NONE);
-          lossSum += model.loss(output, batch.mask()).getFloat() * chosen.size();
-          confusion = confusion.plus(confusion(output, batch.mask()));
-          int[] codes = output.quantized().codeValues();
-          health = health.plus(codes, new float[0], chosen.size());
+          Output output =
+              model.forward(batch.features(), batch.mask(), parameters, Noise.VALIDATION);
+          Loss loss = model.loss(output, batch.mask());
+          tally = tally.plus(tally(output, loss, batch.mask(), chosen.size()));
         }
       }
     }
-    return new Score(order.size(), lossSum, confusion, health);
+    return tally;
   }
 
   private ConfusionMatrix confusion(Output output, NDArray mask) {

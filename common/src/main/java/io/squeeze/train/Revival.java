@@ -8,7 +8,6 @@ import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.segment.Noise;
 import io.squeeze.torch.Torch;
-import io.squeeze.train.LocalTrainer.Result;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -76,25 +75,24 @@ public final class Revival {
     return new ArrayList<>(offers.sorted(Keyed.ORDER).limit(OFFERED).toList());
   }
 
-  /** A round's result with the dead codes of its state on the vectors that were offered. */
-  public static Result revive(Quantizer quantizer, Result round) {
-    Map<String, HostTensor> tensors = new LinkedHashMap<>(round.state().tensors());
+  /**
+   * A state with its dead codes on vectors that were offered.
+   *
+   * @param codes that were revived
+   */
+  public record Revived(ModelState state, long codes) {}
+
+  /** Revives what is dead in a state, by the offers of a round. */
+  public static Revived revive(
+      Quantizer quantizer, ModelState state, List<List<Keyed>> candidates) {
+    Map<String, HostTensor> tensors = new LinkedHashMap<>(state.tensors());
     long revived = 0;
-    for (int i = 0; i < round.candidates().size(); i++) {
+    for (int i = 0; i < candidates.size(); i++) {
       EmaCodebook codebook = quantizer.codebooks().get(i);
-      List<float[]> vectors = round.candidates().get(i).stream().map(Keyed::vector).toList();
+      List<float[]> vectors = candidates.get(i).stream().map(Keyed::vector).toList();
       double size = codebook.meanClusterSize(tensors);
       revived += codebook.revive(tensors, codebook.dead(tensors), vectors, size);
     }
-    if (revived == 0) {
-      return round;
-    }
-    return new Result(
-        new ModelState(tensors),
-        round.samples(),
-        round.lossSum(),
-        round.confusion(),
-        round.health().revived(revived),
-        round.candidates());
+    return new Revived(revived == 0 ? state : new ModelState(tensors), revived);
   }
 }

@@ -3,8 +3,10 @@ package io.squeeze.train;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.weights.ElementType;
 import io.squeeze.weights.HostTensor;
-import java.io.Serializable;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -12,74 +14,65 @@ import java.util.Map;
 import java.util.function.LongBinaryOperator;
 
 /**
- * Averages states weighted by samples (parameter averaging, McDonald et al. 2010). Sums are double
- * and taken in the order given, so a fixed tree of sums gives fixed bytes.
+ * Averages states weighted by samples (parameter averaging, McDonald et al. 2010). The float32
+ * tensors of a state, laid end to end, are cut into chunks, and each chunk is averaged by itself:
+ * nobody holds more than one sum of a few MB. Sums are double and taken in the order of the shards,
+ * so that they have fixed bytes.
  */
 public final class StateAverager {
+  /** Floats of a chunk: 4 MB. */
+  private static final int CHUNK = 1 << 20;
 
   private StateAverager() {}
 
-  /**
-   * A weighted sum of states on its way to an average.
-   *
-   * @param floats sums of the float32 tensors, by name
-   * @param longs of the int64 tensors, by name: the most steps; the least time that a code waited
-   */
-  public record Sum(
-      Map<String, double[]> floats,
-      Map<String, HostTensor> longs,
-      Map<String, long[]> shapes,
-      long weight)
-      implements Serializable {}
-
-  /** The sum of one state. */
-  public static Sum of(ModelState state, long weight) {
-    Map<String, double[]> floats = new LinkedHashMap<>();
-    Map<String, HostTensor> longs = new LinkedHashMap<>();
-    Map<String, long[]> shapes = new LinkedHashMap<>();
-    state
-        .tensors()
-        .forEach(
-            (name, tensor) -> {
-              shapes.put(name, tensor.shape());
-              if (tensor.type() == ElementType.I64) {
-                longs.put(name, tensor);
-                return;
-              }
-              FloatBuffer values = tensor.buffer().asFloatBuffer();
-              double[] sums = new double[values.remaining()];
-              for (int i = 0; i < sums.length; i++) {
-                sums[i] = weight * (double) values.get(i);
-              }
-              floats.put(name, sums);
-            });
-    return new Sum(floats, longs, shapes, weight);
+  /** How many chunks a state has; one at least. */
+  public static int chunks(ModelState state) {
+    long floats = 0;
+    for (HostTensor tensor : state.tensors().values()) {
+      floats += averaged(tensor) ? tensor.bytes().length / 4 : 0;
+    }
+    return Math.toIntExact(Math.max(1, (floats + CHUNK - 1) / CHUNK));
   }
 
-  /** Adds sums from left to right, into the first one's arrays. */
-  public static Sum add(List<Sum> sums) {
-    Sum first = sums.get(0);
-    long weight = first.weight();
-    for (Sum next : sums.subList(1, sums.size())) {
-      for (Map.Entry<String, double[]> entry : next.floats().entrySet()) {
-        double[] into = first.floats().get(entry.getKey());
-        double[] values = entry.getValue();
-        for (int i = 0; i < into.length; i++) {
-          into[i] += values[i];
-        }
+  private static boolean averaged(HostTensor tensor) {
+    return tensor.type() == ElementType.F32;
+  }
+
+  /** The bytes of a chunk, float32, little endian. */
+  public static byte[] chunk(ModelState state, int index) {
+    long from = 4L * CHUNK * index;
+    long all = 0;
+    ByteBuffer chunk = ByteBuffer.allocate(4 * CHUNK);
+    for (HostTensor tensor : state.tensors().values()) {
+      if (averaged(tensor)) {
+        int length = tensor.bytes().length;
+        int begin = (int) Math.min(length, Math.max(0, from - all));
+        int end = (int) Math.min(length, Math.max(0, from + 4L * CHUNK - all));
+        chunk.put(tensor.bytes(), begin, end - begin);
+        all += length;
       }
-      for (Map.Entry<String, HostTensor> entry : next.longs().entrySet()) {
-        boolean step = entry.getKey().equals(ModelState.STEP);
-        first
-            .longs()
-            .merge(
-                entry.getKey(),
-                entry.getValue(),
-                (a, b) -> pairwise(a, b, step ? Math::max : Math::min));
-      }
-      weight += next.weight();
     }
-    return new Sum(first.floats(), first.longs(), first.shapes(), weight);
+    return Arrays.copyOf(chunk.array(), chunk.position());
+  }
+
+  /** The tensors that are no floats: steps, and for how long codes have waited. */
+  public static Map<String, HostTensor> counters(ModelState state) {
+    Map<String, HostTensor> counters = new LinkedHashMap<>(state.tensors());
+    counters.values().removeIf(StateAverager::averaged);
+    return counters;
+  }
+
+  /** Both together: the most steps, the least time that a code waited. */
+  public static Map<String, HostTensor> merged(
+      Map<String, HostTensor> a, Map<String, HostTensor> b) {
+    Map<String, HostTensor> merged = new LinkedHashMap<>(a);
+    b.forEach(
+        (name, tensor) ->
+            merged.merge(
+                name,
+                tensor,
+                (x, y) -> pairwise(x, y, name.equals(ModelState.STEP) ? Math::max : Math::min)));
+    return merged;
   }
 
   private static HostTensor pairwise(HostTensor a, HostTensor b, LongBinaryOperator of) {
@@ -89,27 +82,80 @@ public final class StateAverager {
     return HostTensor.of(left, a.shape());
   }
 
+  /** The weighted sum of a chunk of several states. */
+  public static final class Sum {
+    private double[] sums;
+    private long weight;
+
+    /** Adds the chunk of one state. */
+    public void add(byte[] chunk, long weight) {
+      FloatBuffer values = floats(chunk);
+      if (sums == null) {
+        sums = new double[values.remaining()];
+      }
+      for (int i = 0; i < sums.length; i++) {
+        sums[i] += weight * (double) values.get(i);
+      }
+      this.weight += weight;
+    }
+
+    /** The bytes of the average, which of a single state are its own; null if none was added. */
+    public byte[] average() {
+      if (sums == null) {
+        return null;
+      }
+      byte[] average = new byte[4 * sums.length];
+      FloatBuffer values = floats(average);
+      for (double sum : sums) {
+        values.put((float) (sum / weight));
+      }
+      return average;
+    }
+  }
+
+  private static FloatBuffer floats(byte[] bytes) {
+    return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+  }
+
   /**
-   * The average; a codebook is rebuilt from its averaged sizes and sums. The average of one state
-   * is that state, bit for bit.
+   * A state of averaged chunks.
+   *
+   * @param like has the names and shapes
+   * @param states that were averaged: a codebook of several is rebuilt from its averaged sizes and
+   *     sums
    */
-  public static ModelState average(Sum sum, Quantizer quantizer) {
+  public static ModelState assemble(
+      ModelState like,
+      List<byte[]> chunks,
+      Map<String, HostTensor> counters,
+      int states,
+      Quantizer quantizer) {
     Map<String, HostTensor> tensors = new LinkedHashMap<>();
-    sum.shapes()
-        .forEach(
-            (name, shape) -> {
-              double[] sums = sum.floats().get(name);
-              if (sums == null) {
-                tensors.put(name, sum.longs().get(name));
-                return;
-              }
-              float[] values = new float[sums.length];
-              for (int i = 0; i < values.length; i++) {
-                values[i] = (float) (sums[i] / sum.weight());
-              }
-              tensors.put(name, HostTensor.of(values, shape));
-            });
-    quantizer.rebuild(tensors);
+    List<byte[]> left = new ArrayList<>(chunks);
+    int at = 0;
+    for (Map.Entry<String, HostTensor> entry : like.tensors().entrySet()) {
+      HostTensor tensor = entry.getValue();
+      if (!averaged(tensor)) {
+        tensors.put(entry.getKey(), counters.get(entry.getKey()));
+        continue;
+      }
+      byte[] bytes = new byte[tensor.bytes().length];
+      for (int done = 0; done < bytes.length; ) {
+        byte[] chunk = left.get(0);
+        int length = Math.min(bytes.length - done, chunk.length - at);
+        System.arraycopy(chunk, at, bytes, done, length);
+        done += length;
+        at += length;
+        if (at == chunk.length) {
+          left.remove(0);
+          at = 0;
+        }
+      }
+      tensors.put(entry.getKey(), new HostTensor(ElementType.F32, tensor.shape(), bytes));
+    }
+    if (states > 1) {
+      quantizer.rebuild(tensors);
+    }
     return new ModelState(tensors);
   }
 }

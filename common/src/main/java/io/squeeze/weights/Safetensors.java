@@ -16,10 +16,13 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.zip.CRC32C;
 
 /**
  * Reads and writes the safetensors format: eight bytes of header length, a JSON header, the
@@ -61,6 +64,22 @@ public record Safetensors(Map<String, HostTensor> tensors, Map<String, String> m
     for (HostTensor tensor : tensors.values()) {
       tensor.writeTo(out);
     }
+  }
+
+  /** CRC-32C over metadata, names, types, shapes and bytes, as eight hexadecimal digits. */
+  public String checksum() {
+    CRC32C crc = new CRC32C();
+    new TreeMap<>(metadata).forEach((name, value) -> update(crc, name + "=" + value + "\n"));
+    tensors.forEach(
+        (name, tensor) -> {
+          update(crc, name + tensor.type() + Arrays.toString(tensor.shape()));
+          crc.update(tensor.bytes());
+        });
+    return String.format(Locale.ROOT, "%08x", crc.getValue());
+  }
+
+  private static void update(CRC32C crc, String text) {
+    crc.update(text.getBytes(StandardCharsets.UTF_8));
   }
 
   /**

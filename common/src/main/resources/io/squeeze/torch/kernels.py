@@ -15,6 +15,32 @@ class Kernels(Module):
     total = torch.cross_entropy_loss(logits, target, None, 2, 255, 0.)
     counted = torch.clamp(torch.sum(torch.ne(target, 255)), 1, None)
     return torch.div(total, counted)
+  def weighted_cross_entropy(self: __torch__.Kernels, logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    total = torch.cross_entropy_loss(logits, target, weights, 2, 255, 0.)
+    labels = torch.masked_select(target, torch.ne(target, 255))
+    weight = torch.sum(torch.index_select(weights, 0, labels), dtype=None)
+    return torch.div(total, torch.clamp(weight, 9.9999999999999998e-13, None))
+  def dice(self: __torch__.Kernels, logits: Tensor, target: Tensor) -> Tensor:
+    k = torch.size(logits, 1)
+    p = torch.softmax(logits, 1, None)
+    counts = torch.ne(target, 255)
+    labels = torch.masked_fill(target, torch.logical_not(counts), 0)
+    mask = torch.to(torch.unsqueeze(counts, 1), 6)
+    own = torch.mul(torch.gather(p, 1, torch.unsqueeze(labels, 1), sparse_grad=False), mask)
+    zeros = torch.zeros([k], dtype=7, layout=None, device=ops.prim.device(logits), pin_memory=None)
+    both = torch.to(torch.index_add(zeros, 0, torch.flatten(labels), torch.to(torch.flatten(own), 7), alpha=1), 6)
+    predicted = torch.sum(torch.mul(p, mask), [0, 2, 3], False, dtype=None)
+    there = torch.to(torch.bincount(torch.masked_select(target, counts), None, k), 6)
+    above = torch.add(torch.mul(both, 2), 1, alpha=1)
+    below = torch.add(torch.add(predicted, there, alpha=1), 1, alpha=1)
+    return torch.mean(torch.rsub(torch.div(above, below), 1., 1), dtype=None)
+  def focal(self: __torch__.Kernels, logits: Tensor, target: Tensor, gamma: Tensor) -> Tensor:
+    each = torch.cross_entropy_loss(logits, target, None, 0, 255, 0.)
+    ce = torch.masked_select(each, torch.ne(target, 255))
+    missed = torch.clamp(torch.neg(torch.expm1(torch.neg(ce))), 9.9999999999999998e-13, None)
+    total = torch.sum(torch.mul(torch.pow(missed, gamma), ce), dtype=None)
+    counted = torch.clamp(torch.sum(torch.ne(target, 255)), 1, None)
+    return torch.div(total, counted)
   def nearest(self: __torch__.Kernels, z: Tensor, codebook: Tensor) -> Tensor:
     rows = torch.size(z, 0)
     size = 64
@@ -127,9 +153,17 @@ class Kernels(Module):
     return torch.neg(torch.sum(torch.mul(p, torch.log(torch.clamp(p, least, None))), dtype=None))
   def confusion(self: __torch__.Kernels, prediction: Tensor, target: Tensor, classes: Tensor) -> Tensor:
     k = int(classes)
-    valid = torch.ne(target, 255)
-    pairs = torch.add(torch.mul(torch.masked_select(target, valid), k), torch.masked_select(prediction, valid), alpha=1)
-    return torch.reshape(torch.bincount(pairs, None, torch.mul(k, k)), [k, k])
+    pairs = torch.add(torch.mul(torch.clamp(target, None, k), k), prediction, alpha=1)
+    counts = torch.bincount(torch.flatten(pairs), None, torch.mul(k, torch.add(k, 1)))
+    return torch.reshape(torch.slice(counts, 0, 0, torch.mul(k, k), 1), [k, k])
+  def most(self: __torch__.Kernels, scores: Tensor) -> Tensor:
+    best = torch.select(scores, 1, 0)
+    index = torch.zeros_like(best, dtype=4)
+    for k in range(torch.sub(torch.size(scores, 1), 1)):
+      score = torch.select(scores, 1, torch.add(k, 1))
+      index = torch.masked_fill(index, torch.gt(score, best), torch.add(k, 1))
+      best = torch.maximum(best, score)
+    return index
   def adamw(self: __torch__.Kernels,
     parameters: List[Tensor],
     gradients: List[Tensor],
@@ -141,3 +175,41 @@ class Kernels(Module):
     _0 = annotate(List[Tensor], [])
     torch._fused_adamw_(parameters, gradients, first, second, _0, steps, lr=lr, beta1=0.90000000000000002, beta2=0.999, weight_decay=decay, eps=1.0000000000000000e-08, amsgrad=False, maximize=False, grad_scale=None, found_inf=None)
     return 0
+  def adam(self: __torch__.Kernels,
+    parameters: List[Tensor],
+    gradients: List[Tensor],
+    first: List[Tensor],
+    second: List[Tensor],
+    steps: List[Tensor],
+    lr: float,
+    decay: float) -> int:
+    _0 = annotate(List[Tensor], [])
+    torch._fused_adam_(parameters, gradients, first, second, _0, steps, lr=lr, beta1=0.90000000000000002, beta2=0.999, weight_decay=decay, eps=1.0000000000000000e-08, amsgrad=False, maximize=False, grad_scale=None, found_inf=None)
+    return 0
+  def sgd(self: __torch__.Kernels,
+    parameters: List[Tensor],
+    gradients: List[Tensor],
+    buffers: List[Tensor],
+    lr: float,
+    decay: float,
+    momentum: float) -> int:
+    torch._fused_sgd_(parameters, gradients, buffers, weight_decay=decay, momentum=momentum, lr=lr, dampening=0., nesterov=False, maximize=False, is_first_step=False, grad_scale=None, found_inf=None)
+    return 0
+  def clip(self: __torch__.Kernels, gradients: List[Tensor], most: float) -> int:
+    squares = annotate(List[Tensor], [])
+    for i in range(torch.len(gradients)):
+      flat = torch.flatten(gradients[i])
+      _0 = torch.append(squares, torch.dot(flat, flat))
+    norm = torch.sqrt(torch.sum(torch.stack(squares), dtype=None))
+    scale = torch.clamp(torch.mul(torch.reciprocal(torch.add(norm, 9.9999999999999995e-07, 1)), most), None, 1.)
+    for i in range(torch.len(gradients)):
+      _1 = torch.mul_(gradients[i], scale)
+    return 0
+  def finite(self: __torch__.Kernels, tensors: List[Tensor]) -> int:
+    all = 1
+    for i in range(torch.len(tensors)):
+      if bool(torch.all(torch.isfinite(tensors[i]))):
+        all = all
+      else:
+        all = 0
+    return all

@@ -17,7 +17,7 @@ class SettingsTest {
     assertThat(settings.quantizer().codebookSize()).isNull();
     assertThat(settings.quantizer().codebook().initSamples(512)).isEqualTo(131_072);
     assertThat(settings.quantizer().lossWeight()).isEqualTo(0.1);
-    assertThat(settings.train().lr()).isEqualTo(1e-4);
+    assertThat(settings.train().optimizer().lr()).isEqualTo(1e-4);
     assertThat(settings.train().epochs()).isEqualTo(10);
     assertThat(settings.embeddingsPath()).isEqualTo("./outputs/embeddings/oxford_pet_vit");
   }
@@ -48,7 +48,7 @@ class SettingsTest {
             List.of(
                 ConfigFactory.parseString("squeeze.train.lr = 1e-3, train.epochs = 3"),
                 ConfigFactory.parseMap(Map.of("train.lr", "0.5"))));
-    assertThat(settings.train().lr()).isEqualTo(0.5);
+    assertThat(settings.train().optimizer().lr()).isEqualTo(0.5);
     assertThat(settings.train().epochs()).isEqualTo(3);
   }
 

@@ -64,7 +64,7 @@ class SqueezeModelTest {
       NDArray target = GOLDEN.indices(manager, "target");
       try (GradientScope gradients = new GradientScope()) {
         Output output = model.forward(GOLDEN.array(manager, "input"), target, parameters, STEP);
-        NDArray loss = model.loss(output, target);
+        NDArray loss = model.loss(output, target).total();
         gradients.backward(loss);
         assertThat(loss.getFloat())
             .isCloseTo(GOLDEN.floats("train_ce_ignore255")[0], within(1e-5f));
@@ -105,7 +105,7 @@ class SqueezeModelTest {
       parameters.train(adapted.trained());
       try (GradientScope gradients = new GradientScope()) {
         Output output = adapted.forward(input, target, parameters, STEP);
-        gradients.backward(adapted.loss(output, target));
+        gradients.backward(adapted.loss(output, target).total());
       }
       NDArray gradient = parameters.get("adapter.3.weight").getGradient();
       assertThat(gradient.abs().sum().getFloat()).isPositive();
@@ -123,7 +123,7 @@ class SqueezeModelTest {
       Output output = model.forward(input, input, parameters, Noise.NONE);
       float error =
           output.quantized().vectors().sub(SqueezeModel.rows(input)).square().mean().getFloat();
-      assertThat(model.loss(output, input).getFloat()).isEqualTo(error);
+      assertThat(model.loss(output, input).total().getFloat()).isEqualTo(error);
       assertThat(model.trained()).allMatch(name -> name.startsWith("quantizer."));
     }
   }

@@ -9,12 +9,12 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import com.typesafe.config.ConfigFactory;
+import io.squeeze.config.OptimizerSettings;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.storage.Storage;
-import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.LocalTrainer.Result;
 import io.squeeze.train.LocalTrainer.Steps;
@@ -31,6 +31,8 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class LocalTrainerTest {
   private static final Batch.Layout LAYOUT = new Batch.Layout(6, 3, 3, 12);
@@ -64,7 +66,7 @@ class LocalTrainerTest {
   }
 
   private ModelState start() {
-    return ModelState.start(model, model.initial(5));
+    return ModelState.start(model, SETTINGS.train().optimizer(), model.initial(5));
   }
 
   private static void assertSame(ModelState a, ModelState b) {
@@ -78,15 +80,15 @@ class LocalTrainerTest {
   @Test
   void anEpochIsTheSameInOneGoInPartsAndInAnyOrderOfArrival() {
     List<Example> examples = examples(10);
-    Result whole = trainer.train(start(), examples, new Steps(0, 0, 99));
-    assertThat(whole.samples()).isEqualTo(10);
+    Result whole = trainer.train(start(), examples, new Steps(0, 0, 99, 3));
+    assertThat(whole.tally().samples()).isEqualTo(10);
     List<Example> shuffled = new ArrayList<>(examples);
     Collections.reverse(shuffled);
-    Result first = trainer.train(start(), shuffled, new Steps(0, 0, 2));
-    Result second = trainer.train(first.state(), examples, new Steps(0, 2, 3));
+    Result first = trainer.train(start(), shuffled, new Steps(0, 0, 2, 3));
+    Result second = trainer.train(first.state(), examples, new Steps(0, 2, 3, 3));
     assertSame(second.state(), whole.state());
-    assertThat(first.confusion().plus(second.confusion()).counts())
-        .isEqualTo(whole.confusion().counts());
+    assertThat(first.tally().confusion().plus(second.tally().confusion()).counts())
+        .isEqualTo(whole.tally().confusion().counts());
   }
 
   @Test
@@ -95,7 +97,7 @@ class LocalTrainerTest {
     ModelState state = start();
     double before = trainer.evaluate(state, examples).lossSum();
     for (int epoch = 0; epoch < 8; epoch++) {
-      state = trainer.train(state, examples, new Steps(epoch, 0, 99)).state();
+      state = trainer.train(state, examples, new Steps(epoch, 0, 99, 3)).state();
     }
     assertThat(trainer.evaluate(state, examples).lossSum()).isLessThan(before * 0.8);
   }
@@ -103,20 +105,17 @@ class LocalTrainerTest {
   @Test
   void featuresThatAreNotFiniteEndTheTraining() {
     Example bad = new Example("bad", HostTensor.full(Float.NaN, 6, 3, 3).bytes(), new byte[144]);
-    assertThatThrownBy(() -> trainer.train(start(), List.of(bad), new Steps(0, 0, 1)))
+    assertThatThrownBy(() -> trainer.train(start(), List.of(bad), new Steps(0, 0, 1, 3)))
         .isInstanceOf(SqueezeException.class)
-        .hasMessageContaining("The loss of epoch 1, batch 1 is NaN");
+        .hasMessageContaining("The loss of epoch 1, batch 1 is not finite");
   }
 
   @Test
   void theAverageOfOneStateIsThatStateAndOfTwoTheirWeightedMean() {
-    ModelState one = trainer.train(start(), examples(6), new Steps(0, 0, 9)).state();
+    ModelState one = trainer.train(start(), examples(6), new Steps(0, 0, 9, 3)).state();
     ModelState two =
-        trainer.train(start(), examples(12).subList(6, 12), new Steps(0, 0, 9)).state();
-    ModelState average =
-        StateAverager.average(
-            StateAverager.add(List.of(StateAverager.of(one, 6), StateAverager.of(two, 18))),
-            model.quantizer());
+        trainer.train(start(), examples(12).subList(6, 12), new Steps(0, 0, 9, 3)).state();
+    ModelState average = average(model, List.of(one, two), List.of(6L, 18L));
     float[] a = one.tensors().get("head.3.bias").floats();
     float[] b = two.tensors().get("head.3.bias").floats();
     float[] mean = average.tensors().get("head.3.bias").floats();
@@ -125,37 +124,155 @@ class LocalTrainerTest {
     }
     assertThat(average.tensors().get("optimizer.step").longValue()).isEqualTo(2);
 
-    Map<String, HostTensor> alone =
-        StateAverager.average(StateAverager.of(one, 7), model.quantizer()).tensors();
+    assertSame(average(model, List.of(one), List.of(7L)), one);
+    ModelState twice = average(model, List.of(one, one), List.of(7L, 3L));
     Map<String, HostTensor> expected = new LinkedHashMap<>(one.tensors());
     model.quantizer().rebuild(expected);
-    assertSame(new ModelState(alone), new ModelState(expected));
+    assertSame(twice, new ModelState(expected));
   }
 
-  /** Arithmetic of torch.optim.AdamW, in double: betas .9 and .999, eps behind the correction. */
+  private static ModelState average(
+      SqueezeModel model, List<ModelState> states, List<Long> weights) {
+    ModelState like = states.get(0);
+    List<byte[]> chunks = new ArrayList<>();
+    for (int chunk = 0; chunk < StateAverager.chunks(like); chunk++) {
+      StateAverager.Sum sum = new StateAverager.Sum();
+      for (int i = 0; i < states.size(); i++) {
+        sum.add(StateAverager.chunk(states.get(i), chunk), weights.get(i));
+      }
+      chunks.add(sum.average());
+    }
+    Map<String, HostTensor> counters = Map.of();
+    for (ModelState state : states) {
+      counters = StateAverager.merged(counters, StateAverager.counters(state));
+    }
+    return StateAverager.assemble(like, chunks, counters, states.size(), model.quantizer());
+  }
+
   @Test
-  void theOptimizerIsTorchs() {
+  void aStateOfMoreThanAChunkComesBackWhole() {
+    SqueezeModel wide = new SqueezeModel(Settings.defaults(), 256, 3);
+    ModelState state = ModelState.start(wide, SETTINGS.train().optimizer(), wide.initial(1));
+    assertThat(StateAverager.chunks(state)).isEqualTo(2);
+    assertSame(average(wide, List.of(state), List.of(5L)), state);
+  }
+
+  /**
+   * As DL4J's comparison test: averaging after every step of plain SGD is one step on the whole
+   * batch. Batch norm keeps its statistics, since those of a part are not those of the whole.
+   */
+  @Test
+  void averagingEveryStepOfSgdIsOneBigBatch() {
+    Settings settings =
+        Settings.defaults()
+            .with("quantizer.type", "none")
+            .with("train.optimizer", "sgd")
+            .with("train.momentum", "0")
+            .with("train.weight-decay", "0.01")
+            .with("train.batch-norm", "frozen")
+            .with("train.lr", "0.1")
+            .with("train.batch-size", "4");
+    SqueezeModel plain = new SqueezeModel(settings, 6, 3);
+    List<Example> examples = new ArrayList<>();
+    for (Example example : examples(16)) {
+      byte[] mask = example.mask().clone();
+      mask[0] = 0; // Every sample counts as many pixels.
+      examples.add(new Example(example.id(), example.features(), mask));
+    }
+    LocalTrainer small = new LocalTrainer(plain, LAYOUT, settings.train(), 5, Device.cpu());
+    LocalTrainer big =
+        new LocalTrainer(
+            plain, LAYOUT, settings.with("train.batch-size", "16").train(), 5, Device.cpu());
+    ModelState start = ModelState.start(plain, settings.train().optimizer(), plain.initial(5));
+    ModelState averaged = start;
+    ModelState whole = start;
+    for (int epoch = 0; epoch < 5; epoch++) {
+      List<ModelState> states = new ArrayList<>();
+      for (int shard = 0; shard < 4; shard++) {
+        List<Example> part = examples.subList(4 * shard, 4 * shard + 4);
+        states.add(small.train(averaged, part, new Steps(epoch, 0, 1, 1)).state());
+      }
+      averaged = average(plain, states, List.of(4L, 4L, 4L, 4L));
+      whole = big.train(whole, examples, new Steps(epoch, 0, 1, 1)).state();
+    }
+    float moved = 0;
+    for (String name : plain.trained()) {
+      float[] first = start.tensors().get(name).floats();
+      float[] expected = whole.tensors().get(name).floats();
+      assertThat(averaged.tensors().get(name).floats())
+          .as(name)
+          .containsExactly(expected, within(2e-6f));
+      for (int i = 0; i < first.length; i++) {
+        moved = Math.max(moved, Math.abs(first[i] - expected[i]));
+      }
+    }
+    assertThat(moved).isGreaterThan(0.01f);
+  }
+
+  @Test
+  void theLearningRateWarmsUpAndFallsAlongACosine() {
+    OptimizerSettings rates =
+        SETTINGS
+            .with("train.lr", "1")
+            .with("train.schedule", "cosine")
+            .with("train.warmup-epochs", "0.5")
+            .with("train.min-lr", "0.1")
+            .train()
+            .optimizer();
+    // Ten steps an epoch, five of warm-up, 25 of a cosine.
+    assertThat(rates.rate(0, 10, 3)).isEqualTo(0.2);
+    assertThat(rates.rate(3, 10, 3)).isEqualTo(0.8);
+    assertThat(rates.rate(5, 10, 3)).isEqualTo(1);
+    assertThat(rates.rate(5 + 25 / 2, 10, 3))
+        .isCloseTo(0.1 + 0.45 * (1 + Math.cos(Math.PI * 12 / 25)), within(1e-12));
+    assertThat(rates.rate(30, 10, 3)).isCloseTo(0.1, within(1e-12));
+    assertThat(SETTINGS.train().optimizer().rate(7, 10, 3)).isEqualTo(1e-2);
+  }
+
+  /**
+   * The arithmetic of torch.optim (its documentation's algorithms), in double: betas .9 and .999,
+   * eps behind the correction; decay decoupled in AdamW, added to the gradient in Adam and SGD.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"adamw", "adam", "sgd"})
+  void theOptimizersAreTorchs(String type) {
     double w = 0.5;
     double m = 0;
     double v = 0;
     double[] gradients = {0.3, -2, 1e-4};
-    try (NDManager manager = Torch.manager(Device.cpu())) {
+    Settings settings =
+        SETTINGS
+            .with("train.optimizer", type)
+            .with("train.weight-decay", "0.01")
+            .with("train.clip-norm", "1.5");
+    ModelState state =
+        new ModelState(
+            Map.of(
+                "optimizer.step", HostTensor.scalar(0),
+                "optimizer.exp_avg.w", HostTensor.full(0, 1),
+                "optimizer.exp_avg_sq.w", HostTensor.full(0, 1),
+                "optimizer.momentum_buffer.w", HostTensor.full(0, 1)));
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Optimizer optimizer =
+            new Optimizer(manager, state, List.of("w"), settings.train().optimizer())) {
       List<NDArray> weight = List.of(Torch.floats(manager, new Shape(1), b -> b.put(0.5f)));
-      List<NDArray> first = List.of(manager.zeros(new Shape(1)));
-      List<NDArray> second = List.of(manager.zeros(new Shape(1)));
       for (int t = 1; t <= gradients.length; t++) {
-        double g = gradients[t - 1];
-        m = 0.9 * m + 0.1 * g;
+        double g = gradients[t - 1] * Math.min(1, 1.5 / (Math.abs(gradients[t - 1]) + 1e-6));
+        if (type.equals("adamw")) {
+          w -= 0.1 * 0.01 * w;
+        } else {
+          g += 0.01 * w;
+        }
+        m = type.equals("sgd") ? 0.9 * m + g : 0.9 * m + 0.1 * g;
         v = 0.999 * v + 0.001 * g * g;
-        w -= 0.1 * 0.01 * w;
-        w -= 0.1 * m / (1 - Math.pow(0.9, t)) / (Math.sqrt(v / (1 - Math.pow(0.999, t))) + 1e-8);
-        float step = t;
-        List<NDArray> gradient =
-            List.of(Torch.floats(manager, new Shape(1), b -> b.put((float) g)));
-        List<NDArray> steps = List.of(Torch.floats(manager, new Shape(), b -> b.put(step)));
-        NativeKernels.adamw(weight, gradient, first, second, steps, 0.1, 0.01);
+        double denominator = Math.sqrt(v / (1 - Math.pow(0.999, t))) + 1e-8;
+        w -= 0.1 * (type.equals("sgd") ? m : m / (1 - Math.pow(0.9, t)) / denominator);
+        float raw = (float) gradients[t - 1];
+        List<NDArray> gradient = List.of(Torch.floats(manager, new Shape(1), b -> b.put(raw)));
+        optimizer.step(weight, gradient, 0.1);
         assertThat(weight.get(0).getFloat()).isCloseTo((float) w, within(2e-6f));
       }
+      assertThat(optimizer.tensors().get("optimizer.step").longValue()).isEqualTo(3);
     }
   }
 
@@ -170,7 +287,7 @@ class LocalTrainerTest {
             List.of(1, 2, 3),
             "digest",
             3,
-            Double.NaN);
+            new Checkpoint.Progress(0.5, 2, false));
     Path file = folder.resolve("last.ckpt");
     try (OutputStream out = Files.newOutputStream(file)) {
       checkpoint.write(out);
@@ -179,6 +296,17 @@ class LocalTrainerTest {
     assertSame(back.state(), checkpoint.state());
     assertThat(back.settings().quantizer()).isEqualTo(SETTINGS.quantizer());
     assertThat(back.epoch()).isEqualTo(3);
+    assertThat(back.progress()).isEqualTo(checkpoint.progress());
+
+    byte[] whole = Files.readAllBytes(file);
+    for (int at : List.of(20, whole.length / 3, whole.length - 1)) {
+      byte[] flipped = whole.clone();
+      flipped[at] ^= 1;
+      Files.write(file, flipped);
+      assertThatThrownBy(() -> Checkpoint.read(Storage.local(), file.toString()))
+          .as("byte %d", at)
+          .isInstanceOf(SqueezeException.class);
+    }
 
     Map<String, HostTensor> fewer = new LinkedHashMap<>(start().tensors());
     fewer.remove("head.3.bias");
@@ -191,7 +319,7 @@ class LocalTrainerTest {
               List.of(1, 2, 3),
               "digest",
               3,
-              0)
+              checkpoint.progress())
           .write(out);
     }
     assertThatThrownBy(() -> Checkpoint.read(Storage.local(), file.toString()))

@@ -24,6 +24,8 @@ final class Arguments {
   private static final String UNFREEZE = "--unfreeze_last_layer";
   private static final String QUANTIZER_ENABLED = "--quantizer_enabled";
   private static final String INITIALIZE_CODEBOOK = "--initialize_codebook";
+  private static final String RESUME = "--resume";
+  private static final String RESTART = "--restart";
 
   private final List<Flag> flags;
   private final ParseResult parsed;
@@ -82,6 +84,8 @@ final class Arguments {
       switchOption(spec, QUANTIZER_ENABLED, "Does nothing: --quantizer_type none turns it off.");
       switchOption(spec, INITIALIZE_CODEBOOK, "Does nothing: k-means always starts the codebook.");
     }
+    switchOption(spec, RESUME, "Goes on with an unfinished run of this name: the default.");
+    switchOption(spec, RESTART, "Begins again what an unfinished run of this name left.");
     declare(spec, "--project_name", "NAME", false, "For tracking, which comes later.");
     declare(spec, "--task_name", "NAME", false, "For tracking, which comes later.");
   }
@@ -130,6 +134,12 @@ final class Arguments {
       if (value != null) {
         overlays.add(assigned(flag.key(), value, flag.flag() + " " + value));
       }
+    }
+    if (given(RESUME) && given(RESTART)) {
+      throw SqueezeException.usage(RESUME + " and " + RESTART + " exclude each other");
+    }
+    if (given(RESUME) || given(RESTART)) {
+      overlays.add(ConfigFactory.parseMap(Map.of("train.resume", given(RESUME))));
     }
     return Settings.load(overlays);
   }

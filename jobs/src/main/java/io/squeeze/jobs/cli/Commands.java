@@ -199,7 +199,7 @@ final class Commands {
               "Checkpoint: "
                   + (vectors
                       ? new FitVectorsJob(spark, table(spark, arguments), settings).run()
-                      : new TrainJob(spark, settings).run()));
+                      : TrainJob.run(spark, settings)));
         },
         spec -> {
           declareTable(spec);
@@ -227,7 +227,7 @@ final class Commands {
                       "quantizer.type", "none", "output.experiment-name", "segmentation_baseline"));
           Console.result(
               "Checkpoint: "
-                  + new TrainJob(Sessions.start("baseline", settings.compute()), settings).run());
+                  + TrainJob.run(Sessions.start("baseline", settings.compute()), settings));
         },
         spec -> Arguments.declareSwitches(spec, false),
         "The segmentation head alone, on embeddings as they are.",

@@ -99,11 +99,14 @@ public record Trained(Checkpoint checkpoint, Checkpoint baseline, Published embe
   }
 
   private static void warnUnfinished(String path, Checkpoint checkpoint) {
-    int epochs = checkpoint.settings().train().epochs();
     // A best checkpoint is often an earlier epoch's; the last one should be the last epoch's.
-    if (checkpoint.epoch() < epochs && path.endsWith(RunFolder.LAST)) {
+    if (!checkpoint.progress().finished() && path.endsWith(RunFolder.LAST)) {
       Console.warn(
-          path + " is of an unfinished run: epoch " + checkpoint.epoch() + " of " + epochs);
+          path
+              + " is of an unfinished run: epoch "
+              + checkpoint.epoch()
+              + " of "
+              + checkpoint.settings().train().epochs());
     }
   }
 

@@ -32,9 +32,15 @@ public final class FitVectorsJob {
     table.check("a fit", settings, table.channels());
     long count = table.rows().count();
     String source = table.source(count);
-    if (folder.finished(settings, source, VectorFit.NO_BACKBONE)) {
+    if (folder.left(settings, source, VectorFit.NO_BACKBONE).isPresent()) {
+      Console.say("Fitted already: " + folder.path(RunFolder.LAST) + ", nothing to do");
       return folder.path(RunFolder.LAST);
     }
+    folder.locked(() -> fit(count, source));
+    return folder.path(RunFolder.LAST);
+  }
+
+  private void fit(long count, String source) throws IOException {
     VectorFit fit = new VectorFit(settings.quantizer(), table.channels(), settings.seed());
     Console.say(
         "Fitting "
@@ -57,8 +63,7 @@ public final class FitVectorsJob {
         .metrics(1, false)
         .forEach((name, value) -> metrics.put("train/" + name, value));
     folder.addMetrics(metrics);
-    folder.save(RunFolder.BEST, checkpoint);
-    folder.save(RunFolder.LAST, checkpoint);
-    return folder.path(RunFolder.LAST);
+    folder.saveBest(checkpoint);
+    folder.saveLast(checkpoint, 0);
   }
 }

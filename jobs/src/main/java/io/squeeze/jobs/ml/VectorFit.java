@@ -78,14 +78,15 @@ final class VectorFit {
   static Checkpoint checkpoint(Settings settings, int channels, Map<String, HostTensor> tensors) {
     Settings headless = headless(settings);
     return new Checkpoint(
-        ModelState.start(new SqueezeModel(headless, channels, 0), tensors),
+        ModelState.start(
+            new SqueezeModel(headless, channels, 0), headless.train().optimizer(), tensors),
         headless.trainingJson(),
         new Batch.Layout(channels, 1, 1, 1),
         List.of(),
         List.of(),
         NO_BACKBONE,
         1,
-        Double.NaN);
+        new Checkpoint.Progress(Double.NaN, 1, true));
   }
 
   /** Settings of a fit: no head, and one pass. */

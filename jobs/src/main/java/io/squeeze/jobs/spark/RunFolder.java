@@ -8,14 +8,26 @@ import io.squeeze.storage.Storage;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** The folder of one run: settings, checkpoints, metrics, evaluations. */
 public final class RunFolder {
   public static final String LAST = "last.ckpt";
   public static final String BEST = "best.ckpt";
+  private static final String METRICS = "metrics.jsonl";
+  private static final String CONFIG = "config.json";
+
+  /** Folder of the checkpoints before the last one. */
+  private static final String PAST = "checkpoints";
+
+  private static final String NEXT = "_next.ckpt";
+  private static final Pattern EPOCH = Pattern.compile("epoch_([0-9]+)\\.ckpt");
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final HadoopStorage storage;
@@ -38,36 +50,48 @@ public final class RunFolder {
     return Storage.join(path, name);
   }
 
-  /** The state that an earlier run left, if any. */
-  public Optional<Checkpoint> last() throws IOException {
-    return storage.exists(path(LAST))
-        ? Optional.of(Checkpoint.read(storage, path(LAST)))
-        : Optional.empty();
+  /** What is done in a folder. */
+  public interface Action {
+    void run() throws IOException;
+  }
+
+  /** Does something while no other run writes to this folder. */
+  public void locked(Action action) throws IOException {
+    RunLock lock = RunLock.take(storage, path);
+    try {
+      action.run();
+    } finally {
+      lock.close();
+    }
   }
 
   /** The settings that a run was started with, if it left them. */
   public Optional<Settings> settings() throws IOException {
-    return storage.exists(path("config.json"))
-        ? Optional.of(Settings.parse(storage.text(path("config.json"))))
+    return storage.exists(path(CONFIG))
+        ? Optional.of(Settings.parse(storage.text(path(CONFIG))))
         : Optional.empty();
   }
 
   /**
-   * Whether this run was finished before; says so.
+   * The newest whole checkpoint that an earlier run with these settings left, if any; a damaged one
+   * is told of, and the one before it taken.
    *
    * @param source what it was trained on
    * @param backbone SHA-256 of what made that
-   * @throws SqueezeException of category configuration if another run lies here
+   * @throws SqueezeException of category configuration if another run lies here, of category input
+   *     if no checkpoint can be read and the run is not to begin again
    */
-  public boolean finished(Settings asked, String source, String backbone) throws IOException {
-    Optional<Checkpoint> last = last();
-    if (last.isEmpty()) {
-      return false;
+  public Optional<Checkpoint> left(Settings asked, String source, String backbone)
+      throws IOException {
+    boolean resume = asked.train().resume();
+    Optional<Checkpoint> newest = newest(resume);
+    if (newest.isEmpty()) {
+      return newest;
     }
     List<String> differences =
-        new ArrayList<>(Settings.differences(last.get().config(), asked.trainingJson()));
+        new ArrayList<>(Settings.differences(newest.get().config(), asked.trainingJson()));
     String trained = settings().map(Settings::embeddings).orElse("unknown");
-    if (!trained.equals(source) || !last.get().backbone().equals(backbone)) {
+    if (!trained.equals(source) || !newest.get().backbone().equals(backbone)) {
       differences.add("embeddings: is " + trained + ", asked for " + source);
     }
     if (!differences.isEmpty()) {
@@ -78,37 +102,107 @@ public final class RunFolder {
               + String.join("; ", differences)
               + "); name another with --experiment_name");
     }
-    if (last.get().epoch() < asked.train().epochs()) {
-      Console.warn(
-          "The run in "
-              + path("")
-              + " stopped after epoch "
-              + last.get().epoch()
-              + " of "
-              + asked.train().epochs()
-              + ": it begins again");
-      return false;
+    return resume ? newest : Optional.empty();
+  }
+
+  private Optional<Checkpoint> newest(boolean needed) throws IOException {
+    List<String> names = new ArrayList<>(past());
+    if (storage.exists(path(LAST))) {
+      names.add(LAST);
     }
-    Console.say("Trained already: " + path(LAST) + ", nothing to do");
-    return true;
+    for (int i = names.size() - 1; i >= 0; i--) {
+      try {
+        return Optional.of(Checkpoint.read(storage, path(names.get(i))));
+      } catch (SqueezeException e) {
+        if (i == 0 && !needed) {
+          break;
+        }
+        if (i == 0) {
+          throw SqueezeException.input(
+              e.getMessage() + "; no earlier one can be read: --restart begins again", e);
+        }
+        Console.warn(e.getMessage() + ": taking " + names.get(i - 1));
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** The checkpoints before the last one, the oldest first. */
+  private List<String> past() throws IOException {
+    return storage.files(path(PAST)).keySet().stream()
+        .filter(name -> EPOCH.matcher(name).matches())
+        .sorted(Comparator.comparingInt(RunFolder::epoch))
+        .map(name -> Storage.join(PAST, name))
+        .toList();
+  }
+
+  private static int epoch(String name) {
+    Matcher matcher = EPOCH.matcher(name.substring(name.lastIndexOf('/') + 1));
+    return matcher.matches() ? Integer.parseInt(matcher.group(1)) : 0;
+  }
+
+  private static String past(int epoch) {
+    return String.format(Locale.ROOT, "%s/epoch_%04d.ckpt", PAST, epoch);
   }
 
   /** Begins a run: what an unfinished one left is replaced. */
   public void begin(Settings settings) throws IOException {
-    storage.delete(path(LAST));
-    storage.delete(path(BEST));
-    storage.replace(path("config.json"), pretty(settings.json()));
-    storage.replace(path("metrics.jsonl"), "");
+    for (String name : List.of(LAST, BEST, NEXT, PAST)) {
+      storage.delete(path(name));
+    }
+    storage.replace(path(CONFIG), pretty(settings.json()));
+    metrics.clear();
+    storage.replace(path(METRICS), "");
+  }
+
+  /** Goes on behind a checkpoint: what came after it is forgotten. */
+  public void resume(Checkpoint checkpoint) throws IOException {
+    storage.delete(path(NEXT));
+    for (String name : past()) {
+      if (epoch(name) > checkpoint.epoch()) {
+        storage.delete(path(name));
+      }
+    }
+    if (storage.exists(path(past(checkpoint.epoch())))) {
+      // The last one is damaged or missing.
+      storage.delete(path(LAST));
+      storage.move(path(past(checkpoint.epoch())), path(LAST));
+    }
+    metrics.clear();
+    for (String line : storage.text(path(METRICS)).lines().toList()) {
+      if (JSON.readTree(line).path("epoch").asInt() <= checkpoint.epoch()) {
+        metrics.add(line);
+      }
+    }
   }
 
   /** Adds a line to the metrics. */
   public void addMetrics(Map<String, Object> values) throws IOException {
     metrics.add(JSON.writeValueAsString(values));
-    storage.replace(path("metrics.jsonl"), String.join("\n", metrics) + "\n");
+    storage.replace(path(METRICS), String.join("\n", metrics) + "\n");
   }
 
-  public void save(String name, Checkpoint checkpoint) throws IOException {
-    storage.replace(path(name), checkpoint::write);
+  /** Replaces the best checkpoint. */
+  public void saveBest(Checkpoint checkpoint) throws IOException {
+    storage.replace(path(BEST), checkpoint::write);
+  }
+
+  /** Replaces the last checkpoint; the ones before it move to a folder, {@code keep} of them. */
+  public void saveLast(Checkpoint checkpoint, int keep) throws IOException {
+    if (keep == 0 || !storage.exists(path(LAST))) {
+      storage.replace(path(LAST), checkpoint::write);
+    } else {
+      // At every moment the newest is whole, under one of the names.
+      storage.replace(path(NEXT), checkpoint::write);
+      storage.createFolder(path(PAST));
+      storage.move(path(LAST), path(past(checkpoint.epoch() - 1)));
+      storage.move(path(NEXT), path(LAST));
+    }
+    for (String name : past()) {
+      if (epoch(name) < checkpoint.epoch() - keep) {
+        storage.delete(path(name));
+      }
+    }
   }
 
   private static String pretty(String json) throws JsonProcessingException {

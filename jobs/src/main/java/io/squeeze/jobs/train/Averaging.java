@@ -4,26 +4,29 @@ import ai.djl.Device;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.TrainSettings;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.PartitionInKey;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.train.Shards.Ids;
-import io.squeeze.metric.CodebookHealth;
-import io.squeeze.metric.ConfusionMatrix;
 import io.squeeze.quantize.KMeans.Keyed;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Example;
 import io.squeeze.train.LocalTrainer;
 import io.squeeze.train.LocalTrainer.Result;
-import io.squeeze.train.LocalTrainer.Score;
 import io.squeeze.train.LocalTrainer.Steps;
 import io.squeeze.train.ModelState;
 import io.squeeze.train.Revival;
+import io.squeeze.train.Revival.Revived;
 import io.squeeze.train.StateAverager;
+import io.squeeze.train.Tally;
+import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -33,12 +36,15 @@ import scala.Tuple2;
 
 /**
  * Rounds of parameter averaging: every shard starts from the same state, takes its own steps, and
- * the states are averaged, weighted by samples, in a tree whose form depends on the number of
- * shards alone. The driver receives one state, however many shards there are.
+ * the states are averaged, weighted by samples. Each chunk of the state is summed by one task, in
+ * the order of the shards, so the driver receives one state however many shards there are.
  */
 final class Averaging {
-  /** States that one task adds up. */
-  private static final int FAN_IN = 8;
+  /** Bytes of samples that a task holds at most where the rounds are ours to choose. */
+  private static final long HELD = 256L << 20;
+
+  /** Evaluations that one task, or the driver, adds up. */
+  private static final int FAN_IN = 64;
 
   private final JavaSparkContext context;
   private final Trainer trainer;
@@ -64,71 +70,71 @@ final class Averaging {
     }
   }
 
-  /** A part of a round, on its way up the tree. */
-  private record Part(
-      StateAverager.Sum sum,
-      long samples,
-      double lossSum,
-      ConfusionMatrix confusion,
-      CodebookHealth health,
-      List<List<Keyed>> candidates)
+  /**
+   * What shards say of a round, beside their states.
+   *
+   * @param diverged a sentence for each shard whose numbers were not finite
+   */
+  private record Report(
+      Tally tally,
+      Map<String, HostTensor> counters,
+      List<List<Keyed>> candidates,
+      List<String> diverged)
       implements Serializable {
 
-    static Part of(Result result) {
-      return new Part(
-          StateAverager.of(result.state(), result.samples()),
-          result.samples(),
-          result.lossSum(),
-          result.confusion(),
-          result.health(),
-          result.candidates());
-    }
-
-    /** Adds parts from left to right. */
-    static Part add(List<Part> parts) {
-      long samples = 0;
-      double lossSum = 0;
-      ConfusionMatrix confusion = ConfusionMatrix.empty(parts.get(0).confusion().classes());
-      CodebookHealth health = null;
-      List<List<Keyed>> candidates = List.of();
-      for (Part part : parts) {
-        samples += part.samples();
-        lossSum += part.lossSum();
-        confusion = confusion.plus(part.confusion());
-        health = health == null ? part.health() : health.plus(part.health());
-        candidates = Revival.merged(candidates, part.candidates());
-      }
-      StateAverager.Sum sum = StateAverager.add(parts.stream().map(Part::sum).toList());
-      return new Part(sum, samples, lossSum, confusion, health, candidates);
+    Report plus(Report other) {
+      List<String> sentences = new ArrayList<>(diverged);
+      sentences.addAll(other.diverged);
+      return new Report(
+          tally.plus(other.tally),
+          StateAverager.merged(counters, other.counters),
+          Revival.merged(candidates, other.candidates),
+          sentences);
     }
   }
 
   /**
-   * One pass over all samples, or {@code train.max-batches} of it: as many rounds as that takes.
+   * A chunk of a state, or of an average.
+   *
+   * @param floats null of a shard that took no step
+   * @param report with the first chunk, else null
    */
-  Result epoch(ModelState start, int epoch) {
-    List<Integer> limits = new ArrayList<>();
-    int longest = 0;
-    for (int i = 0; i < shards.parts(); i++) {
-      limits.add(batches(i));
-      longest = Math.max(longest, limits.get(i));
-    }
-    int frequency = shards.parts() == 1 ? longest : trainer.settings().train().averagingFrequency();
+  private record Piece(byte[] floats, long weight, Report report) implements Serializable {}
+
+  /**
+   * What an epoch gave.
+   *
+   * @param dropped shards left out of rounds
+   */
+  record Epoch(ModelState state, Tally tally, int dropped) {}
+
+  /**
+   * One pass over all samples, or {@code train.max-batches} of it: as many rounds as that takes.
+   *
+   * @throws SqueezeException of category training if numbers are not finite
+   */
+  Epoch epoch(ModelState start, int epoch) {
+    int[] limits = IntStream.range(0, shards.parts()).map(this::batches).toArray();
+    int longest = IntStream.of(limits).max().orElseThrow();
+    TrainSettings train = trainer.settings().train();
+    // One shard needs no averaging: its rounds only bound what a task holds.
+    int frequency =
+        shards.parts() > 1
+            ? train.averagingFrequency()
+            : (int) Math.max(1, HELD / (train.batchSize() * shards.rowBytes()));
     ModelState state = start;
-    long samples = 0;
-    double lossSum = 0;
-    ConfusionMatrix confusion = ConfusionMatrix.empty(trainer.model().classes());
-    CodebookHealth health = CodebookHealth.empty(trainer.model().quantizer().levels());
+    Tally tally = Tally.empty(trainer.model());
+    int dropped = 0;
     for (int from = 0; from < longest; from += frequency) {
-      Result round = round(state, epoch, from, from + frequency, limits);
-      round = Revival.revive(trainer.model().quantizer(), round);
+      int first = from;
+      Epoch round =
+          round(
+              state, i -> new Steps(epoch, first, Math.min(first + frequency, limits[i]), longest));
       state = round.state();
-      samples += round.samples();
-      lossSum += round.lossSum();
-      confusion = confusion.plus(round.confusion());
-      health = health.plus(round.health());
+      tally = tally.plus(round.tally());
+      dropped += round.dropped();
     }
-    return new Result(state, samples, lossSum, confusion, health, List.of());
+    return new Epoch(state, tally, dropped);
   }
 
   /** Batches of a shard in an epoch; {@code train.max-batches} is spread over the shards. */
@@ -142,108 +148,145 @@ final class Averaging {
     return Math.min(all, most / shards.parts() + (shard < most % shards.parts() ? 1 : 0));
   }
 
-  private Result round(ModelState state, int epoch, int from, int to, List<Integer> limits) {
-    Broadcast<ModelState> start = context.broadcast(state);
-    try {
-      // One shard is plain local training: nothing is summed, nothing rounded.
-      if (shards.parts() == 1) {
-        Steps steps = new Steps(epoch, from, Math.min(to, limits.get(0)));
-        return results(start, i -> steps).collect().get(0)._2();
-      }
-      JavaPairRDD<Integer, Part> parts =
-          JavaPairRDD.fromJavaRDD(
-              results(start, i -> new Steps(epoch, from, Math.min(to, limits.get(i))))
-                  .filter(r -> r._2().samples() > 0)
-                  .map(r -> new Tuple2<>(r._1(), Part.of(r._2()))));
-      Part all = sumInTree(parts, shards.parts());
-      ModelState average = StateAverager.average(all.sum(), trainer.model().quantizer());
-      return new Result(
-          average, all.samples(), all.lossSum(), all.confusion(), all.health(), all.candidates());
-    } finally {
-      start.destroy();
-    }
-  }
-
   private interface StepsOfShard extends Serializable {
     Steps of(int shard);
   }
 
-  private JavaRDD<Tuple2<Integer, Result>> results(
-      Broadcast<ModelState> start, StepsOfShard steps) {
-    Trainer local = trainer;
-    return shards
-        .ids()
-        .zipPartitions(
-            shards.examples(),
-            (ids, rows) -> {
-              Ids group = ids.next();
-              return trained(local, start, group, rows, steps.of(group.group()));
-            });
+  private Epoch round(ModelState state, StepsOfShard steps) {
+    Broadcast<ModelState> start = context.broadcast(state);
+    try {
+      List<Piece> average = averaged(start, steps, StateAverager.chunks(state)).collect();
+      Report report = average.get(0).report();
+      checkDiverged(report.diverged(), average.get(0).floats() == null);
+      List<byte[]> chunks = average.stream().map(Piece::floats).toList();
+      ModelState next =
+          StateAverager.assemble(
+              state, chunks, report.counters(), shards.parts(), trainer.model().quantizer());
+      Revived revived = Revival.revive(trainer.model().quantizer(), next, report.candidates());
+      return new Epoch(
+          revived.state(), report.tally().revived(revived.codes()), report.diverged().size());
+    } finally {
+      start.destroy();
+    }
   }
 
-  private static Iterator<Tuple2<Integer, Result>> trained(
+  private void checkDiverged(List<String> diverged, boolean nothingLeft) {
+    boolean drop = trainer.settings().train().dropDiverged();
+    if (!diverged.isEmpty() && (!drop || nothingLeft)) {
+      throw SqueezeException.training(
+          diverged.get(0) + (nothingLeft && drop ? "; so did every other shard" : ""));
+    }
+    diverged.forEach(
+        sentence -> Console.warn(sentence + "; left out of the round (train.on-nan = drop)"));
+  }
+
+  /** The chunks of the average, in their order. */
+  private JavaRDD<Piece> averaged(Broadcast<ModelState> start, StepsOfShard steps, int chunks) {
+    Trainer local = trainer;
+    JavaPairRDD<Long, Piece> pieces =
+        shards
+            .ids()
+            .zipPartitions(
+                shards.examples(), (ids, rows) -> trained(local, start, ids.next(), rows, steps))
+            .mapToPair(piece -> piece);
+    return pieces
+        .repartitionAndSortWithinPartitions(new PartitionInKey(chunks))
+        .values()
+        .mapPartitions(sorted -> List.of(average(sorted)).iterator());
+  }
+
+  private static Piece average(Iterator<Piece> sorted) {
+    StateAverager.Sum sum = new StateAverager.Sum();
+    Report report = null;
+    while (sorted.hasNext()) {
+      Piece piece = sorted.next();
+      if (piece.floats() != null) {
+        sum.add(piece.floats(), piece.weight());
+      }
+      if (piece.report() != null) {
+        report = report == null ? piece.report() : report.plus(piece.report());
+      }
+    }
+    return new Piece(sum.average(), 0, report);
+  }
+
+  private static Iterator<Tuple2<Long, Piece>> trained(
       Trainer trainer,
       Broadcast<ModelState> start,
       Ids shard,
       Iterator<Example> rows,
-      Steps steps) {
+      StepsOfShard all) {
+    Steps steps = all.of(shard.group());
+    List<String> diverged = List.of();
     try {
-      Result result = trainer.start().train(start.value(), shard.ids(), rows, steps);
-      return List.of(new Tuple2<>(shard.group(), result)).iterator();
+      if (steps.from() < steps.to()) {
+        return pieces(
+            shard.group(), trainer.start().train(start.value(), shard.ids(), rows, steps));
+      }
     } catch (SqueezeException e) {
-      throw e.category() == SqueezeException.Category.TRAINING
-          ? SqueezeException.training("Shard " + shard.group() + ": " + e.getMessage())
-          : e;
+      if (e.category() != SqueezeException.Category.TRAINING) {
+        throw e;
+      }
+      // A task that fails is tried again, and fails again: a round is told instead.
+      diverged = List.of("Shard " + shard.group() + ": " + e.getMessage());
     }
+    Report report = new Report(Tally.empty(trainer.model()), Map.of(), List.of(), diverged);
+    long key = PartitionInKey.key(0, shard.group());
+    return List.of(new Tuple2<>(key, new Piece(null, 0, report))).iterator();
   }
 
-  private static Part sumInTree(JavaPairRDD<Integer, Part> parts, int width) {
-    JavaPairRDD<Integer, Part> level = parts;
-    int left = width;
-    while (left > 1) {
-      int groups = (left + FAN_IN - 1) / FAN_IN;
-      level =
-          level
-              .mapToPair(p -> new Tuple2<>(p._1() / FAN_IN, p))
-              .groupByKey(groups)
-              .mapValues(Averaging::inOrder);
-      left = groups;
-    }
-    return level.collect().get(0)._2();
-  }
-
-  private static Part inOrder(Iterable<Tuple2<Integer, Part>> parts) {
-    List<Tuple2<Integer, Part>> ordered = new ArrayList<>();
-    parts.forEach(ordered::add);
-    ordered.sort(Comparator.comparing(Tuple2::_1));
-    return Part.add(ordered.stream().map(Tuple2::_2).toList());
+  /** The state in chunks, one made at a time. */
+  private static Iterator<Tuple2<Long, Piece>> pieces(int shard, Result result) {
+    Report report =
+        new Report(
+            result.tally(), StateAverager.counters(result.state()), result.candidates(), List.of());
+    long weight = result.tally().samples();
+    return IntStream.range(0, StateAverager.chunks(result.state()))
+        .mapToObj(
+            chunk -> {
+              byte[] floats = StateAverager.chunk(result.state(), chunk);
+              Piece piece = new Piece(floats, weight, chunk == 0 ? report : null);
+              return new Tuple2<>(PartitionInKey.key(chunk, shard), piece);
+            })
+        .iterator();
   }
 
   /** Evaluates a state on held-out samples, summed in the order of their groups. */
-  Score evaluate(ModelState state, Shards heldOut) {
+  Tally evaluate(ModelState state, Shards heldOut) {
     Broadcast<ModelState> start = context.broadcast(state);
     Trainer local = trainer;
     try {
-      List<Score> scores =
+      JavaRDD<Tally> tallies =
           heldOut
               .examples()
               .mapPartitions(
-                  rows -> List.of(local.start().evaluate(start.value(), list(rows))).iterator())
-              .collect();
-      long samples = 0;
-      double lossSum = 0;
-      ConfusionMatrix confusion = ConfusionMatrix.empty(trainer.model().classes());
-      CodebookHealth health = CodebookHealth.empty(trainer.model().quantizer().levels());
-      for (Score score : scores) {
-        samples += score.samples();
-        lossSum += score.lossSum();
-        confusion = confusion.plus(score.confusion());
-        health = health.plus(score.health());
+                  rows -> List.of(local.start().evaluate(start.value(), list(rows))).iterator());
+      for (int parts = heldOut.parts(); parts > FAN_IN; parts = tallies.getNumPartitions()) {
+        tallies = summed(tallies, (parts + FAN_IN - 1) / FAN_IN);
       }
-      return new Score(samples, lossSum, confusion, health);
+      return sum(Tally.empty(trainer.model()), tallies.collect().iterator());
     } finally {
       start.destroy();
     }
+  }
+
+  /** The sums of groups of neighbours, each in order. */
+  private JavaRDD<Tally> summed(JavaRDD<Tally> tallies, int groups) {
+    SqueezeModel model = trainer.model();
+    return tallies
+        .zipWithIndex()
+        .mapToPair(t -> new Tuple2<>(PartitionInKey.key(t._2() / FAN_IN, t._2() % FAN_IN), t._1()))
+        .repartitionAndSortWithinPartitions(new PartitionInKey(groups))
+        .values()
+        .mapPartitions(sorted -> List.of(sum(Tally.empty(model), sorted)).iterator());
+  }
+
+  private static Tally sum(Tally empty, Iterator<Tally> tallies) {
+    Tally sum = empty;
+    while (tallies.hasNext()) {
+      sum = sum.plus(tallies.next());
+    }
+    return sum;
   }
 
   private static List<Example> list(Iterator<Example> rows) {

@@ -21,8 +21,9 @@ import scala.Tuple2;
  *
  * @param ids of each group
  * @param count samples of all groups
+ * @param rowBytes of a sample
  */
-record Shards(JavaRDD<Example> examples, JavaRDD<Ids> ids, long count, int parts) {
+record Shards(JavaRDD<Example> examples, JavaRDD<Ids> ids, long count, int parts, long rowBytes) {
   /** Larger rows stay on disk: a few of them would fill the heap. */
   private static final long ROW_IN_MEMORY = 1 << 20;
 
@@ -56,7 +57,7 @@ record Shards(JavaRDD<Example> examples, JavaRDD<Ids> ids, long count, int parts
         examples
             .mapPartitionsWithIndex((i, group) -> List.of(idsOf(i, group)).iterator(), true)
             .persist(StorageLevel.MEMORY_AND_DISK());
-    return new Shards(examples, ids, count, parts);
+    return new Shards(examples, ids, count, parts, rowBytes);
   }
 
   private static Ids idsOf(int group, Iterator<Example> examples) {

@@ -10,20 +10,17 @@ import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.RunFolder;
 import io.squeeze.jobs.spark.Versions;
 import io.squeeze.jobs.spark.Versions.Published;
-import io.squeeze.metric.ConfusionMatrix;
 import io.squeeze.quantize.Quantizer;
+import io.squeeze.segment.LossType;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
-import io.squeeze.train.LocalTrainer.Result;
-import io.squeeze.train.LocalTrainer.Score;
+import io.squeeze.train.Checkpoint.Progress;
 import io.squeeze.train.ModelState;
 import io.squeeze.weights.HostTensor;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.spark.sql.Dataset;
@@ -40,23 +37,39 @@ public final class TrainJob {
   private final SparkSession spark;
   private final HadoopStorage storage;
   private final RunFolder folder;
+  private final ShardPool pool;
   private Settings settings;
 
-  public TrainJob(SparkSession spark, Settings settings) {
+  /**
+   * A job with these settings.
+   *
+   * @param pool the caller's to close
+   */
+  public TrainJob(SparkSession spark, Settings settings, ShardPool pool) {
     this.spark = spark;
     this.settings = settings;
+    this.pool = pool;
     this.storage = new HadoopStorage(spark);
     this.folder = new RunFolder(storage, settings.output().runFolder());
   }
 
+  /** Trains by these settings alone. */
+  public static String run(SparkSession spark, Settings settings) throws IOException {
+    try (ShardPool pool = new ShardPool()) {
+      return new TrainJob(spark, settings, pool).run();
+    }
+  }
+
   /**
-   * Trains, or finds that this run is finished; the path of the last checkpoint.
+   * Trains, goes on with what an earlier run left, or finds that it is finished; the path of the
+   * last checkpoint.
    *
    * @throws SqueezeException of category configuration if another run is in the folder
    */
   public String run() throws IOException {
-    // What the quantizer refuses is said before hours of extraction; its channels come with that.
+    // What quantizer and loss refuse is said before hours of extraction.
     Quantizer.of(settings.quantizer(), 1);
+    LossType.named(settings.train().loss().type());
     if (settings.train().head().equals("none")) {
       throw SqueezeException.usage("--head none is for the vectors of a table (train --input)");
     }
@@ -65,9 +78,19 @@ public final class TrainJob {
       boolean deeplab = "deeplab".equals(embeddings.manifest().settings().get("backbone.name"));
       settings = settings.with("train.head", deeplab ? "deeplab" : "conv");
     }
-    if (folder.finished(settings, embeddings.path(), embeddings.manifest().backbone())) {
+    if (left(embeddings).filter(c -> c.progress().finished()).isPresent()) {
+      Console.say("Trained already: " + folder.path(RunFolder.LAST) + ", nothing to do");
       return folder.path(RunFolder.LAST);
     }
+    folder.locked(() -> train(embeddings, left(embeddings)));
+    return folder.path(RunFolder.LAST);
+  }
+
+  private Optional<Checkpoint> left(Published embeddings) throws IOException {
+    return folder.left(settings, embeddings.path(), embeddings.manifest().backbone());
+  }
+
+  private void train(Published embeddings, Optional<Checkpoint> left) throws IOException {
     Manifest manifest = embeddings.manifest();
     Batch.Layout layout =
         new Batch.Layout(
@@ -76,12 +99,12 @@ public final class TrainJob {
     ClassNames classes = ClassNames.of(manifest, settings);
     SqueezeModel model = new SqueezeModel(settings, manifest.channels(), classes.names().size());
     noteSize(model.quantizer().levels());
-    Cuts cuts = new Cuts(spark, embeddings, settings.data());
     long rowBytes =
         layout.floatBytes() / (manifest.dtype().equals("float16") ? 2 : 1)
             + (long) layout.size() * layout.size();
-    Shards train = shards(cuts.rows(Cuts.TRAIN), rowBytes);
-    Shards validation = validation(cuts.rows(Cuts.VALIDATION), rowBytes);
+    Cuts cuts = new Cuts(spark, embeddings, settings.data());
+    Shards train = pool.get(key(embeddings, Cuts.TRAIN), () -> shards(cuts, rowBytes));
+    Shards validation = pool.get(key(embeddings, Cuts.VALIDATION), () -> held(cuts, rowBytes));
     Console.say(
         "Training "
             + settings.quantizer().type()
@@ -93,16 +116,47 @@ public final class TrainJob {
             + validation.count()
             + " held out, embeddings "
             + embeddings.path());
-    // The full path: evaluate may be called from another folder.
-    folder.begin(settings.with("embeddings", embeddings.path()));
+    Checkpoint start;
+    if (left.isPresent()) {
+      start = left.get();
+      Console.say(
+          "Going on after epoch "
+              + start.epoch()
+              + " of "
+              + settings.train().epochs()
+              + " (--restart begins again)");
+      folder.resume(start);
+    } else {
+      // The full path: evaluate may be called from another folder.
+      folder.begin(settings.with("embeddings", embeddings.path()));
+      start = first(model, layout, classes, manifest, train);
+    }
+    Averaging averaging = new Averaging(spark, model, layout, settings, train);
+    int slots = Math.min(train.parts(), spark.sparkContext().defaultParallelism());
+    new Training(settings, folder, averaging, validation, slots).run(start);
+  }
+
+  /** What training begins with. */
+  private Checkpoint first(
+      SqueezeModel model, Batch.Layout layout, ClassNames classes, Manifest manifest, Shards train)
+      throws IOException {
     Map<String, HostTensor> tensors = model.initial(settings.seed());
     PretrainedHead.start(storage, settings, manifest, classes.names().size(), tensors);
     new CodebookStart(settings, layout, model).run(train, tensors);
-    Averaging averaging = new Averaging(spark, model, layout, settings, train);
-    epochs(averaging, validation, ModelState.start(model, tensors), layout, classes, manifest);
-    train.unpersist();
-    validation.unpersist();
-    return folder.path(RunFolder.LAST);
+    return new Checkpoint(
+        ModelState.start(model, settings.train().optimizer(), tensors),
+        settings.trainingJson(),
+        layout,
+        classes.names(),
+        classes.palette(),
+        manifest.backbone(),
+        0,
+        new Progress(settings.train().stop().worst(), 0, false));
+  }
+
+  private ShardPool.Key key(Published embeddings, String cut) {
+    Integer parts = cut.equals(Cuts.TRAIN) ? settings.train().fixedShards() : null;
+    return new ShardPool.Key(embeddings.path(), settings.data(), cut, parts);
   }
 
   private void checkChannels(Manifest manifest) {
@@ -167,7 +221,8 @@ public final class TrainJob {
     return new ExtractJob(spark, settings).run();
   }
 
-  private Shards shards(Dataset<Row> rows, long rowBytes) {
+  private Shards shards(Cuts cuts, long rowBytes) {
+    Dataset<Row> rows = cuts.rows(Cuts.TRAIN);
     long count = rows.count();
     if (count == 0) {
       throw SqueezeException.input(
@@ -176,88 +231,14 @@ public final class TrainJob {
               + ") or use more samples");
     }
     int parts = settings.train().shards(count, rowBytes);
-    return Shards.of(rows, settings.seed(), "shard", count, parts, rowBytes);
+    return Shards.of(rows, settings.data().splitSeed(), "shard", count, parts, rowBytes);
   }
 
-  private Shards validation(Dataset<Row> rows, long rowBytes) {
+  private Shards held(Cuts cuts, long rowBytes) {
+    Dataset<Row> rows = cuts.rows(Cuts.VALIDATION);
     long count = rows.count();
     long group = Math.max(1, Math.min(VALIDATION_ROWS, VALIDATION_BYTES / rowBytes));
     int parts = Math.toIntExact(Math.max(1, (count + group - 1) / group));
-    return Shards.of(rows, settings.seed(), "validation", count, parts, rowBytes);
-  }
-
-  private void epochs(
-      Averaging averaging,
-      Shards validation,
-      ModelState start,
-      Batch.Layout layout,
-      ClassNames classes,
-      Manifest manifest)
-      throws IOException {
-    ModelState state = start;
-    double best = Double.NEGATIVE_INFINITY;
-    for (int epoch = 0; epoch < settings.train().epochs(); epoch++) {
-      long began = System.nanoTime();
-      Result trained = averaging.epoch(state, epoch);
-      state = trained.state();
-      double seconds = (System.nanoTime() - began) / 1e9;
-      Score held = averaging.evaluate(state, validation);
-      double iou = held.confusion().meanIou();
-      Checkpoint checkpoint =
-          new Checkpoint(
-              state,
-              settings.trainingJson(),
-              layout,
-              classes.names(),
-              classes.palette(),
-              manifest.backbone(),
-              epoch + 1,
-              iou);
-      // Without held-out samples the last state is the best known.
-      if (!(iou <= best)) {
-        best = iou;
-        folder.save(RunFolder.BEST, checkpoint);
-      }
-      folder.addMetrics(metrics(epoch + 1, trained, held, seconds));
-      folder.save(RunFolder.LAST, checkpoint);
-      Console.say(
-          String.format(
-              Locale.ROOT,
-              "epoch %d/%d  train loss %.4f mIoU %.4f  val loss %.4f mIoU %.4f  %.1f images/s",
-              epoch + 1,
-              settings.train().epochs(),
-              trained.lossSum() / trained.samples(),
-              trained.confusion().meanIou(),
-              held.lossSum() / held.samples(),
-              iou,
-              trained.samples() / seconds));
-    }
-  }
-
-  private static Map<String, Object> metrics(
-      int epoch, Result trained, Score held, double seconds) {
-    Map<String, Object> values = new LinkedHashMap<>();
-    values.put("epoch", epoch);
-    put(values, "train/", trained.samples(), trained.lossSum(), trained.confusion());
-    trained
-        .health()
-        .metrics(trained.samples(), true)
-        .forEach((k, v) -> values.put("train/" + k, v));
-    if (held.samples() > 0) {
-      put(values, "val/", held.samples(), held.lossSum(), held.confusion());
-      held.health().metrics(held.samples(), false).forEach((k, v) -> values.put("val/" + k, v));
-    }
-    values.put("train/images_per_second", trained.samples() / seconds);
-    return values;
-  }
-
-  private static void put(
-      Map<String, Object> values, String prefix, long samples, double lossSum, ConfusionMatrix m) {
-    values.put(prefix + "loss", lossSum / samples);
-    values.put(prefix + "iou", m.meanIou());
-    values.put(prefix + "acc", m.pixelAccuracy());
-    values.put(prefix + "precision", m.precision());
-    values.put(prefix + "recall", m.recall());
-    values.put(prefix + "f1", m.f1());
+    return Shards.of(rows, settings.data().splitSeed(), "validation", count, parts, rowBytes);
   }
 }

@@ -157,7 +157,7 @@ class ExtractMoreIT {
     assertThat(rounded.read(spark).select("dtype").distinct().first().getString(0))
         .isEqualTo("float16");
     Settings training = fixture.settings("h", "output.experiment-name = half");
-    assertThat(new TrainJob(spark, training).run()).endsWith("half/last.ckpt");
+    assertThat(TrainJob.run(spark, training)).endsWith("half/last.ckpt");
   }
 
   /** The README's recipe for large collections: a sample, a training, then codes of everything. */
@@ -170,7 +170,7 @@ class ExtractMoreIT {
     Published larger = extract(fixture.settings("sample", "extract.photos = 11"));
     assertThat(larger.path()).endsWith("/sample/v2");
     assertThat(embeddings(larger)).containsKeys(embeddings(sample).keySet().toArray(String[]::new));
-    String checkpoint = new TrainJob(spark, fixture.settings("sample", "")).run();
+    String checkpoint = TrainJob.run(spark, fixture.settings("sample", ""));
 
     // Codes need no masks.
     delete(fixture.photos().resolve("annotations/trimaps"));

@@ -27,8 +27,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
@@ -55,7 +61,7 @@ class TrainIT {
       Settings settings =
           fixture.settings("e-" + name, "train.shards = 11, output.experiment-name = " + name);
       Published published = new ExtractJob(spark, settings).run();
-      String last = new TrainJob(spark, settings).run();
+      String last = TrainJob.run(spark, settings);
       Summary summary = new EvaluateJob(spark, last, null, null, "test", null).run();
       return new Trace(
           // The rows, not the files: Parquet's footer lists encodings in an order of the JVM's own.
@@ -93,13 +99,49 @@ class TrainIT {
   }
 
   @Test
+  @Tag("cluster")
+  void anExecutorThatDiesInARoundChangesNothing() throws Exception {
+    String more = "train.epochs = 4, train.shards = 5, output.experiment-name = ";
+    Settings settings = fixture.settings("e-death", more + "death");
+    Path metrics = folder.resolve("outputs/death/metrics.jsonl");
+    try (SparkSession spark = Fixture.cluster()) {
+      new ExtractJob(spark, settings).run();
+      CompletableFuture<Boolean> killed =
+          CompletableFuture.supplyAsync(() -> killAnExecutorOnce(metrics));
+      TrainJob.run(spark, settings);
+      assertThat(killed.get(10, TimeUnit.SECONDS)).isTrue();
+    }
+    try (SparkSession spark = Fixture.local("local[2]")) {
+      Path other = Path.of(TrainJob.run(spark, fixture.settings("e-death", more + "life")));
+      assertThat(folder.resolve("outputs/death/last.ckpt")).hasSameBinaryContentAs(other);
+    }
+  }
+
+  /** Kills an executor's process once the first epoch is written. */
+  private static boolean killAnExecutorOnce(Path metrics) {
+    try {
+      while (!Files.exists(metrics) || Files.size(metrics) == 0) {
+        Thread.sleep(5);
+      }
+      return ProcessHandle.current()
+          .descendants()
+          .filter(p -> p.info().command().orElse("").endsWith("/java"))
+          .findFirst()
+          .orElseThrow()
+          .destroyForcibly();
+    } catch (IOException | InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Test
   void oneShardIsPlainLocalTraining() throws IOException {
     try (SparkSession spark = Fixture.local("local[2]")) {
       Settings settings =
           fixture.settings(
               "e-local", "quantizer.type = none, train.shards = 1, output.experiment-name = local");
       Published published = new ExtractJob(spark, settings).run();
-      String last = new TrainJob(spark, settings).run();
+      String last = TrainJob.run(spark, settings);
 
       List<Example> examples = new ArrayList<>();
       for (Row row : new Cuts(spark, published, settings.data()).rows(Cuts.TRAIN).collectAsList()) {
@@ -114,9 +156,10 @@ class TrainIT {
       Torch.start(1);
       LocalTrainer trainer =
           new LocalTrainer(model, layout, settings.train(), settings.seed(), Device.cpu());
-      ModelState state = ModelState.start(model, model.initial(settings.seed()));
+      ModelState state =
+          ModelState.start(model, settings.train().optimizer(), model.initial(settings.seed()));
       for (int epoch = 0; epoch < 2; epoch++) {
-        state = trainer.train(state, examples, new Steps(epoch, 0, 99)).state();
+        state = trainer.train(state, examples, new Steps(epoch, 0, 99, 9)).state();
       }
       ModelState trained = Checkpoint.read(Storage.local(), last).state();
       for (String name : state.tensors().keySet()) {
@@ -152,47 +195,105 @@ class TrainIT {
   }
 
   @Test
-  void aFinishedRunIsFoundAnUnfinishedOneBeginsAgainAnotherIsRefused() throws IOException {
+  void aFinishedRunIsFoundAndAnotherIsRefused() throws IOException {
     try (SparkSession spark = Fixture.local("local[2]")) {
       String name = "output.experiment-name = again, train.shards = 2";
-      Path last = Path.of(new TrainJob(spark, fixture.settings("e-again", name)).run());
-      byte[] whole = Files.readAllBytes(last);
+      Path last = Path.of(TrainJob.run(spark, fixture.settings("e-again", name)));
       var written = Files.getLastModifiedTime(last);
-      new TrainJob(spark, fixture.settings("e-again", name)).run();
+      TrainJob.run(spark, fixture.settings("e-again", name));
       assertThat(Files.getLastModifiedTime(last)).isEqualTo(written);
 
       assertThatThrownBy(
-              () -> new TrainJob(spark, fixture.settings("e-again", name + ", train.lr = 9")).run())
+              () -> TrainJob.run(spark, fixture.settings("e-again", name + ", train.lr = 9")))
           .isInstanceOfSatisfying(
               SqueezeException.class,
               e -> assertThat(e.category()).isEqualTo(Category.CONFIGURATION))
           .hasMessageContaining("train.lr: is 0.001, asked for 9");
 
       new ExtractJob(spark, fixture.settings("e-again-2", "")).run();
-      assertThatThrownBy(() -> new TrainJob(spark, fixture.settings("e-again-2", name)).run())
+      assertThatThrownBy(() -> TrainJob.run(spark, fixture.settings("e-again-2", name)))
           .hasMessageContaining("embeddings: is ")
           .hasMessageContaining("e-again-2/v1");
+    }
+  }
 
-      Checkpoint finished = Checkpoint.read(Storage.local(), last.toString());
-      try (var out = Files.newOutputStream(last)) {
-        new Checkpoint(
-                finished.state(),
-                finished.config(),
-                finished.layout(),
-                finished.classNames(),
-                finished.palette(),
-                finished.backbone(),
-                1,
-                finished.valIou())
-            .write(out);
+  @Test
+  void whatIsLeftOfARunIsGoneOnWithToTheSameBytes() throws IOException {
+    try (SparkSession spark = Fixture.local("local[2]")) {
+      String more = "train.epochs = 3, train.shards = 2, output.experiment-name = left";
+      Settings settings = fixture.settings("e-left", more);
+      Path last = Path.of(TrainJob.run(spark, settings));
+      Path run = last.getParent();
+      Map<String, byte[]> whole = contents(run);
+      assertThat(whole.keySet())
+          .containsExactly(
+              "best.ckpt",
+              "checkpoints/epoch_0001.ckpt",
+              "checkpoints/epoch_0002.ckpt",
+              "last.ckpt");
+      byte[] bytes = whole.get("last.ckpt");
+
+      // Killed between two moves, while writing, and with a newest one that is damaged.
+      Files.move(last, run.resolve("_next.ckpt"));
+      Files.writeString(run.resolve("_last.ckpt.part"), "half");
+      TrainJob.run(spark, settings);
+      assertThat(contents(run)).containsAllEntriesOf(whole);
+      for (int length : List.of(0, 100, bytes.length / 2, bytes.length - 1)) {
+        Files.write(last, Arrays.copyOf(bytes, length));
+        TrainJob.run(spark, settings);
+        assertThat(contents(run)).containsAllEntriesOf(whole);
       }
-      Files.writeString(last.resolveSibling("_last.ckpt.part"), "half");
-      new TrainJob(spark, fixture.settings("e-again", name)).run();
-      assertThat(last).hasBinaryContent(whole);
+      Files.write(last, Arrays.copyOf(bytes, 100));
+      Files.delete(run.resolve("checkpoints/epoch_0002.ckpt"));
+      TrainJob.run(spark, settings);
+      assertThat(contents(run)).containsAllEntriesOf(whole);
+      List<String> epochs = new ArrayList<>();
+      for (String line : Files.readAllLines(run.resolve("metrics.jsonl"))) {
+        epochs.add(line.replaceAll(".*\"epoch\":([0-9]+).*", "$1"));
+      }
+      assertThat(epochs).containsExactly("1", "2", "3");
 
-      Files.write(last, java.util.Arrays.copyOf(whole, whole.length / 2));
+      for (String name : List.of("last.ckpt", "checkpoints/epoch_0001.ckpt")) {
+        Files.write(run.resolve(name), Arrays.copyOf(bytes, 100));
+      }
+      Files.delete(run.resolve("checkpoints/epoch_0002.ckpt"));
+      assertThatThrownBy(() -> TrainJob.run(spark, settings))
+          .hasMessageContaining("no earlier one can be read: --restart begins again");
       assertThatThrownBy(() -> new EvaluateJob(spark, last.toString(), null, null, "test", null))
           .hasMessageContaining("Invalid safetensors file");
+      TrainJob.run(spark, fixture.settings("e-left", more + ", train.resume = false"));
+      assertThat(contents(run)).containsExactlyInAnyOrderEntriesOf(whole);
+    }
+  }
+
+  private static Map<String, byte[]> contents(Path run) throws IOException {
+    Map<String, byte[]> contents = new TreeMap<>();
+    try (Stream<Path> files = Files.walk(run)) {
+      for (Path file : files.filter(f -> f.toString().endsWith(".ckpt")).toList()) {
+        contents.put(run.relativize(file).toString(), Files.readAllBytes(file));
+      }
+    }
+    return contents;
+  }
+
+  @Test
+  void trainingStopsWhereNothingGetsBetterAndIsFinishedThen() throws IOException {
+    try (SparkSession spark = Fixture.local("local[2]")) {
+      Settings settings =
+          fixture.settings(
+              "e-stop",
+              "train.epochs = 9, train.lr = 0, train.patience = 2, quantizer.type = none,"
+                  + " train.batch-norm = frozen, output.experiment-name = stop");
+      Path last = Path.of(TrainJob.run(spark, settings));
+      Checkpoint checkpoint = Checkpoint.read(Storage.local(), last.toString());
+      assertThat(checkpoint.epoch()).isEqualTo(3);
+      assertThat(checkpoint.progress().finished()).isTrue();
+      assertThat(checkpoint.progress().bestEpoch()).isEqualTo(1);
+      var written = Files.getLastModifiedTime(last);
+      TrainJob.run(spark, settings);
+      assertThat(Files.getLastModifiedTime(last)).isEqualTo(written);
+      assertThat(Files.readString(last.resolveSibling("metrics.jsonl")))
+          .contains("\"val/iou/pet\":", "\"val/f1/border\":", "\"train/ce\":", "\"time/read\":");
     }
   }
 
@@ -204,7 +305,7 @@ class TrainIT {
               "e-nan",
               "quantizer.loss-weight = 1000000, quantizer.commitment = 1000000, train.lr = 1000,"
                   + " train.epochs = 20, train.shards = 2, output.experiment-name = nan");
-      assertThatThrownBy(() -> new TrainJob(spark, settings).run())
+      assertThatThrownBy(() -> TrainJob.run(spark, settings))
           .satisfies(
               e -> {
                 assertThat(SqueezeException.find(e).category()).isEqualTo(Category.TRAINING);
