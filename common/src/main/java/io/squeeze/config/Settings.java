@@ -105,8 +105,12 @@ public record Settings(
 
   /** The same settings but for one. */
   public Settings with(String key, String value) {
-    return load(
-        List.of(ConfigFactory.parseString(given), ConfigFactory.parseMap(Map.of(key, value))));
+    return with(ConfigFactory.parseMap(Map.of(key, value)));
+  }
+
+  /** The same settings under others. */
+  public Settings with(Config overlay) {
+    return load(List.of(ConfigFactory.parseString(given), overlay));
   }
 
   /**

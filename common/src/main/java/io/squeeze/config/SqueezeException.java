@@ -10,7 +10,8 @@ public final class SqueezeException extends RuntimeException {
     CONFIGURATION(3),
     INPUT(4),
     RESOURCE(5),
-    TRAINING(6);
+    TRAINING(6),
+    PARTIAL(7);
 
     private final int exitCode;
 
@@ -56,6 +57,10 @@ public final class SqueezeException extends RuntimeException {
 
   public static SqueezeException training(String message) {
     return new SqueezeException(Category.TRAINING, message, null);
+  }
+
+  public static SqueezeException partial(String message) {
+    return new SqueezeException(Category.PARTIAL, message, null);
   }
 
   /** The first of ours in the chain of causes, or null: Spark wraps what a task throws. */

@@ -7,6 +7,7 @@ import com.typesafe.config.ConfigParseOptions;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Console;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -117,13 +118,18 @@ final class Arguments {
    * @throws SqueezeException of category configuration, with every problem
    */
   Settings settings(Map<String, String> fixed) {
+    return settings(ConfigFactory.parseMap(fixed));
+  }
+
+  /** The same where what the command fixes comes from a file. */
+  Settings settings(Config fixed) {
     noteSwitches();
     List<Config> overlays = new ArrayList<>();
     String home = System.getenv("SQUEEZE_HOME");
     if (home != null && Files.exists(Path.of(home, "conf", "application.conf"))) {
       overlays.add(file(Path.of(home, "conf", "application.conf")));
     }
-    overlays.add(ConfigFactory.parseMap(fixed));
+    overlays.add(fixed);
     if (own(CONFIG) != null) {
       overlays.add(file(Path.of(own(CONFIG))));
     }
@@ -142,6 +148,19 @@ final class Arguments {
       overlays.add(ConfigFactory.parseMap(Map.of("train.resume", given(RESUME))));
     }
     return Settings.load(overlays);
+  }
+
+  /**
+   * A text file of this machine.
+   *
+   * @param option that names it, for messages
+   */
+  static String text(String path, String option) {
+    try {
+      return Files.readString(Path.of(path));
+    } catch (IOException e) {
+      throw SqueezeException.configuration("Cannot read " + path + " (" + option + ")");
+    }
   }
 
   private static Config file(Path path) {

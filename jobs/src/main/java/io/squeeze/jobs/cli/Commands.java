@@ -6,6 +6,7 @@ import io.squeeze.dataset.Shapes;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.extract.Fused;
+import io.squeeze.jobs.grid.GridJob;
 import io.squeeze.jobs.ml.EncodeVectorsJob;
 import io.squeeze.jobs.ml.EvaluateVectorsJob;
 import io.squeeze.jobs.ml.FitVectorsJob;
@@ -32,6 +33,7 @@ final class Commands {
   private static final String CHECKPOINT = "--checkpoint";
   private static final String BASELINE_CHECKPOINT = "--baseline_checkpoint";
   private static final String EMBEDDINGS = "--embeddings";
+  private static final String GRID = "--grid";
   private static final String SPLIT = "--split";
   private static final String BEAM = "--beam";
   private static final String INPUT = "--input";
@@ -56,13 +58,14 @@ final class Commands {
             "",
             "submit/squeeze COMMAND --help explains a command. Options take _ or -.",
             "Exit codes: 0 done, 1 unexpected, 2 usage, 3 configuration, 4 input data, 5 resource,",
-            "6 training diverged.");
+            "6 training diverged, 7 some runs of a grid failed.");
     CommandLine line = new CommandLine(root);
     line.addSubcommand("synthesize", synthesize());
     line.addSubcommand("extract", extract());
     line.addSubcommand("train", train());
     line.addSubcommand("baseline", baseline());
     line.addSubcommand("evaluate", evaluate());
+    line.addSubcommand("grid", grid());
     line.addSubcommand("encode", encode());
     line.addSubcommand("visualize", visualize());
     root.usageMessage().sortOptions(false);
@@ -236,6 +239,37 @@ final class Commands {
         "--experiment_name says otherwise.",
         "",
         "  submit/squeeze baseline --embeddings emb/pets --epochs 10",
+        "");
+  }
+
+  private static CommandLine grid() {
+    return command(
+        "grid",
+        join(join(join(Flag.TRAINING, Flag.QUANTIZER), Flag.EXTRACTION), Flag.COMPUTE),
+        arguments -> {
+          String path = arguments.own(GRID);
+          GridJob.File file = GridJob.File.parse(path, Arguments.text(path, GRID));
+          Settings settings = arguments.settings(file.base());
+          int parallel = (int) number(arguments, "--parallel", 1, 1, 1024);
+          String split = arguments.own(SPLIT) == null ? "test" : arguments.own(SPLIT);
+          SparkSession spark = Sessions.startFair("grid", settings.compute());
+          new GridJob(spark, file, settings, split, parallel).run();
+        },
+        spec -> {
+          Arguments.declare(spec, GRID, "FILE", true, "Lists of settings, in HOCON.");
+          Arguments.declare(spec, "--parallel", "N", false, "Runs at a time. Default: 1.");
+          Arguments.declare(
+              spec, SPLIT, "NAME", false, "What runs are ranked by: test, val. Default: test.");
+          Arguments.declareSwitches(spec, true);
+        },
+        "Many trainings over one extraction, and their ranking.",
+        "",
+        "Each run is a folder in OUTPUT_DIR/NAME/, where NAME is the file's. Finished runs are found",
+        "when the grid is run again, failed ones are tried again. Writes results.csv,",
+        "results.parquet (runs that differ in their seed alone are one row), runs.csv and the",
+        "picture rate_distortion.png, .svg. conf/grids/ holds examples.",
+        "",
+        "  submit/squeeze grid --grid conf/grids/quantizers.conf --embeddings emb/pets --parallel 2",
         "");
   }
 

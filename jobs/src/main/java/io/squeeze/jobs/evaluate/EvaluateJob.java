@@ -10,6 +10,7 @@ import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.ParquetBytes;
 import io.squeeze.jobs.spark.ParquetBytes.Stored;
 import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.spark.Tables;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.metric.ConfusionMatrix;
 import io.squeeze.quantize.Quantizer;
@@ -57,27 +58,32 @@ public final class EvaluateJob {
 
   /** Writes per_sample.parquet and summary.json below the run's folder, and prints a table. */
   public Summary run() throws IOException {
-    String folder = RunFolder.of(storage, checkpointPath).path("evaluation/" + split);
+    Summary summary = score();
+    print(summary, folder());
+    return summary;
+  }
+
+  private String folder() {
+    return RunFolder.of(storage, checkpointPath).evaluation(split);
+  }
+
+  /** The same in silence. */
+  public Summary score() throws IOException {
+    String folder = folder();
     // The summary is written last: where it stands, the table beside it is whole and its own.
-    storage.delete(Storage.join(folder, "summary.json"));
+    storage.delete(Storage.join(folder, Summary.NAME));
     Dataset<Row> table = write(Storage.join(folder, "per_sample.parquet"));
     long samples = table.count();
     if (samples == 0) {
       throw SqueezeException.input("The split " + split + " has no samples");
     }
     Summary summary = summary(table, samples, Storage.join(folder, "per_sample.parquet"));
-    storage.replace(Storage.join(folder, "summary.json"), summary.json());
-    print(summary, folder);
+    storage.replace(Storage.join(folder, Summary.NAME), summary.json());
     return summary;
   }
 
   private Dataset<Row> write(String path) throws IOException {
-    int slash = path.lastIndexOf('/') + 1;
-    String fresh = path.substring(0, slash) + "_fresh." + path.substring(slash);
-    storage.delete(fresh);
-    new PerSample(spark, trained).rows(split).write().option("compression", "zstd").parquet(fresh);
-    storage.delete(path);
-    storage.move(fresh, path);
+    Tables.replace(storage, new PerSample(spark, trained).rows(split), path);
     return spark.read().parquet(HadoopStorage.literal(storage.qualified(path)));
   }
 
@@ -157,7 +163,7 @@ public final class EvaluateJob {
               summary.codebook().perplexity()));
     }
     Console.result("");
-    Console.result("Written: " + folder + "/summary.json, per_sample.parquet");
+    Console.result("Written: " + folder + "/" + Summary.NAME + ", per_sample.parquet");
   }
 
   private static void line(String name, Summary s) {

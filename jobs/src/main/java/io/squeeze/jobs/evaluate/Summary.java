@@ -12,6 +12,7 @@ import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.codec.Compression;
+import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.metric.ConfusionMatrix;
@@ -56,6 +57,22 @@ public record Summary(
     Ratios compression,
     Codebook codebook,
     Summary baseline) {
+  /** The file's name. */
+  public static final String NAME = "summary.json";
+
+  /**
+   * Reads the JSON of a file.
+   *
+   * @throws SqueezeException of category input if it is none
+   */
+  public static Summary parse(String json, String path) {
+    try {
+      return new ObjectMapper().readValue(json, Summary.class);
+    } catch (JsonProcessingException e) {
+      throw SqueezeException.input(
+          "Invalid summary " + path + ": " + e.getOriginalMessage() + "; delete it", e);
+    }
+  }
 
   /** Float bytes by code bytes, counted in five ways; null where there is nothing to divide by. */
   public record Ratios(

@@ -5,7 +5,14 @@ import java.io.PrintStream;
 /** What the user reads: results on standard output, the story and warnings on standard error. */
 @SuppressWarnings({"SystemOut", "SystemConsoleNull"}) // built and run on Java 17
 public final class Console {
+  private static final ThreadLocal<String> SPEAKER = ThreadLocal.withInitial(() -> "");
+
   private Console() {}
+
+  /** Names who speaks on this thread, where several do; empty for nobody. */
+  public static void speaker(String name) {
+    SPEAKER.set(name.isEmpty() ? "" : "[" + name + "] ");
+  }
 
   /** A line of the result. */
   public static void result(String line) {
@@ -14,12 +21,12 @@ public final class Console {
 
   /** A line of the story. */
   public static void say(String line) {
-    System.err.println(line);
+    System.err.println(SPEAKER.get() + line);
   }
 
   /** Something that the user should know, and that does not end the job. */
   public static void warn(String line) {
-    System.err.println("WARN " + line);
+    System.err.println("WARN " + SPEAKER.get() + line);
   }
 
   static PrintStream stories() {

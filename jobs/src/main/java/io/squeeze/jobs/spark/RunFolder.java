@@ -1,6 +1,7 @@
 package io.squeeze.jobs.spark;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
@@ -20,6 +21,7 @@ import java.util.regex.Pattern;
 public final class RunFolder {
   public static final String LAST = "last.ckpt";
   public static final String BEST = "best.ckpt";
+  private static final String EVALUATION = "evaluation";
   private static final String METRICS = "metrics.jsonl";
   private static final String CONFIG = "config.json";
 
@@ -48,6 +50,22 @@ public final class RunFolder {
 
   public String path(String name) {
     return Storage.join(path, name);
+  }
+
+  /** The folder of a split's evaluation. */
+  public String evaluation(String split) {
+    return path(EVALUATION + "/" + split);
+  }
+
+  /** The metrics of an epoch; empty where it is not recorded. */
+  public Optional<JsonNode> metrics(int epoch) throws IOException {
+    for (String line : storage.text(path(METRICS)).lines().toList()) {
+      JsonNode values = JSON.readTree(line);
+      if (values.path("epoch").asInt() == epoch) {
+        return Optional.of(values);
+      }
+    }
+    return Optional.empty();
   }
 
   /** What is done in a folder. */
@@ -147,7 +165,7 @@ public final class RunFolder {
 
   /** Begins a run: what an unfinished one left is replaced. */
   public void begin(Settings settings) throws IOException {
-    for (String name : List.of(LAST, BEST, NEXT, PAST)) {
+    for (String name : List.of(LAST, BEST, NEXT, PAST, EVALUATION)) {
       storage.delete(path(name));
     }
     storage.replace(path(CONFIG), pretty(settings.json()));
@@ -158,6 +176,7 @@ public final class RunFolder {
   /** Goes on behind a checkpoint: what came after it is forgotten. */
   public void resume(Checkpoint checkpoint) throws IOException {
     storage.delete(path(NEXT));
+    storage.delete(path(EVALUATION));
     for (String name : past()) {
       if (epoch(name) > checkpoint.epoch()) {
         storage.delete(path(name));

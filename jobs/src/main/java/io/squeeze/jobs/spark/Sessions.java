@@ -18,16 +18,27 @@ public final class Sessions {
 
   private Sessions() {}
 
+  /** The session of this JVM, where jobs of several threads share the executors. */
+  public static SparkSession startFair(String command, ComputeSettings compute) {
+    SparkConf conf = new SparkConf();
+    conf.setIfMissing("spark.scheduler.mode", "FAIR");
+    return start(conf, command, compute);
+  }
+
   /**
    * The session of this JVM.
    *
    * @throws SqueezeException of category configuration if the master could never schedule a task
    */
   public static SparkSession start(String command, ComputeSettings compute) {
-    SparkConf conf = new SparkConf();
+    return start(new SparkConf(), command, compute);
+  }
+
+  private static SparkSession start(SparkConf conf, String command, ComputeSettings compute) {
     conf.setIfMissing("spark.app.name", "squeeze " + command);
     conf.setIfMissing("spark.master", "local[*]");
     conf.setIfMissing("spark.ui.showConsoleProgress", "false");
+    conf.setIfMissing("spark.executorEnv.TORCH_CPP_LOG_LEVEL", "ERROR");
     conf.setIfMissing(PREFIX + "device", compute.device());
     conf.setIfMissing(PREFIX + "gpu-tasks", Integer.toString(compute.gpuTasks()));
     conf.setIfMissing(PREFIX + "threads-per-task", compute.threads());

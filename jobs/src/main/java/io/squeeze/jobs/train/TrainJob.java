@@ -40,12 +40,7 @@ public final class TrainJob {
   private final ShardPool pool;
   private Settings settings;
 
-  /**
-   * A job with these settings.
-   *
-   * @param pool the caller's to close
-   */
-  public TrainJob(SparkSession spark, Settings settings, ShardPool pool) {
+  private TrainJob(SparkSession spark, Settings settings, ShardPool pool) {
     this.spark = spark;
     this.settings = settings;
     this.pool = pool;
@@ -56,8 +51,14 @@ public final class TrainJob {
   /** Trains by these settings alone. */
   public static String run(SparkSession spark, Settings settings) throws IOException {
     try (ShardPool pool = new ShardPool()) {
-      return new TrainJob(spark, settings, pool).run();
+      return run(spark, settings, pool);
     }
+  }
+
+  /** Trains beside others that share the pool. */
+  public static String run(SparkSession spark, Settings settings, ShardPool pool)
+      throws IOException {
+    return new TrainJob(spark, settings, pool).run();
   }
 
   /**
@@ -66,7 +67,7 @@ public final class TrainJob {
    *
    * @throws SqueezeException of category configuration if another run is in the folder
    */
-  public String run() throws IOException {
+  private String run() throws IOException {
     // What quantizer and loss refuse is said before hours of extraction.
     Quantizer.of(settings.quantizer(), 1);
     LossType.named(settings.train().loss().type());

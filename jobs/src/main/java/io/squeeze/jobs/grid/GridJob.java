@@ -1,0 +1,222 @@
+package io.squeeze.jobs.grid;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.evaluate.EvaluateJob;
+import io.squeeze.jobs.evaluate.Summary;
+import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.grid.GridPlan.Run;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.spark.Versions;
+import io.squeeze.jobs.train.ShardPool;
+import io.squeeze.jobs.train.TrainJob;
+import io.squeeze.storage.Storage;
+import io.squeeze.train.Checkpoint;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.apache.spark.SparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Many trainings over one extraction, some at a time. A run that is finished is found, one that
+ * fails is told of and the others go on.
+ */
+public final class GridJob {
+  private static final Logger LOG = LoggerFactory.getLogger(GridJob.class);
+
+  private final SparkSession spark;
+  private final HadoopStorage storage;
+  private final String name;
+  private final String split;
+  private final int parallel;
+  private final Map<Run, Settings> runs = new LinkedHashMap<>();
+  private final GridTable table;
+  private final Map<Run, Outcome> outcomes = new LinkedHashMap<>();
+  private final long began = System.nanoTime();
+
+  /** The file of a grid, read before Spark is started. */
+  public record File(String name, GridPlan plan) {
+
+    /**
+     * Parses a file.
+     *
+     * @throws SqueezeException of category configuration if it is no grid
+     */
+    public static File parse(String path, String text) {
+      String name = path.substring(path.lastIndexOf('/') + 1).replaceAll("\\.(conf|json)$", "");
+      return new File(name, GridPlan.parse(text, path));
+    }
+
+    /** Settings of every run, for below those of the command line. */
+    public Config base() {
+      return plan.base();
+    }
+  }
+
+  /**
+   * A job for the runs of a file; their folders lie in OUTPUT_DIR/NAME/.
+   *
+   * @param settings of every run, but for what the grid varies
+   * @param split that runs are ranked by
+   * @param parallel runs at a time
+   * @throws SqueezeException of category configuration if a run's settings are invalid
+   */
+  public GridJob(SparkSession spark, File file, Settings settings, String split, int parallel) {
+    this.spark = spark;
+    this.storage = new HadoopStorage(spark);
+    this.name = file.name();
+    this.split = split;
+    this.parallel = parallel;
+    String folder = Storage.join(settings.output().dir(), name);
+    this.table = new GridTable(storage, folder, split);
+    for (Run run : file.plan().runs()) {
+      Map<String, String> place =
+          Map.of(
+              "embeddings", settings.embeddingsPath(),
+              "output.dir", folder,
+              "output.experiment-name", run.name());
+      try {
+        runs.put(run, settings.with(ConfigFactory.parseMap(place)).with(run.config()));
+      } catch (SqueezeException e) {
+        throw SqueezeException.configuration("Run " + run.name() + ": " + e.getMessage());
+      }
+    }
+  }
+
+  /**
+   * Does the runs that are not done yet, and writes and prints the tables.
+   *
+   * @throws SqueezeException of category partial if runs failed
+   */
+  public void run() throws IOException {
+    Console.say(
+        "Grid "
+            + name
+            + ": "
+            + runs.size()
+            + " runs, "
+            + parallel
+            + " at a time, ranked by "
+            + split);
+    extract();
+    ExecutorService threads = Executors.newFixedThreadPool(parallel);
+    try (ShardPool pool = new ShardPool()) {
+      List<Future<?>> all = new ArrayList<>();
+      for (Run run : runs.keySet()) {
+        all.add(threads.submit(() -> attempt(run, pool)));
+      }
+      for (Future<?> one : all) {
+        one.get();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("Interrupted while the grid ran", e);
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("A run of the grid ended the job", e.getCause());
+    } finally {
+      threads.shutdownNow();
+    }
+    List<Outcome> ended = ended();
+    table.write(spark, ended);
+    table.print(ended);
+    long failed = ended.stream().filter(Outcome::failed).count();
+    if (failed > 0) {
+      throw SqueezeException.partial(
+          failed + " of " + ended.size() + " runs failed; run the grid again to try them again");
+    }
+  }
+
+  /** The outcomes so far, in the order of the plan. */
+  private List<Outcome> ended() {
+    synchronized (outcomes) {
+      return runs.keySet().stream().filter(outcomes::containsKey).map(outcomes::get).toList();
+    }
+  }
+
+  /** Extracts what is missing before several runs would. */
+  private void extract() throws IOException {
+    Set<String> seen = new LinkedHashSet<>();
+    for (Settings settings : runs.values()) {
+      String path = settings.embeddingsPath();
+      if (seen.add(path) && new Versions(storage, path).current().isEmpty()) {
+        Console.say("No embeddings in " + path + " yet: extracting them first");
+        new ExtractJob(spark, settings).run();
+      }
+    }
+  }
+
+  /** A run on a thread of its own. */
+  private Void attempt(Run run, ShardPool pool) throws IOException {
+    Console.speaker(run.name());
+    SparkContext context = spark.sparkContext();
+    context.setLocalProperty("spark.scheduler.pool", run.name());
+    context.setJobGroup(
+        "grid " + name + " " + run.name(), "grid " + name + ": " + run.name(), false);
+    Outcome outcome;
+    try {
+      outcome = done(run, TrainJob.run(spark, runs.get(run), pool));
+    } catch (Exception e) {
+      SqueezeException ours = SqueezeException.find(e);
+      if (ours == null) {
+        LOG.error("Run {} failed unexpectedly", run.name(), e);
+      }
+      String error =
+          (ours == null ? e.toString() : ours.getMessage()).lines().findFirst().orElse("");
+      Console.warn("failed: " + error);
+      outcome = new Outcome(run, error, null, null, 0, runs.get(run).output().runFolder());
+    }
+    synchronized (outcomes) {
+      outcomes.put(run, outcome);
+      table.writeText(ended());
+      sayProgress();
+    }
+    return null;
+  }
+
+  private void sayProgress() {
+    long failed = outcomes.values().stream().filter(Outcome::failed).count();
+    double each = (System.nanoTime() - began) / 1e9 / outcomes.size();
+    Console.say(
+        String.format(
+            Locale.ROOT,
+            "grid: %d of %d runs, %d failed; about %.0f s left",
+            outcomes.size(),
+            runs.size(),
+            failed,
+            each * (runs.size() - outcomes.size())));
+  }
+
+  private Outcome done(Run run, String path) throws IOException {
+    RunFolder folder = RunFolder.of(storage, path);
+    Checkpoint last = Checkpoint.read(storage, path);
+    String summary = Storage.join(folder.evaluation(split), Summary.NAME);
+    Summary found =
+        storage.exists(summary)
+            ? Summary.parse(storage.text(summary), summary)
+            : new EvaluateJob(spark, path, null, null, split, null).score();
+    Optional<Double> valIou =
+        folder
+            .metrics(last.epoch())
+            .filter(m -> m.has("val/iou"))
+            .map(m -> m.get("val/iou").asDouble());
+    return new Outcome(
+        run, null, found, valIou.orElse(null), last.epoch(), runs.get(run).output().runFolder());
+  }
+}

@@ -1,0 +1,237 @@
+package io.squeeze.jobs.grid;
+
+import com.typesafe.config.ConfigValue;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Tables;
+import io.squeeze.report.RateChart;
+import io.squeeze.report.RateChart.Point;
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/** What a grid came to: tables of its runs and its configurations, and their picture. */
+final class GridTable {
+  private final HadoopStorage storage;
+  private final String folder;
+  private final String split;
+
+  GridTable(HadoopStorage storage, String folder, String split) {
+    this.storage = storage;
+    this.folder = folder;
+    this.split = split;
+  }
+
+  /** A table of few rows: values by column, String, Long, Double, Boolean or null. */
+  private record Table(Map<String, DataType> columns, List<List<Object>> rows) {
+
+    String csv() {
+      StringBuilder csv = new StringBuilder(line(new ArrayList<>(columns.keySet())));
+      rows.forEach(row -> csv.append(line(row)));
+      return csv.toString();
+    }
+
+    private static String line(List<?> values) {
+      List<String> cells = new ArrayList<>();
+      for (Object value : values) {
+        String text = value == null ? "" : value.toString();
+        boolean plain = text.chars().noneMatch(c -> c == ',' || c == '"' || c == '\n');
+        cells.add(plain ? text : '"' + text.replace("\"", "\"\"") + '"');
+      }
+      return String.join(",", cells) + "\n";
+    }
+
+    void write(SparkSession spark, HadoopStorage storage, String path) throws IOException {
+      List<StructField> fields = new ArrayList<>();
+      columns.forEach((name, type) -> fields.add(DataTypes.createStructField(name, type, true)));
+      List<Row> all = rows.stream().map(r -> RowFactory.create(r.toArray())).toList();
+      StructType schema = new StructType(fields.toArray(StructField[]::new));
+      Tables.replace(storage, spark.createDataFrame(all, schema).coalesce(1), path);
+    }
+  }
+
+  /** Writes results.csv and runs.csv, as far as the grid has come. */
+  void writeText(List<Outcome> outcomes) throws IOException {
+    storage.replace(Storage.join(folder, "results.csv"), results(Result.of(outcomes)).csv());
+    storage.replace(Storage.join(folder, "runs.csv"), runs(outcomes).csv());
+  }
+
+  /** Writes the tables as Parquet, too, and draws the picture. */
+  void write(SparkSession spark, List<Outcome> outcomes) throws IOException {
+    writeText(outcomes);
+    List<Result> results = Result.of(outcomes);
+    results(results).write(spark, storage, Storage.join(folder, "results.parquet"));
+    runs(outcomes).write(spark, storage, Storage.join(folder, "runs.parquet"));
+    List<Point> points = points(results);
+    if (points.isEmpty()) {
+      return;
+    }
+    RateChart chart = new RateChart("Rate and distortion", "mean IoU, " + split);
+    String picture = Storage.join(folder, "rate_distortion");
+    storage.replace(picture + ".png", out -> chart.png(points, out));
+    storage.replace(picture + ".svg", out -> chart.svg(points, out));
+  }
+
+  private static List<Point> points(List<Result> results) {
+    return results.stream()
+        .filter(r -> r.runs() > 0)
+        .map(
+            r ->
+                new Point(
+                    r.configuration(),
+                    r.values().containsKey("quantizer.type")
+                        ? GridPlan.text(r.values().get("quantizer.type"))
+                        : "runs",
+                    r.bits(),
+                    r.miou(),
+                    Double.isNaN(r.deviation()) ? 0 : r.deviation(),
+                    r.front()))
+        .toList();
+  }
+
+  private static Table results(List<Result> results) {
+    Set<String> keys = new LinkedHashSet<>();
+    results.forEach(r -> keys.addAll(r.values().keySet()));
+    Map<String, DataType> columns = new LinkedHashMap<>();
+    columns.put("rank", DataTypes.LongType);
+    columns.put("configuration", DataTypes.StringType);
+    keys.forEach(key -> columns.put(column(key), DataTypes.StringType));
+    columns.put("n", DataTypes.LongType);
+    columns.put("failed", DataTypes.LongType);
+    for (String name :
+        List.of(
+            "miou_mean",
+            "miou_std",
+            "val_iou_mean",
+            "pixel_accuracy_mean",
+            "bits_per_vector",
+            "nominal",
+            "amortized",
+            "codes_used_mean",
+            "perplexity_mean")) {
+      columns.put(name, DataTypes.DoubleType);
+    }
+    columns.put("pareto", DataTypes.BooleanType);
+    List<List<Object>> rows = new ArrayList<>();
+    for (Result r : results) {
+      List<Object> row = new ArrayList<>();
+      row.add(rows.size() + 1L);
+      row.add(r.configuration());
+      keys.forEach(key -> row.add(text(r.values().get(key))));
+      row.add((long) r.runs());
+      row.add((long) r.failed());
+      for (double value :
+          new double[] {
+            r.miou(),
+            r.deviation(),
+            r.valIou(),
+            r.pixelAccuracy(),
+            r.bits(),
+            r.nominal(),
+            r.amortized(),
+            r.codesUsed(),
+            r.perplexity()
+          }) {
+        row.add(Double.isNaN(value) ? null : value);
+      }
+      row.add(r.front());
+      rows.add(row);
+    }
+    return new Table(columns, rows);
+  }
+
+  private static Table runs(List<Outcome> outcomes) {
+    Map<String, DataType> columns = new LinkedHashMap<>();
+    for (String name : List.of("run", "configuration", "seed", "status", "error", "folder")) {
+      columns.put(name, DataTypes.StringType);
+    }
+    columns.put("epochs", DataTypes.LongType);
+    for (String name : List.of("miou", "val_iou", "bits_per_vector")) {
+      columns.put(name, DataTypes.DoubleType);
+    }
+    List<List<Object>> rows = new ArrayList<>();
+    for (Outcome o : outcomes) {
+      List<Object> row = new ArrayList<>();
+      row.add(o.run().name());
+      row.add(o.run().configuration());
+      row.add(text(o.run().values().get(GridPlan.SEED)));
+      row.add(o.failed() ? "failed" : "done");
+      row.add(o.error());
+      row.add(o.folder());
+      row.add((long) o.epochs());
+      row.add(o.failed() ? null : o.summary().miou());
+      row.add(o.valIou());
+      row.add(o.failed() ? null : o.summary().bitsPerVector());
+      rows.add(row);
+    }
+    return new Table(columns, rows);
+  }
+
+  private static String column(String key) {
+    return key.replace('.', '_').replace('-', '_');
+  }
+
+  private static String text(ConfigValue value) {
+    return value == null ? null : GridPlan.text(value);
+  }
+
+  /** Prints the ranking. */
+  void print(List<Outcome> outcomes) {
+    List<Result> results = Result.of(outcomes);
+    int width = results.stream().mapToInt(r -> r.configuration().length()).max().orElse(0);
+    width = Math.max(width, "configuration".length());
+    String form = "%4s  %-" + width + "s  %3s  %-16s  %-7s  %-8s  %-9s  %s";
+    Console.result(
+        String.format(
+            Locale.ROOT,
+            form,
+            "rank",
+            "configuration",
+            "n",
+            "mIoU " + split,
+            "val",
+            "bits",
+            "nominal",
+            "Pareto"));
+    int rank = 0;
+    for (Result r : results) {
+      rank++;
+      String iou = Double.isNaN(r.miou()) ? "-" : String.format(Locale.ROOT, "%.4f", r.miou());
+      String spread =
+          Double.isNaN(r.deviation()) ? "" : String.format(Locale.ROOT, " +- %.4f", r.deviation());
+      Console.result(
+          String.format(
+              Locale.ROOT,
+              form,
+              rank,
+              r.configuration(),
+              r.runs() + (r.failed() > 0 ? "!" : ""),
+              iou + spread,
+              Double.isNaN(r.valIou()) ? "-" : String.format(Locale.ROOT, "%.4f", r.valIou()),
+              Double.isNaN(r.bits()) ? "-" : String.format(Locale.ROOT, "%.0f", r.bits()),
+              Double.isNaN(r.nominal()) ? "-" : String.format(Locale.ROOT, "%.0fx", r.nominal()),
+              r.front() ? "*" : ""));
+    }
+    for (Outcome o : outcomes) {
+      if (o.failed()) {
+        Console.result("  failed: " + o.run().name() + ": " + o.error());
+      }
+    }
+    Console.result("");
+    Console.result(
+        "Written: " + folder + "/results.csv, results.parquet, rate_distortion.png, .svg");
+  }
+}
