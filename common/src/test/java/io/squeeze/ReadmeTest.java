@@ -42,7 +42,7 @@ class ReadmeTest {
   @Test
   void theDataSetExampleIsFoundByItsClass(@TempDir Path folder) throws IOException {
     Files.writeString(folder.resolve("train.txt"), "a1\na2\n");
-    SegmentationDataset cracks = Datasets.named("io.squeeze.Cracks");
+    SegmentationDataset cracks = Datasets.named(Storage.local(), "io.squeeze.Cracks");
     String root = cracks.root(Storage.local(), folder.toString());
     assertThat(cracks.samples(Storage.local(), root, "train").map(SegmentationDataset.Sample::mask))
         .containsExactly("label/a1.png", "label/a2.png");

@@ -6,6 +6,7 @@ import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -37,6 +38,21 @@ public interface SegmentationDataset extends Serializable {
   /** The column by which splits are balanced, such as the breed; empty for none. */
   default String stratum() {
     return "";
+  }
+
+  /** What else rows follow from, beside the name: changes where classes or labels change. */
+  default String version() {
+    return "";
+  }
+
+  /** The table whose rows are the samples, where no files list them. */
+  default Optional<Table> table() {
+    return Optional.empty();
+  }
+
+  /** Whether a sample without a mask is rejected; else all its pixels are ignored. */
+  default boolean masksRequired() {
+    return true;
   }
 
   /**
@@ -78,6 +94,17 @@ public interface SegmentationDataset extends Serializable {
   /** All image files that lie there, relative to the root, to report those that no list names. */
   Stream<String> images(Storage storage, String root) throws IOException;
 
+  /**
+   * A table of samples; image and mask are columns of bytes, or of paths relative to the root.
+   *
+   * @param path of Parquet, relative to the root or absolute
+   * @param id column that names a sample
+   * @param mask null for none
+   * @param split column with the split's name; null: all rows are of the first split
+   */
+  record Table(String path, String id, String image, String mask, String split)
+      implements Serializable {}
+
   /** A descriptive column and its type. */
   record Column(String name, Type type) implements Serializable {
     /** The types that a column may have. */
@@ -92,7 +119,7 @@ public interface SegmentationDataset extends Serializable {
    *
    * @param id unique within the data set
    * @param image path of the photo, relative to the root
-   * @param mask path of the mask, relative to the root
+   * @param mask path of the mask, relative to the root; empty for none
    * @param values of {@link SegmentationDataset#columns}, String or Integer, in their order
    */
   record Sample(String id, String image, String mask, List<Object> values)

@@ -63,12 +63,21 @@ public final class ImageDecoder {
   private byte[] readOnce(Storage storage, String path) throws IOException, BadSampleException {
     try (InputStream in = storage.open(path)) {
       byte[] bytes = in.readNBytes((int) Math.min(limits.maxBytes() + 1, Integer.MAX_VALUE - 8));
-      if (bytes.length > limits.maxBytes()) {
-        throw new BadSampleException(
-            Code.TOO_LARGE, "more than image.max-bytes = " + limits.maxBytes() + ": " + path);
-      }
-      return bytes;
+      return checked(bytes, path);
     }
+  }
+
+  /**
+   * The same bytes, of a file that is no larger than may be.
+   *
+   * @param name for the message
+   */
+  public byte[] checked(byte[] bytes, String name) throws BadSampleException {
+    if (bytes.length > limits.maxBytes()) {
+      throw new BadSampleException(
+          Code.TOO_LARGE, "more than image.max-bytes = " + limits.maxBytes() + ": " + name);
+    }
+    return bytes;
   }
 
   /** Decodes a photo; grey is repeated, a palette looked up, alpha dropped, CMYK converted. */

@@ -15,7 +15,6 @@ import java.util.Map;
  * training begins at the features as they are.
  */
 record Adapter(int channels, int width) implements Serializable {
-  private static final Shape NONE = new Shape(0, 0);
   private static final Shape ONE = new Shape(1, 1);
 
   /** The adapter whose number of parameters is nearest to {@code target}. */
@@ -59,7 +58,6 @@ record Adapter(int channels, int width) implements Serializable {
             features, p.get("adapter.0.weight"), p.get("adapter.0.bias"), ONE, ONE);
     NDArray active = SegmentationHead.normalised(narrow, p, "adapter.1", training);
     return features.add(
-        SegmentationHead.convolved(
-            active, p.get("adapter.3.weight"), p.get("adapter.3.bias"), NONE, ONE));
+        SegmentationHead.point(active, p.get("adapter.3.weight"), p.get("adapter.3.bias")));
   }
 }

@@ -13,7 +13,6 @@ import java.util.Map;
  * convolution to the classes.
  */
 record ConvHead(int channels, int classes) implements SegmentationHead {
-  private static final Shape NONE = new Shape(0, 0);
   private static final Shape ONE = new Shape(1, 1);
 
   @Override
@@ -36,7 +35,6 @@ record ConvHead(int channels, int classes) implements SegmentationHead {
   public NDArray logits(NDArray features, Parameters p, Noise noise) {
     NDArray x = SegmentationHead.convolved(features, p.get("head.0.weight"), null, ONE, ONE);
     NDArray active = SegmentationHead.normalised(x, p, "head.1", noise.batchNorm());
-    NDArray bias = p.get("head.3.bias");
-    return SegmentationHead.convolved(active, p.get("head.3.weight"), bias, NONE, ONE);
+    return SegmentationHead.point(active, p.get("head.3.weight"), p.get("head.3.bias"));
   }
 }

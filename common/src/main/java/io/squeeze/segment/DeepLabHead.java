@@ -18,7 +18,6 @@ import java.util.Map;
 record DeepLabHead(int channels, int classes) implements SegmentationHead {
   private static final int WIDTH = 256;
   private static final int[] RATES = {12, 24, 36};
-  private static final Shape NONE = new Shape(0, 0);
   private static final Shape ONE = new Shape(1, 1);
 
   @Override
@@ -76,14 +75,13 @@ record DeepLabHead(int channels, int classes) implements SegmentationHead {
     NDArray kept = noise.dropHalf(projected, "head.0.project.3");
     NDArray x = SegmentationHead.convolved(kept, p.get("head.1.weight"), null, ONE, ONE);
     NDArray active = SegmentationHead.normalised(x, p, "head.2", training);
-    NDArray bias = p.get("head.4.bias");
-    return SegmentationHead.convolved(active, p.get("head.4.weight"), bias, NONE, ONE);
+    return SegmentationHead.point(active, p.get("head.4.weight"), p.get("head.4.bias"));
   }
 
   /** A convolution over one pixel, batch norm, ReLU. */
   private static NDArray point(
       NDArray x, Parameters p, String conv, String norm, boolean training) {
-    NDArray y = SegmentationHead.convolved(x, p.get(conv + ".weight"), null, NONE, ONE);
+    NDArray y = SegmentationHead.point(x, p.get(conv + ".weight"), null);
     return SegmentationHead.normalised(y, p, norm, training);
   }
 }

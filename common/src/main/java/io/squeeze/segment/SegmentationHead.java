@@ -54,6 +54,20 @@ interface SegmentationHead extends Serializable {
   }
 
   /**
+   * A convolution over one pixel, as a product of matrices: [B, C, h, w] -> [B, K, h, w]. On one
+   * thread it is as fast as libtorch's, which tries NNPACK and complains at every call.
+   *
+   * @param bias [K]; null for none
+   */
+  static NDArray point(NDArray x, NDArray weight, NDArray bias) {
+    Shape shape = x.getShape();
+    NDArray flat = x.reshape(shape.get(0), shape.get(1), -1);
+    NDArray y = weight.reshape(weight.getShape().get(0), -1).matMul(flat);
+    NDArray shifted = bias == null ? y : y.add(bias.expandDims(1));
+    return shifted.reshape(shape.get(0), -1, shape.get(2), shape.get(3));
+  }
+
+  /**
    * A convolution of stride 1, its channels filled up with zeros to a multiple of 16. oneDNN lays
    * them out in blocks of 16 and leaves the rest of the last block as it finds it: where NaN lies
    * there, zero weights make NaN of it (3.7.1 with AVX-512; no sums change where nothing is

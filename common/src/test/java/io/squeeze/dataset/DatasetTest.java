@@ -63,10 +63,11 @@ class DatasetTest {
 
   @Test
   void dataSetsAreFoundByNameAndByClass() {
-    assertThat(Datasets.named("oxford_pet")).isInstanceOf(OxfordPet.class);
-    assertThat(Datasets.named(OxfordPet.class.getName())).isInstanceOf(OxfordPet.class);
-    assertThatThrownBy(() -> Datasets.named("coco"))
-        .hasMessageContaining("neither one of oxford_pet nor a class");
+    assertThat(Datasets.named(Storage.local(), "oxford_pet")).isInstanceOf(OxfordPet.class);
+    assertThat(Datasets.named(Storage.local(), OxfordPet.class.getName()))
+        .isInstanceOf(OxfordPet.class);
+    assertThatThrownBy(() -> Datasets.named(Storage.local(), "coco"))
+        .hasMessageContaining("neither one of oxford_pet, nor a class");
   }
 
   @Test

@@ -12,6 +12,7 @@ import io.squeeze.jobs.spark.Columns;
 import io.squeeze.storage.Storage;
 import java.nio.FloatBuffer;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.concurrent.ExecutionException;
@@ -112,13 +113,13 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
       stage = "image";
       ImageDecoder decoder = new ImageDecoder(preparation.settings().image());
       Preprocessing preprocessing = preparation.preprocessing();
-      RgbImage photo = decoder.decodeRgb(read(decoder, row.getAs(Listing.IMAGE)));
+      RgbImage photo = decoder.decodeRgb(file(decoder, row, Listing.IMAGE, Listing.IMAGE_BYTES));
       byte[] labels = null;
       if (preparation.masks()) {
         stage = "mask";
-        Mask mask = decoder.decodeMask(read(decoder, row.getAs(Columns.MASK)));
+        Mask mask = mask(decoder, row, photo);
         checkSizes(photo, mask);
-        labels = preprocessing.crop(preparation.dataset().labelled(mask)).data();
+        labels = preprocessing.crop(mask).data();
       }
       int side = preprocessing.size();
       FloatBuffer pixels = FloatBuffer.allocate(3 * side * side);
@@ -129,8 +130,35 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
     }
   }
 
-  private byte[] read(ImageDecoder decoder, String path) throws BadSampleException {
-    return decoder.read(preparation.storage(), Storage.join(preparation.root(), path));
+  /** The labels of a photo; without a mask, where that may be, none counts. */
+  private Mask mask(ImageDecoder decoder, Row row, RgbImage photo) throws BadSampleException {
+    SegmentationDataset dataset = preparation.dataset();
+    try {
+      return dataset.labelled(
+          decoder.decodeMask(file(decoder, row, Columns.MASK, Listing.MASK_BYTES)));
+    } catch (BadSampleException e) {
+      if (e.code() != Code.MISSING || dataset.masksRequired()) {
+        throw e;
+      }
+      byte[] ignored = new byte[photo.width() * photo.height()];
+      Arrays.fill(ignored, (byte) 255);
+      return new Mask(photo.width(), photo.height(), ignored);
+    }
+  }
+
+  /** A file's bytes: of a table's row, or read by its path. */
+  private byte[] file(ImageDecoder decoder, Row row, String path, String bytes)
+      throws BadSampleException {
+    boolean held = Arrays.asList(row.schema().fieldNames()).contains(bytes);
+    byte[] own = held ? row.<byte[]>getAs(bytes) : null;
+    if (own != null) {
+      return decoder.checked(own, row.getAs(path));
+    }
+    String name = row.getAs(path);
+    if (name.isEmpty()) {
+      throw new BadSampleException(Code.MISSING, "the list names no file");
+    }
+    return decoder.read(preparation.storage(), Storage.join(preparation.root(), name));
   }
 
   private static void checkSizes(RgbImage photo, Mask mask) throws BadSampleException {

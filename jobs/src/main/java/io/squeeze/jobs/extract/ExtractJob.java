@@ -87,7 +87,7 @@ public final class ExtractJob {
    *     input if the data set cannot be used
    */
   public Published run() throws IOException {
-    SegmentationDataset dataset = Datasets.named(settings.data().dataset());
+    SegmentationDataset dataset = Datasets.named(storage, settings.data().dataset());
     String root = storage.qualified(dataset.root(storage, settings.data().path()));
     Listing listing =
         new Listing(
@@ -163,6 +163,9 @@ public final class ExtractJob {
     asked.put("backbone.layout", settings.backbone().tokens() ? "tokens" : "nchw");
     asked.put("backbone.prefix-tokens", Integer.toString(settings.backbone().prefixTokens()));
     asked.put("data.dataset", dataset.name());
+    if (!dataset.version().isEmpty()) {
+      asked.put("data.declaration", BackboneFile.digest(dataset.version()));
+    }
     asked.put(LISTS, summary.fingerprint());
     asked.put("extract.embedding-dtype", dtype());
     asked.put("image.size", Integer.toString(settings.image().size()));
@@ -237,7 +240,7 @@ public final class ExtractJob {
     return counts;
   }
 
-  private static void reportUnlisted(Listing listing) {
+  private static void reportUnlisted(Listing listing) throws IOException {
     List<Row> unlisted = listing.unlisted().limit(6).collectAsList();
     if (!unlisted.isEmpty()) {
       List<String> names = unlisted.stream().limit(5).map(r -> r.getString(0)).toList();

@@ -1,5 +1,6 @@
 package io.squeeze.jobs.extract;
 
+import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
@@ -8,11 +9,13 @@ import static org.apache.spark.sql.functions.sum;
 import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.xxhash64;
 
+import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Cut;
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.dataset.SegmentationDataset.Sample;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Cuts;
+import io.squeeze.jobs.spark.Tables;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -21,6 +24,7 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
@@ -28,6 +32,7 @@ import java.util.stream.Stream;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
@@ -47,6 +52,11 @@ final class Listing {
   static final String ORDINAL = "ordinal";
   static final String IMAGE = "image";
   static final String DUPLICATE = "duplicate";
+
+  /** The files themselves, where a table holds them; columns of a table's rows alone. */
+  static final String IMAGE_BYTES = "image_bytes";
+
+  static final String MASK_BYTES = "mask_bytes";
 
   /** Position of the first of the data set's own columns in a row. */
   static final int DESCRIBED = 5;
@@ -92,13 +102,13 @@ final class Listing {
   }
 
   /** A row for each listed sample; duplicates of an id are marked, the first one is not. */
-  Dataset<Row> rows() {
+  Dataset<Row> rows() throws IOException {
     var byId = Window.partitionBy(Columns.SAMPLE_ID).orderBy(SPLIT_INDEX, ORDINAL);
-    return listed().withColumn(DUPLICATE, row_number().over(byId).gt(1));
+    return listed(true).withColumn(DUPLICATE, row_number().over(byId).gt(1));
   }
 
-  private Dataset<Row> listed() {
-    Dataset<Row> all = lines();
+  private Dataset<Row> listed(boolean bytes) throws IOException {
+    Dataset<Row> all = lines(bytes);
     if (photos == null) {
       return all;
     }
@@ -134,7 +144,90 @@ final class Listing {
     return new HashMap<>(places);
   }
 
-  private Dataset<Row> lines() {
+  private Dataset<Row> lines(boolean bytes) throws IOException {
+    SegmentationDataset.Table table = dataset.table().orElse(null);
+    return table == null ? fileLines() : tableLines(table, bytes);
+  }
+
+  /** The rows of a table in the order of their ids, which decides where each will lie. */
+  private Dataset<Row> tableLines(SegmentationDataset.Table table, boolean bytes)
+      throws IOException {
+    String path =
+        table.path().contains(":") || table.path().startsWith("/")
+            ? table.path()
+            : Storage.join(root, table.path());
+    Dataset<Row> rows = Tables.read(spark, path, "--dataset");
+    List<String> named = new ArrayList<>(List.of(table.id(), table.image()));
+    dataset.columns().forEach(c -> named.add(c.name()));
+    Stream.of(table.mask(), table.split()).filter(Objects::nonNull).forEach(named::add);
+    for (String column : named) {
+      if (!List.of(rows.columns()).contains(column)) {
+        throw SqueezeException.input(
+            "The table "
+                + path
+                + " has no column "
+                + column
+                + ": there are "
+                + String.join(", ", rows.columns()));
+      }
+    }
+    List<Column> columns = new ArrayList<>();
+    columns.add(lit(0L).as(ORDINAL));
+    columns.add(quoted(table.id()).cast("string").as(Columns.SAMPLE_ID));
+    columns.add(pathOf(rows, table.image(), table.id()).as(IMAGE));
+    columns.add(pathOf(rows, table.mask(), table.id()).as(Columns.MASK));
+    dataset.columns().forEach(c -> columns.add(quoted(c.name()).cast("string").as(c.name())));
+    if (bytes) {
+      columns.add(bytesOf(rows, table.image()).as(IMAGE_BYTES));
+      columns.add(bytesOf(rows, table.mask()).as(MASK_BYTES));
+    }
+    Dataset<Row> all = null;
+    for (int i = 0; i < dataset.splits().size(); i++) {
+      columns.add(0, lit(i).as(SPLIT_INDEX));
+      Dataset<Row> own =
+          (table.split() == null
+                  ? rows
+                  : rows.where(quoted(table.split()).equalTo(dataset.splits().get(i))))
+              .select(columns.toArray(Column[]::new));
+      columns.remove(0);
+      JavaRDD<Row> ranked =
+          own.orderBy(Columns.SAMPLE_ID)
+              .toJavaRDD()
+              .zipWithIndex()
+              .map(r -> withOrdinal(r._1(), r._2()));
+      Dataset<Row> numbered = spark.createDataFrame(ranked, own.schema());
+      all = all == null ? numbered : all.union(numbered);
+    }
+    return all;
+  }
+
+  private static Row withOrdinal(Row row, long ordinal) {
+    Object[] values = new Object[row.size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = i == 1 ? ordinal : row.get(i);
+    }
+    return RowFactory.create(values);
+  }
+
+  private static Column quoted(String column) {
+    return col("`" + column.replace("`", "``") + "`");
+  }
+
+  private static boolean binary(Dataset<Row> rows, String column) {
+    return column != null && rows.schema().apply(column).dataType().equals(DataTypes.BinaryType);
+  }
+
+  /** What the image is called: its path, or of bytes the sample's id; empty for none. */
+  private static Column pathOf(Dataset<Row> rows, String column, String id) {
+    Column path = column == null ? lit("") : quoted(binary(rows, column) ? id : column);
+    return coalesce(path.cast("string"), lit(""));
+  }
+
+  private static Column bytesOf(Dataset<Row> rows, String column) {
+    return binary(rows, column) ? quoted(column) : lit(null).cast("binary");
+  }
+
+  private Dataset<Row> fileLines() {
     // Locals: a task needs the data set and the storage, not the session.
     SegmentationDataset source = dataset;
     Storage files = storage;
@@ -185,10 +278,10 @@ final class Listing {
   }
 
   /** Counts the samples, with a sum of row hashes that no order of reading changes. */
-  Summary summary() {
-    Dataset<Row> listed = listed();
+  Summary summary() throws IOException {
+    Dataset<Row> listed = listed(false);
     var all = java.util.Arrays.stream(listed.columns()).map(c -> col(c)).toList();
-    var hash = xxhash64(all.toArray(org.apache.spark.sql.Column[]::new)).cast("decimal(20,0)");
+    var hash = xxhash64(all.toArray(Column[]::new)).cast("decimal(20,0)");
     List<Row> counts =
         listed
             .groupBy(SPLIT_INDEX)
@@ -205,7 +298,7 @@ final class Listing {
   }
 
   /** The image files that no list names. */
-  Dataset<Row> unlisted() {
+  Dataset<Row> unlisted() throws IOException {
     SegmentationDataset source = dataset;
     Storage files = storage;
     String folder = root;
@@ -218,7 +311,7 @@ final class Listing {
                     .rdd(),
                 Encoders.STRING())
             .toDF(IMAGE);
-    return lying.except(lines().select(IMAGE)).orderBy(IMAGE);
+    return lying.except(lines(false).select(IMAGE)).orderBy(IMAGE);
   }
 
   private static Iterator<String> images(SegmentationDataset source, Storage files, String root) {

@@ -6,9 +6,8 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Tables;
 import java.io.IOException;
-import org.apache.spark.SparkException;
-import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -31,21 +30,8 @@ public record VectorTable(String path, String columns, Dataset<Row> rows, int ch
    */
   public static VectorTable open(
       SparkSession spark, String input, String vectorColumn, String idColumn) throws IOException {
-    HadoopStorage storage = new HadoopStorage(spark);
-    if (!storage.exists(input)) {
-      throw SqueezeException.input("No table at " + input + " (--input)");
-    }
-    String path = storage.qualified(input);
-    Dataset<Row> table;
-    try {
-      table = spark.read().parquet(HadoopStorage.literal(path));
-    } catch (Exception e) {
-      // Spark throws both without declaring them.
-      if (e instanceof AnalysisException || e instanceof SparkException) {
-        throw SqueezeException.input(path + " is no Parquet that Spark can read (--input)", e);
-      }
-      throw e;
-    }
+    Dataset<Row> table = Tables.read(spark, input, "--input");
+    String path = new HadoopStorage(spark).qualified(input);
     VectorColumn.check(table.schema(), vectorColumn);
     VectorColumn.checkThere(table.schema(), idColumn);
     Dataset<Row> rows =

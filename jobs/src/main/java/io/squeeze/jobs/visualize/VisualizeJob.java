@@ -7,6 +7,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.VisualizeSettings;
 import io.squeeze.dataset.Datasets;
+import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.image.BadSampleException;
 import io.squeeze.image.ImageDecoder;
 import io.squeeze.image.Mask;
@@ -32,6 +33,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -74,7 +76,13 @@ public final class VisualizeJob {
     this.root =
         dataPath == null
             ? trained.embeddings().manifest().root()
-            : storage.qualified(Datasets.named(dataset).root(storage, dataPath));
+            : storage.qualified(root(dataset, dataPath));
+  }
+
+  /** Where a data set lies below a path: there itself, if it is declared by a file. */
+  private String root(String dataset, String path) throws IOException {
+    Optional<SegmentationDataset> known = Datasets.known(dataset);
+    return known.isPresent() ? known.get().root(storage, path) : path;
   }
 
   /** A ranked sample. */

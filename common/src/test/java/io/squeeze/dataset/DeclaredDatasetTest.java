@@ -1,0 +1,103 @@
+package io.squeeze.dataset;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.squeeze.config.SqueezeException;
+import io.squeeze.dataset.SegmentationDataset.Sample;
+import io.squeeze.image.BadSampleException;
+import io.squeeze.image.Mask;
+import io.squeeze.storage.Storage;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DeclaredDatasetTest {
+  private static final Storage LOCAL = Storage.local();
+
+  private static final String VOC =
+      """
+      classes = [background, aeroplane, bicycle, bird]
+      images = "JPEGImages/{id}.jpg"
+      masks = "SegmentationClass/{id}.png"
+      splits {
+        train = "ImageSets/Segmentation/train.txt"
+        val = "ImageSets/Segmentation/val.txt"
+      }
+      """;
+
+  private static final String ADE =
+      """
+      classes = [wall, building, sky]
+      first-label = 1
+      labels { 0 = ignore, 200 = sky }
+      unknown-labels = ignore
+      palette = ["#787878", "0xB47878", "06e6e6"]
+      masks-required = false
+      splits {
+        validation { images = "images/validation/ADE_{id}.jpg", masks = "annotations/v/ADE_{id}.png" }
+        training { images = "images/training/ADE_{id}.jpg" }
+      }
+      """;
+
+  @Test
+  void listsNameTheSamplesOfVoc(@TempDir Path folder) throws Exception {
+    Files.writeString(folder.resolve("voc.conf"), VOC);
+    SegmentationDataset voc = Datasets.named(LOCAL, folder.resolve("voc.conf").toString());
+    assertThat(voc.name()).isEqualTo("voc");
+    assertThat(voc.splits()).containsExactly("train", "val");
+    assertThat(voc.palette()).containsExactly(0x000000, 0x800000, 0x008000, 0x808000);
+    assertThatThrownBy(() -> voc.root(LOCAL, folder.toString()))
+        .hasMessageContaining("No ImageSets/Segmentation/train.txt in " + folder);
+    Files.createDirectories(folder.resolve("ImageSets/Segmentation"));
+    Files.writeString(folder.resolve("ImageSets/Segmentation/train.txt"), "2007_02 1\n\n2007_01\n");
+    Files.writeString(folder.resolve("ImageSets/Segmentation/val.txt"), "../../etc/passwd\n");
+    assertThat(voc.samples(LOCAL, voc.root(LOCAL, folder.toString()), "train"))
+        .containsExactly(
+            new Sample(
+                "2007_02", "JPEGImages/2007_02.jpg", "SegmentationClass/2007_02.png", List.of()),
+            new Sample(
+                "2007_01", "JPEGImages/2007_01.jpg", "SegmentationClass/2007_01.png", List.of()));
+    assertThatThrownBy(() -> voc.samples(LOCAL, folder.toString(), "val").toList())
+        .isInstanceOf(SqueezeException.class)
+        .hasMessageContaining("Invalid id in a list of voc: ../../etc/passwd");
+    assertThat(voc.labelled(new Mask(4, 1, new byte[] {0, 3, (byte) 255, 1})).data())
+        .containsExactly(0, 3, -1, 1);
+    assertThatThrownBy(() -> voc.labelled(new Mask(1, 1, new byte[] {4})))
+        .isInstanceOf(BadSampleException.class)
+        .hasMessageContaining("the mask holds 4, which is no label of voc");
+  }
+
+  @Test
+  void foldersListThemselvesInTheOrderOfTheirNames(@TempDir Path folder) throws Exception {
+    SegmentationDataset ade = DeclaredDataset.parse(ADE, "ade.conf");
+    assertThat(ade.splits()).containsExactly("validation", "training");
+    assertThat(ade.palette()).containsExactly(0x787878, 0xB47878, 0x06E6E6);
+    assertThat(ade.masksRequired()).isFalse();
+    Files.createDirectories(folder.resolve("images/validation"));
+    for (String name : List.of("ADE_2.jpg", "ADE_10.jpg", "notes.txt", "ADE_1.jpg")) {
+      Files.writeString(folder.resolve("images/validation").resolve(name), "");
+    }
+    assertThat(ade.samples(LOCAL, folder.toString(), "validation").map(Sample::id))
+        .containsExactly("1", "10", "2");
+    assertThat(ade.labelled(new Mask(5, 1, new byte[] {0, 1, 3, (byte) 200, 9})).data())
+        .containsExactly(-1, 0, 2, 2, -1);
+  }
+
+  @Test
+  void whatIsWrongIsSaid() {
+    assertThatThrownBy(() -> DeclaredDataset.parse(VOC + "clases = []", "voc.conf"))
+        .isInstanceOf(SqueezeException.class)
+        .hasMessageContaining("Invalid data set voc.conf (--dataset): clases: unknown key");
+    assertThatThrownBy(() -> DeclaredDataset.parse(VOC + "labels { 7 = cat }", "voc.conf"))
+        .hasMessageContaining("labels: cat is neither a class nor ignore");
+    assertThatThrownBy(() -> DeclaredDataset.parse(VOC.replace("{id}.jpg", "a.jpg"), "voc.conf"))
+        .hasMessageContaining("are paths with {id}");
+    assertThatThrownBy(() -> DeclaredDataset.parse("splits { a = b }", "voc.conf"))
+        .hasMessageContaining("classes needs 1 to 255 names");
+    assertThatThrownBy(() -> Datasets.named(LOCAL, "no.conf"))
+        .hasMessageContaining("Cannot read no.conf (--dataset)");
+  }
+}

@@ -1,0 +1,162 @@
+package io.squeeze.jobs.extract;
+
+import static org.apache.spark.sql.functions.col;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.squeeze.config.Settings;
+import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.train.TrainJob;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Data sets that a file declares give the rows that the same photos give as Oxford-IIIT Pet. */
+@Timeout(120)
+class DeclaredIT {
+  private static final String CLASSES = "classes = [pet, background, border], first-label = 1\n";
+
+  @TempDir static Path folder;
+  private static Fixture fixture;
+  private static SparkSession spark;
+  private static List<String> expected;
+
+  @BeforeAll
+  static void extract() throws IOException {
+    fixture = new Fixture(folder, 24);
+    spark = Fixture.local("local[2]");
+    expected = rows(new ExtractJob(spark, fixture.settings("pets", "")).run());
+  }
+
+  @AfterAll
+  static void stop() {
+    spark.stop();
+  }
+
+  private static List<String> rows(Published published) {
+    return published
+        .read(spark)
+        .selectExpr("split", "sample_id", "sha2(embedding, 256)", "sha2(mask, 256)")
+        .orderBy("split", "sample_id")
+        .collectAsList()
+        .stream()
+        .map(Row::mkString)
+        .toList();
+  }
+
+  private static Settings settings(String name, String declaration) throws IOException {
+    Path file = folder.resolve(name + ".conf");
+    Files.writeString(file, CLASSES + declaration);
+    return fixture.settings(name, "data.dataset = \"" + file + "\"");
+  }
+
+  @Test
+  void foldersWithLists() throws IOException {
+    String declaration =
+        """
+        images = "images/{id}.jpg"
+        masks = "annotations/trimaps/{id}.png"
+        splits { trainval = "annotations/trainval.txt", test = "annotations/test.txt" }
+        """;
+    Settings settings = settings("lists", declaration);
+    Published published = new ExtractJob(spark, settings).run();
+    assertThat(rows(published)).isEqualTo(expected);
+    assertThat(published.manifest().classes()).containsExactly("pet", "background", "border");
+    assertThat(TrainJob.run(spark, settings)).endsWith("last.ckpt");
+
+    Settings other = settings("lists", declaration + "labels { 3 = ignore }");
+    assertThatThrownBy(() -> new ExtractJob(spark, other).run())
+        .hasMessageContaining("data.declaration: is ");
+  }
+
+  @Test
+  void aTableOfBytes() throws IOException {
+    List<Row> rows = new ArrayList<>();
+    for (String split : List.of("trainval", "test")) {
+      Path list = fixture.photos().resolve("annotations/" + split + ".txt");
+      for (String line : Files.readAllLines(list)) {
+        String id = line.split(" ", -1)[0];
+        byte[] photo = Files.readAllBytes(fixture.photos().resolve("images/" + id + ".jpg"));
+        Path mask = fixture.photos().resolve("annotations/trimaps/" + id + ".png");
+        rows.add(RowFactory.create(id, split, photo, Files.readAllBytes(mask), "shape " + id));
+      }
+    }
+    StructType schema =
+        new StructType(
+            new StructField[] {
+              DataTypes.createStructField("key", DataTypes.StringType, false),
+              DataTypes.createStructField("part", DataTypes.StringType, false),
+              DataTypes.createStructField("photo", DataTypes.BinaryType, false),
+              DataTypes.createStructField("mask", DataTypes.BinaryType, true),
+              DataTypes.createStructField("kind", DataTypes.StringType, true)
+            });
+    Dataset<Row> table = spark.createDataFrame(rows, schema);
+    table.repartition(5).write().parquet(folder.resolve("photos.parquet").toString());
+    String declaration =
+        """
+        table { path = "%s", id = key, image = photo, mask = mask, split = part, columns = [kind] }
+        splits = [trainval, test]
+        """
+            .formatted(folder.resolve("photos.parquet"));
+    Published published = new ExtractJob(spark, settings("bytes", declaration)).run();
+    assertThat(rows(published)).isEqualTo(expected);
+    assertThat(published.read(spark).where("kind = concat('shape ', sample_id)").count())
+        .isEqualTo(expected.size());
+    assertThatThrownBy(
+            () -> new ExtractJob(spark, settings("no", declaration.replace("= key", "= k"))).run())
+        .hasMessageContaining("has no column k: there are key, part, photo, mask, kind");
+  }
+
+  @Test
+  void aTableOfPathsWhosePhotosMayLackMasks() throws IOException {
+    List<Row> rows = new ArrayList<>();
+    for (int i = 1; i <= 4; i++) {
+      String mask = i == 1 ? "annotations/trimaps/star_1.png" : null;
+      rows.add(RowFactory.create((long) i, "images/star_" + i + ".jpg", mask));
+    }
+    StructType schema =
+        new StructType(
+            new StructField[] {
+              DataTypes.createStructField("n", DataTypes.LongType, false),
+              DataTypes.createStructField("path", DataTypes.StringType, false),
+              DataTypes.createStructField("truth", DataTypes.StringType, true)
+            });
+    spark.createDataFrame(rows, schema).write().parquet(folder.resolve("paths.parquet").toString());
+    String declaration =
+        """
+        table { path = "%s", id = n, image = path, mask = truth }
+        masks-required = false
+        """
+            .formatted(folder.resolve("paths.parquet"));
+    Published published = new ExtractJob(spark, settings("paths", declaration)).run();
+    List<Row> found = published.read(spark).orderBy("sample_id").collectAsList();
+    assertThat(found).hasSize(4);
+    assertThat(
+            published
+                .read(spark)
+                .select(col("split"))
+                .distinct()
+                .as(org.apache.spark.sql.Encoders.STRING())
+                .collectAsList())
+        .containsExactly("all");
+    for (Row row : found) {
+      byte[] mask = row.getAs("mask");
+      assertThat(mask[0] == -1).isEqualTo(!row.getAs("sample_id").equals("1"));
+    }
+  }
+}
