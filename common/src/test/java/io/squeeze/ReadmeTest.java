@@ -60,12 +60,16 @@ class ReadmeTest {
     assertThat(readme).contains(squeezed(cracks.substring(cracks.indexOf("import"))));
     String colour = Files.readString(sources.resolve("ColourGrid.java"));
     assertThat(readme).contains(squeezed(colour.substring(colour.indexOf("import"))));
+    String tversky = Files.readString(sources.resolve("Tversky.java"));
+    assertThat(readme).contains(squeezed(tversky.substring(tversky.indexOf("import"))));
     String pq =
         Files.readString(Path.of("src/main/java/io/squeeze/quantize/ProductQuantizer.java"));
     assertThat(readme).contains(squeezed(pq.substring(pq.indexOf("import"))));
     assertThat(Files.readAllLines(README).stream().filter(line -> line.startsWith("import ")))
         .allMatch(
-            line -> (here + cracks + colour + pq).contains(line) || line.startsWith("import t"));
+            line ->
+                (here + cracks + colour + pq + tversky).contains(line)
+                    || line.startsWith("import t"));
   }
 
   /** Without spaces: the README may indent as it likes. */

@@ -4,13 +4,18 @@ import java.io.Serializable;
 import java.util.List;
 import java.util.OptionalInt;
 
-/** Which data set, which part of it, and what a bad sample means. */
+/**
+ * Which data set, which part of it, and what a bad sample means.
+ *
+ * @param listOrder whether cuts follow the order of the list, as the reference project's do
+ */
 public record DataSettings(
     String dataset,
     String path,
     Integer subset,
     double valFraction,
     long splitSeed,
+    boolean listOrder,
     boolean failOnBadSample,
     double maxBadFraction)
     implements Serializable {
@@ -23,6 +28,7 @@ public record DataSettings(
         subset,
         section.doubleIn("val-fraction", 0, 0.9),
         section.longIn("split-seed", Long.MIN_VALUE, Long.MAX_VALUE),
+        section.oneOf("cut", List.of("stratified", "reference")).equals("reference"),
         section.oneOf("on-bad-sample", List.of("skip", "fail")).equals("fail"),
         section.doubleIn("max-bad-fraction", 0, 1));
   }

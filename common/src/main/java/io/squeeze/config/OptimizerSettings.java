@@ -12,6 +12,7 @@ import java.util.List;
  * @param momentum of sgd; 0 for none
  * @param cosine whether the rate falls to {@code minLr} along half a cosine
  * @param warmupEpochs over which the rate rises from 0
+ * @param maxScale most that several shards multiply the rate by
  * @param clipNorm most that the norm of a step's gradients may be; null for any
  */
 public record OptimizerSettings(
@@ -22,6 +23,7 @@ public record OptimizerSettings(
     boolean cosine,
     double warmupEpochs,
     double minLr,
+    double maxScale,
     Double clipNorm)
     implements Serializable {
 
@@ -37,7 +39,26 @@ public record OptimizerSettings(
         section.oneOf("schedule", List.of("constant", "cosine")).equals("cosine"),
         section.doubleIn("warmup-epochs", 0, 1e6),
         section.doubleIn("min-lr", 0, 1e3),
+        section.doubleIn("max-lr-scale", 1, 1e3),
         section.optionalDoubleIn("clip-norm", 1e-12, 1e12));
+  }
+
+  /**
+   * The same for parameter averaging over several shards, by the square root scaling rule (arXiv
+   * 2205.10287).
+   */
+  OptimizerSettings over(int shards) {
+    double scale = Math.min(maxScale, Math.sqrt(shards));
+    return new OptimizerSettings(
+        type,
+        lr * scale,
+        weightDecay,
+        momentum,
+        cosine,
+        warmupEpochs,
+        minLr * scale,
+        maxScale,
+        clipNorm);
   }
 
   /**

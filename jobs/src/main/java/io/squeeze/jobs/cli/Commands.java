@@ -34,6 +34,7 @@ final class Commands {
   private static final String BASELINE_CHECKPOINT = "--baseline_checkpoint";
   private static final String EMBEDDINGS = "--embeddings";
   private static final String GRID = "--grid";
+  private static final String RANK_BY = "--rank_by";
   private static final String SPLIT = "--split";
   private static final String BEAM = "--beam";
   private static final String INPUT = "--input";
@@ -251,7 +252,7 @@ final class Commands {
           GridJob.File file = GridJob.File.parse(path, Arguments.text(path, GRID));
           Settings settings = arguments.settings(file.base());
           int parallel = (int) number(arguments, "--parallel", 1, 1, 1024);
-          String split = arguments.own(SPLIT) == null ? "test" : arguments.own(SPLIT);
+          String split = arguments.own(RANK_BY) == null ? "test" : arguments.own(RANK_BY);
           SparkSession spark = Sessions.startFair("grid", settings.compute());
           new GridJob(spark, file, settings, split, parallel).run();
         },
@@ -259,7 +260,7 @@ final class Commands {
           Arguments.declare(spec, GRID, "FILE", true, "Lists of settings, in HOCON.");
           Arguments.declare(spec, "--parallel", "N", false, "Runs at a time. Default: 1.");
           Arguments.declare(
-              spec, SPLIT, "NAME", false, "What runs are ranked by: test, val. Default: test.");
+              spec, RANK_BY, "SPLIT", false, "The split that runs are ranked by. Default: test.");
           Arguments.declareSwitches(spec, true);
         },
         "Many trainings over one extraction, and their ranking.",

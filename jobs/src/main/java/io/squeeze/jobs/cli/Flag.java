@@ -36,6 +36,7 @@ enum Flag {
   SUBSET_SIZE(
       "subset_size", "data.subset-size", "N", "Samples to use, drawn by breed; unset: all."),
   VAL_FRACTION("val_fraction", "data.val-fraction", "SHARE", "Share held out for validation."),
+  SPLIT("split", "data.cut", "stratified|reference", "How it is cut: by breed, or in list order."),
   SPLIT_SEED("split_seed", "data.split-seed", "N", "Seed of that cut and of the subset."),
   ON_BAD_SAMPLE("on_bad_sample", "data.on-bad-sample", "skip|fail", "What a bad image does."),
   MAX_BAD_FRACTION(
@@ -127,6 +128,7 @@ enum Flag {
           HEAD,
           SUBSET_SIZE,
           VAL_FRACTION,
+          SPLIT,
           SPLIT_SEED,
           LOSS_TYPE,
           CLASS_WEIGHTS,

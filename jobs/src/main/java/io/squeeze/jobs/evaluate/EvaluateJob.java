@@ -1,6 +1,7 @@
 package io.squeeze.jobs.evaluate;
 
 import io.squeeze.codec.Compression;
+import io.squeeze.config.DataSettings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Console;
@@ -101,6 +102,7 @@ public final class EvaluateJob {
               classes,
               compression(trained.baseline(), samples, List.of(), path),
               List.of(),
+              reference(table, PerSample.BASELINE_CONFUSION),
               null);
     }
     ConfusionMatrix matrix = Summary.pooled(table, PerSample.CONFUSION, classes.size());
@@ -111,7 +113,17 @@ public final class EvaluateJob {
         classes,
         compression(checkpoint, samples, usage, path),
         usage,
+        reference(table, PerSample.CONFUSION),
         baseline);
+  }
+
+  private Reference reference(Dataset<Row> table, String column) {
+    Checkpoint checkpoint = trained.checkpoint();
+    DataSettings data = checkpoint.settings().data();
+    boolean whole = !split.equals(Cuts.TRAIN) && !split.equals(Cuts.VALIDATION);
+    boolean stretch = data.listOrder() || (whole && data.subsetSize().isEmpty());
+    int batch = checkpoint.settings().train().batchSize();
+    return Reference.of(table, column, checkpoint.classNames().size(), batch, stretch);
   }
 
   private Compression compression(

@@ -47,7 +47,8 @@ public final class PerSample {
     List<String> described =
         trained.embeddings().manifest().columns().stream().map(Column::name).toList();
     List<String> read =
-        new ArrayList<>(List.of(Columns.SAMPLE_ID, Columns.SPLIT, Columns.IMAGE_PATH));
+        new ArrayList<>(
+            List.of(Columns.SAMPLE_ID, Columns.SPLIT, Columns.IMAGE_PATH, Cuts.POSITION));
     read.addAll(described);
     int first = read.size();
     read.addAll(List.of(Columns.EMBEDDING, Columns.MASK));
@@ -69,6 +70,7 @@ public final class PerSample {
     for (String name : List.of(Columns.SAMPLE_ID, Columns.SPLIT, Columns.IMAGE_PATH)) {
       fields.add(Columns.text(name));
     }
+    fields.add(field(Cuts.POSITION, DataTypes.LongType));
     fields.addAll(Columns.described(trained.embeddings().manifest().columns()));
     fields.add(field(IOU, DataTypes.DoubleType));
     for (String name : classes) {

@@ -30,6 +30,7 @@ import org.apache.spark.sql.Row;
  * @param classIou by name, without classes that occur in neither target nor prediction
  * @param meanSampleIou mean of the samples' own IoU
  * @param codebook null without quantization
+ * @param reference what the Python project would print
  * @param baseline null without a second checkpoint
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -56,6 +57,7 @@ public record Summary(
     @JsonProperty("bits_per_vector") double bitsPerVector,
     Ratios compression,
     Codebook codebook,
+    Reference reference,
     Summary baseline) {
   /** The file's name. */
   public static final String NAME = "summary.json";
@@ -122,6 +124,7 @@ public record Summary(
       List<String> classes,
       Compression compression,
       List<CodeUsage> usage,
+      Reference reference,
       Summary baseline) {
     Map<String, Double> classIou = new LinkedHashMap<>();
     for (int k = 0; k < classes.size(); k++) {
@@ -140,6 +143,7 @@ public record Summary(
         compression.bitsPerVector(),
         Ratios.of(compression),
         Codebook.of(usage),
+        reference,
         baseline);
   }
 

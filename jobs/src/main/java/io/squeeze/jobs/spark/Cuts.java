@@ -10,6 +10,7 @@ import io.squeeze.config.DataSettings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Cut;
 import io.squeeze.jobs.spark.Versions.Published;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -55,9 +56,12 @@ public final class Cuts {
     this.data = data;
   }
 
+  /** Column with a sample's place in its split's list, counted from 0 without rejects. */
+  public static final String POSITION = "list_position";
+
   /**
    * The rows of train, val or one of the data set's own splits, without those that {@code
-   * data.subset-size} leaves out.
+   * data.subset-size} leaves out; with {@link #POSITION}.
    *
    * @throws SqueezeException of category usage if there is no such split
    */
@@ -69,9 +73,15 @@ public final class Cuts {
           "No split " + name + ": there are train, val, " + String.join(", ", manifest.splits()));
     }
     String split = part ? manifest.splits().get(0) : name;
-    Dataset<Row> chosen = subset(published.read(spark, split), split);
+    Dataset<Row> chosen = subset(positioned(split), split);
     if (!part) {
       return chosen;
+    }
+    if (data.listOrder()) {
+      long all = total(split);
+      long total = data.subsetSize().isEmpty() ? all : Math.min(all, data.subset());
+      Column first = col(POSITION).lt((long) ((1 - data.valFraction()) * total));
+      return chosen.where(name.equals(TRAIN) ? first : first.equalTo(false));
     }
     if (validation == null) {
       Map<String, Long> sizes = sizes(chosen);
@@ -87,8 +97,7 @@ public final class Cuts {
       return rows;
     }
     long asked = data.subsetSize().getAsInt();
-    Map<String, Long> sizes = sizes(rows);
-    long total = total(sizes);
+    long total = total(split);
     if (asked >= total) {
       if (asked > total && warned.add(split)) {
         Console.warn(
@@ -102,7 +111,31 @@ public final class Cuts {
       }
       return rows;
     }
-    return rows.where(takes(cut(rows, "subset", Cut.quotas(sizes, asked))));
+    return data.listOrder()
+        ? rows.where(col(POSITION).lt(asked))
+        : rows.where(takes(cut(rows, "subset", Cut.quotas(sizes(rows), asked))));
+  }
+
+  private long total(String split) {
+    return published.manifest().rows().get(split);
+  }
+
+  /** Rows lie in files in the order of the list. */
+  private Dataset<Row> positioned(String split) {
+    Map<String, Long> before = new HashMap<>();
+    long rows = 0;
+    for (Manifest.DataFile file : published.manifest().files()) {
+      if (file.path().contains(Columns.SPLIT + "=" + split + "/")) {
+        before.put(file.path().substring(file.path().lastIndexOf('/') + 1), rows);
+        rows += file.rows();
+      }
+    }
+    UDF1<String, Long> offset = before::get;
+    Column place =
+        udf(offset, DataTypes.LongType)
+            .apply(col("_metadata.file_name"))
+            .plus(col("_metadata.row_index"));
+    return published.read(spark, split).withColumn(POSITION, place);
   }
 
   private Map<String, Long> sizes(Dataset<Row> rows) {

@@ -57,16 +57,17 @@ final class Averaging {
       Settings settings,
       Shards shards) {
     this.context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    this.trainer = new Trainer(model, layout, settings);
+    this.trainer =
+        new Trainer(model, layout, settings.train().over(shards.parts()), settings.seed());
     this.shards = shards;
   }
 
   /** Makes the local trainer of a task. */
-  private record Trainer(SqueezeModel model, Batch.Layout layout, Settings settings)
+  private record Trainer(SqueezeModel model, Batch.Layout layout, TrainSettings settings, long seed)
       implements Serializable {
     LocalTrainer start() {
       Device device = Tasks.start();
-      return new LocalTrainer(model, layout, settings.train(), settings.seed(), device);
+      return new LocalTrainer(model, layout, settings, seed, device);
     }
   }
 
@@ -116,7 +117,7 @@ final class Averaging {
   Epoch epoch(ModelState start, int epoch) {
     int[] limits = IntStream.range(0, shards.parts()).map(this::batches).toArray();
     int longest = IntStream.of(limits).max().orElseThrow();
-    TrainSettings train = trainer.settings().train();
+    TrainSettings train = trainer.settings();
     // One shard needs no averaging: its rounds only bound what a task holds.
     int frequency =
         shards.parts() > 1
@@ -139,7 +140,7 @@ final class Averaging {
 
   /** Batches of a shard in an epoch; {@code train.max-batches} is spread over the shards. */
   private int batches(int shard) {
-    TrainSettings train = trainer.settings().train();
+    TrainSettings train = trainer.settings();
     int all = Math.toIntExact((shards.size(shard) + train.batchSize() - 1) / train.batchSize());
     if (train.maxBatches() == null) {
       return all;
@@ -171,7 +172,7 @@ final class Averaging {
   }
 
   private void checkDiverged(List<String> diverged, boolean nothingLeft) {
-    boolean drop = trainer.settings().train().dropDiverged();
+    boolean drop = trainer.settings().dropDiverged();
     if (!diverged.isEmpty() && (!drop || nothingLeft)) {
       throw SqueezeException.training(
           diverged.get(0) + (nothingLeft && drop ? "; so did every other shard" : ""));

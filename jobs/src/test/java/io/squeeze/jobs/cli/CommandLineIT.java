@@ -122,6 +122,7 @@ class CommandLineIT {
             "bits_per_vector",
             "compression",
             "codebook",
+            "reference",
             "baseline");
     assertThat(json.at("/samples").asInt()).isEqualTo(12);
     assertThat(json.at("/bits_per_vector").asInt()).isEqualTo(5);

@@ -35,6 +35,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
@@ -189,9 +191,26 @@ class TrainIT {
       Cuts more =
           new Cuts(spark, published, fixture.settings("e-cuts", "data.subset-size = 500").data());
       assertThat(more.rows("trainval").count()).isEqualTo(42);
+      Cuts listed =
+          new Cuts(spark, published, fixture.settings("e-cuts", "data.cut = reference").data());
+      List<String> lines = Files.readAllLines(fixture.photos().resolve("annotations/trainval.txt"));
+      List<String> order = lines.stream().map(line -> line.split(" ", -1)[0]).toList();
+      assertThat(ids(listed.rows("train"))).isEqualTo(order.subList(0, 33));
+      assertThat(ids(listed.rows("val"))).isEqualTo(order.subList(33, 42));
+      Cuts few =
+          new Cuts(
+              spark,
+              published,
+              fixture.settings("e-cuts", "data.cut = reference, data.subset-size = 12").data());
+      assertThat(ids(few.rows("train"))).isEqualTo(order.subList(0, 9));
+      assertThat(ids(few.rows("val"))).isEqualTo(order.subList(9, 12));
       assertThatThrownBy(() -> all.rows("validation"))
           .hasMessageContaining("No split validation: there are train, val, trainval, test");
     }
+  }
+
+  private static List<String> ids(Dataset<Row> rows) {
+    return rows.orderBy(Cuts.POSITION).select("sample_id").as(Encoders.STRING()).collectAsList();
   }
 
   @Test
