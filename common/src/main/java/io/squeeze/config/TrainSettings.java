@@ -12,6 +12,7 @@ import java.util.List;
  * @param adapterParameters of the adapter before the quantizer; null for none
  * @param featureDim what the embeddings' channels must be; null for any
  * @param frozenBatchNorm whether batch norm keeps the statistics that it begins with
+ * @param averagingFrequency steps between two averagings; null: by the state's size
  * @param dropDiverged whether a shard whose numbers are not finite is left out of a round
  * @param resume whether an unfinished run is gone on with
  * @param keep checkpoints of past epochs
@@ -29,7 +30,7 @@ public record TrainSettings(
     Integer fixedShards,
     int shardRows,
     long shardBytes,
-    int averagingFrequency,
+    Integer averagingFrequency,
     Integer maxBatches,
     boolean dropDiverged,
     StopSettings stop,
@@ -41,6 +42,7 @@ public record TrainSettings(
     Integer channels = section.optionalIntIn("feature-dim", 1, 1 << 20);
     int parameters = section.intIn("adapter-params", 1, Integer.MAX_VALUE);
     Integer shards = section.optionalIntIn("shards", 1, 100_000);
+    Integer frequency = section.optionalIntIn("averaging-frequency", 1, Integer.MAX_VALUE);
     Integer batches = section.optionalIntIn("max-batches", 1, Integer.MAX_VALUE);
     return new TrainSettings(
         section.oneOf("head", List.of("auto", "conv", "deeplab", "none")),
@@ -55,7 +57,7 @@ public record TrainSettings(
         shards,
         section.intIn("shard-rows", 1, Integer.MAX_VALUE),
         section.bytes("shard-bytes"),
-        section.intIn("averaging-frequency", 1, Integer.MAX_VALUE),
+        frequency,
         batches,
         section.oneOf("on-nan", List.of("fail", "drop")).equals("drop"),
         StopSettings.from(section),

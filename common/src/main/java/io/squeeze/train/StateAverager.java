@@ -41,18 +41,24 @@ public final class StateAverager {
   /** The bytes of a chunk, float32, little endian. */
   public static byte[] chunk(ModelState state, int index) {
     long from = 4L * CHUNK * index;
+    long size = 0;
+    for (HostTensor tensor : state.tensors().values()) {
+      size += averaged(tensor) ? tensor.bytes().length : 0;
+    }
+    byte[] chunk = new byte[(int) Math.min(4L * CHUNK, size - from)];
+    int filled = 0;
     long all = 0;
-    ByteBuffer chunk = ByteBuffer.allocate(4 * CHUNK);
     for (HostTensor tensor : state.tensors().values()) {
       if (averaged(tensor)) {
         int length = tensor.bytes().length;
         int begin = (int) Math.min(length, Math.max(0, from - all));
         int end = (int) Math.min(length, Math.max(0, from + 4L * CHUNK - all));
-        chunk.put(tensor.bytes(), begin, end - begin);
+        System.arraycopy(tensor.bytes(), begin, chunk, filled, end - begin);
+        filled += end - begin;
         all += length;
       }
     }
-    return Arrays.copyOf(chunk.array(), chunk.position());
+    return chunk;
   }
 
   /** The tensors that are no floats: steps, and for how long codes have waited. */

@@ -38,7 +38,11 @@ public final class Sessions {
     conf.setIfMissing("spark.app.name", "squeeze " + command);
     conf.setIfMissing("spark.master", "local[*]");
     conf.setIfMissing("spark.ui.showConsoleProgress", "false");
-    conf.setIfMissing("spark.executorEnv.TORCH_CPP_LOG_LEVEL", "ERROR");
+    // glibc would give a step's large blocks back and take them anew, page by page: several times
+    // slower. The driver's process has these from submit/squeeze.
+    conf.setIfMissing("spark.executorEnv.MALLOC_ARENA_MAX", "1");
+    conf.setIfMissing("spark.executorEnv.MALLOC_MMAP_THRESHOLD_", "33554432");
+    conf.setIfMissing("spark.executorEnv.MALLOC_TRIM_THRESHOLD_", "1073741824");
     conf.setIfMissing(PREFIX + "device", compute.device());
     conf.setIfMissing(PREFIX + "gpu-tasks", Integer.toString(compute.gpuTasks()));
     conf.setIfMissing(PREFIX + "threads-per-task", compute.threads());

@@ -43,6 +43,12 @@ final class Averaging {
   /** Bytes of samples that a task holds at most where the rounds are ours to choose. */
   private static final long HELD = 256L << 20;
 
+  /** Steps between two averagings of a small state ... */
+  private static final int FEWEST_STEPS = 5;
+
+  /** ... and of a large one, for each of its chunks. */
+  private static final int STEPS_OF_CHUNK = 2;
+
   /** Evaluations that one task, or the driver, adds up. */
   private static final int FAN_IN = 64;
 
@@ -117,12 +123,7 @@ final class Averaging {
   Epoch epoch(ModelState start, int epoch) {
     int[] limits = IntStream.range(0, shards.parts()).map(this::batches).toArray();
     int longest = IntStream.of(limits).max().orElseThrow();
-    TrainSettings train = trainer.settings();
-    // One shard needs no averaging: its rounds only bound what a task holds.
-    int frequency =
-        shards.parts() > 1
-            ? train.averagingFrequency()
-            : (int) Math.max(1, HELD / (train.batchSize() * shards.rowBytes()));
+    int frequency = frequency(StateAverager.chunks(start));
     ModelState state = start;
     Tally tally = Tally.empty(trainer.model());
     int dropped = 0;
@@ -136,6 +137,18 @@ final class Averaging {
       dropped += round.dropped();
     }
     return new Epoch(state, tally, dropped);
+  }
+
+  /** Steps of a round: the more, the more an average costs. */
+  private int frequency(int chunks) {
+    TrainSettings train = trainer.settings();
+    if (shards.parts() == 1) {
+      // Nothing is averaged: rounds only bound what a task holds.
+      return (int) Math.max(1, HELD / (train.batchSize() * shards.rowBytes()));
+    }
+    return train.averagingFrequency() == null
+        ? Math.max(FEWEST_STEPS, STEPS_OF_CHUNK * chunks)
+        : train.averagingFrequency();
   }
 
   /** Batches of a shard in an epoch; {@code train.max-batches} is spread over the shards. */

@@ -58,7 +58,9 @@ final class Training {
     Map<String, Object> metrics = metrics(number, before.classNames(), epoch, held, took);
     Progress progress = progress(before.progress(), number, metrics);
     Checkpoint checkpoint = before.after(epoch.state(), number, progress);
-    if (progress.bestEpoch() == number) {
+    // Where nothing can be compared every epoch is the best yet: the last one is saved as such.
+    boolean compared = metrics.containsKey(settings.train().stop().monitor());
+    if (progress.bestEpoch() == number && (compared || progress.finished())) {
       folder.saveBest(checkpoint);
     }
     folder.addMetrics(metrics);
