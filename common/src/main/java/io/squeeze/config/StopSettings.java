@@ -26,9 +26,12 @@ public record StopSettings(String monitor, Integer patience) implements Serializ
         section.oneOf("monitor", METRICS), section.optionalIntIn("patience", 1, 1_000_000));
   }
 
-  /** Whether a value is better than the best before; NaN, of no samples, never is worse. */
+  /** Whether a value is better than the best before; NaN is worse than anything. */
   public boolean better(double value, double best) {
-    return !(monitor.endsWith("loss") ? value >= best : value <= best);
+    if (Double.isNaN(value) || Double.isNaN(best)) {
+      return !Double.isNaN(value);
+    }
+    return monitor.endsWith("loss") ? value < best : value > best;
   }
 
   /** What any value is better than. */

@@ -17,12 +17,15 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -90,14 +93,14 @@ public final class DeclaredDataset implements SegmentationDataset {
    */
   static DeclaredDataset parse(String text, String path) {
     try {
-      return new DeclaredDataset(new Reader(ConfigFactory.parseString(text).resolve(), path));
+      return new DeclaredDataset(new Reader(ConfigFactory.parseString(text).resolve(), text, path));
     } catch (ConfigException e) {
       throw Reader.invalid(path, e.getMessage());
     }
   }
 
   /** Reads the keys of a declaration. */
-  private record Reader(Config config, String path) {
+  private record Reader(Config config, String text, String path) {
 
     Reader {
       for (String key : config.root().keySet()) {
@@ -164,10 +167,11 @@ public final class DeclaredDataset implements SegmentationDataset {
     /** first-label + k is class k, unless {@code labels} says otherwise. */
     int[] labels(List<String> classes) {
       int[] labels = new int[256];
-      boolean refuse =
-          !"ignore".equals(text(config, "unknown-labels", "refuse"))
-              && checkRefuse(text(config, "unknown-labels", "refuse"));
-      Arrays.fill(labels, refuse ? -1 : IGNORED);
+      String unknown = text(config, "unknown-labels", "refuse");
+      if (!unknown.equals("refuse") && !unknown.equals("ignore")) {
+        throw invalid("unknown-labels: " + unknown + " is neither refuse nor ignore");
+      }
+      Arrays.fill(labels, unknown.equals("refuse") ? -1 : IGNORED);
       labels[IGNORED] = IGNORED;
       int first = config.hasPath("first-label") ? config.getInt("first-label") : 0;
       for (int k = 0; k < classes.size(); k++) {
@@ -181,13 +185,6 @@ public final class DeclaredDataset implements SegmentationDataset {
             .forEach((value, meaning) -> labels[value(value)] = meaning(meaning, classes));
       }
       return labels;
-    }
-
-    private boolean checkRefuse(String text) {
-      if (!text.equals("refuse")) {
-        throw invalid("unknown-labels: " + text + " is neither refuse nor ignore");
-      }
-      return true;
     }
 
     private int value(String key) {
@@ -251,10 +248,9 @@ public final class DeclaredDataset implements SegmentationDataset {
     Map<String, Place> places() {
       String images = text(config, "images", "");
       String masks = text(config, "masks", "");
-      List<Map.Entry<String, ConfigValue>> entries = new ArrayList<>();
       ConfigObject splits = config.getObject("splits");
-      splits.entrySet().forEach(entries::add);
-      entries.sort(java.util.Comparator.comparingInt(e -> e.getValue().origin().lineNumber()));
+      List<Map.Entry<String, ConfigValue>> entries = new ArrayList<>(splits.entrySet());
+      entries.sort(Comparator.comparingInt(this::position));
       Map<String, Place> places = new LinkedHashMap<>();
       for (Map.Entry<String, ConfigValue> entry : entries) {
         boolean list = entry.getValue().valueType() == ConfigValueType.STRING;
@@ -275,6 +271,17 @@ public final class DeclaredDataset implements SegmentationDataset {
         throw invalid("splits names none");
       }
       return places;
+    }
+
+    /** Where the text names a split: HOCON's objects have no order. */
+    private int position(Map.Entry<String, ConfigValue> split) {
+      int at = 0;
+      for (int line = 1; line < split.getValue().origin().lineNumber(); line++) {
+        at = text.indexOf('\n', at) + 1;
+      }
+      Pattern key = Pattern.compile("[\\s,{\"]" + Pattern.quote(split.getKey()) + "\"?\\s*[=:{]");
+      Matcher name = key.matcher(text);
+      return name.find(Math.max(0, at - 1)) ? name.start() : at;
     }
 
     private static String quoted(String key) {

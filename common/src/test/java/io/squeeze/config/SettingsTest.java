@@ -97,4 +97,16 @@ class SettingsTest {
     assertThatThrownBy(() -> given.over("{\"resize\": 100}", "dino.json"))
         .hasMessageContaining("image.resize: 100 is less than image.size, which is 196");
   }
+
+  @Test
+  void aBetterMetricIsHigherOrOfALossLowerAndNaNIsNeverBetter() {
+    StopSettings iou = Settings.defaults().train().stop();
+    assertThat(iou.better(0.5, 0.4)).isTrue();
+    assertThat(iou.better(0.4, 0.4)).isFalse();
+    assertThat(iou.better(Double.NaN, 0.4)).isFalse();
+    assertThat(iou.better(0.1, Double.NaN)).isTrue();
+    StopSettings loss = Settings.defaults().with("train.monitor", "val/loss").train().stop();
+    assertThat(loss.better(0.3, 0.4)).isTrue();
+    assertThat(loss.better(Double.NaN, loss.worst())).isFalse();
+  }
 }

@@ -87,6 +87,13 @@ class DeclaredDatasetTest {
   }
 
   @Test
+  void splitsStandInTheOrderOfTheText() {
+    String text =
+        "classes = [a], images = \"{id}.jpg\", splits { z = z, b = b.txt, y = {}, a = z }";
+    assertThat(DeclaredDataset.parse(text, "one").splits()).containsExactly("z", "b", "y", "a");
+  }
+
+  @Test
   void whatIsWrongIsSaid() {
     assertThatThrownBy(() -> DeclaredDataset.parse(VOC + "clases = []", "voc.conf"))
         .isInstanceOf(SqueezeException.class)

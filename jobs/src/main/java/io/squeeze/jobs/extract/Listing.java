@@ -171,6 +171,10 @@ final class Listing {
                 + String.join(", ", rows.columns()));
       }
     }
+    if (!rows.where(quoted(table.id()).isNull()).isEmpty()) {
+      throw SqueezeException.input(
+          "The column " + table.id() + " of " + path + " holds nulls (--dataset): filter them out");
+    }
     List<Column> columns = new ArrayList<>();
     columns.add(lit(0L).as(ORDINAL));
     columns.add(quoted(table.id()).cast("string").as(Columns.SAMPLE_ID));

@@ -133,7 +133,9 @@ record GridPlan(Config base, List<Run> runs) {
       if (!(block instanceof ConfigObject object)) {
         throw invalid(path, "grid holds " + block.unwrapped() + ", not { key = [values] }");
       }
-      runs.addAll(product(leaves(object)));
+      Map<String, ConfigValue> lists = leaves(object);
+      checkKeys(lists.keySet(), path);
+      runs.addAll(product(lists));
     }
     return runs;
   }
@@ -166,6 +168,23 @@ record GridPlan(Config base, List<Run> runs) {
       rows = longer;
     }
     return rows.stream().map(Run::new).toList();
+  }
+
+  /** What runs of a grid share, or what it places itself. */
+  private static final Set<String> SHARED =
+      Set.of("model", "weights", "backbone", "image", "extract", "compute", "output", "visualize");
+
+  /** Runs read one extraction, each into a folder of its own. */
+  private static void checkKeys(Set<String> keys, String path) {
+    for (String key : keys) {
+      boolean data = key.equals("data.dataset") || key.equals("data.path");
+      if (data || SHARED.contains(key.replaceAll("\\..*", ""))) {
+        throw invalid(
+            path,
+            key
+                + " cannot vary, since runs share one extraction (of several: embeddings = [A, B])");
+      }
+    }
   }
 
   /** Without the runs that agree with one of the exclusions in all its keys. */

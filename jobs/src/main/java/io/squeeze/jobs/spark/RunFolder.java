@@ -59,7 +59,7 @@ public final class RunFolder {
 
   /** The metrics of an epoch; empty where it is not recorded. */
   public Optional<JsonNode> metrics(int epoch) throws IOException {
-    for (String line : storage.text(path(METRICS)).lines().toList()) {
+    for (String line : metricsLines()) {
       JsonNode values = JSON.readTree(line);
       if (values.path("epoch").asInt() == epoch) {
         return Optional.of(values);
@@ -188,11 +188,15 @@ public final class RunFolder {
       storage.move(path(past(checkpoint.epoch())), path(LAST));
     }
     metrics.clear();
-    for (String line : storage.text(path(METRICS)).lines().toList()) {
+    for (String line : metricsLines()) {
       if (JSON.readTree(line).path("epoch").asInt() <= checkpoint.epoch()) {
         metrics.add(line);
       }
     }
+  }
+
+  private List<String> metricsLines() throws IOException {
+    return storage.exists(path(METRICS)) ? storage.text(path(METRICS)).lines().toList() : List.of();
   }
 
   /** Adds a line to the metrics. */

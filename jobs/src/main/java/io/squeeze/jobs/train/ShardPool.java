@@ -14,9 +14,15 @@ public final class ShardPool implements AutoCloseable {
    *
    * @param embeddings path of the version
    * @param cut train or val
-   * @param parts as asked for; null: by the data's size
+   * @param parts as asked for; null: by the data's size, and the two that follow
    */
-  record Key(String embeddings, DataSettings data, String cut, Integer parts) {}
+  record Key(
+      String embeddings,
+      DataSettings data,
+      String cut,
+      Integer parts,
+      int shardRows,
+      long shardBytes) {}
 
   /** The shards of a key; made once. */
   Shards get(Key key, Supplier<Shards> make) {

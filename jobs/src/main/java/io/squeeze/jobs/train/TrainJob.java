@@ -2,6 +2,7 @@ package io.squeeze.jobs.train;
 
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.config.TrainSettings;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.Cuts;
@@ -156,8 +157,14 @@ public final class TrainJob {
   }
 
   private ShardPool.Key key(Published embeddings, String cut) {
-    Integer parts = cut.equals(Cuts.TRAIN) ? settings.train().fixedShards() : null;
-    return new ShardPool.Key(embeddings.path(), settings.data(), cut, parts);
+    TrainSettings train = settings.train();
+    return new ShardPool.Key(
+        embeddings.path(),
+        settings.data(),
+        cut,
+        train.fixedShards(),
+        train.shardRows(),
+        train.shardBytes());
   }
 
   private void checkChannels(Manifest manifest) {

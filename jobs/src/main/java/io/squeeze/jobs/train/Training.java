@@ -101,7 +101,7 @@ final class Training {
       // Without held-out samples the last state is the best known.
       return new Progress(Double.NaN, epoch, last);
     }
-    if (stop.better(value.get(), before.best())) {
+    if (before.bestEpoch() == 0 || stop.better(value.get(), before.best())) {
       return new Progress(value.get(), epoch, last);
     }
     boolean enough = stop.patience() != null && epoch - before.bestEpoch() >= stop.patience();

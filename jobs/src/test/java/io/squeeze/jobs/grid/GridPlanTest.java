@@ -89,6 +89,8 @@ class GridPlanTest {
         .hasMessageContaining("exclude names train.lr, which the grid does not vary");
     assertThatThrownBy(() -> names("grid { seed = [1] }, exclude = [{ seed = 1 }]"))
         .hasMessageContaining("no run is left");
+    assertThatThrownBy(() -> names("grid { image.size = [128, 224] }"))
+        .hasMessageContaining("image.size cannot vary, since runs share one extraction");
     assertThatThrownBy(() -> names("grid { seed = [1 }")).hasMessageContaining("my.conf");
   }
 
