@@ -202,7 +202,12 @@ public record Settings(
   public String embeddingsPath() {
     return embeddings != null
         ? embeddings
-        : output.dir() + "/embeddings/" + data.dataset() + "_" + modelName();
+        : output.dir() + "/embeddings/" + datasetName() + "_" + modelName();
+  }
+
+  /** The data set's name for paths: that of its declaration, without folder and ending. */
+  private String datasetName() {
+    return data.dataset().replaceAll(".*/", "").replaceAll("\\.(conf|json)$", "");
   }
 
   private static Config reference() {

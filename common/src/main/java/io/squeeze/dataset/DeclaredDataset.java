@@ -75,6 +75,9 @@ public final class DeclaredDataset implements SegmentationDataset {
     if (classes.isEmpty() || classes.size() > IGNORED) {
       throw reader.invalid("classes needs 1 to 255 names");
     }
+    if (new TreeSet<>(classes).size() < classes.size()) {
+      throw reader.invalid("classes names one twice");
+    }
     palette = reader.palette(classes.size());
     labels = reader.labels(classes);
     masksRequired = reader.flag("masks-required", true);
@@ -228,6 +231,28 @@ public final class DeclaredDataset implements SegmentationDataset {
       if (!config.hasPath("table.columns")) {
         return List.of();
       }
+      List<String> taken =
+          List.of(
+              "sample_id",
+              "split",
+              "image_path",
+              "image",
+              "mask",
+              "embedding",
+              "height",
+              "width",
+              "channels",
+              "grid_height",
+              "grid_width",
+              "dtype",
+              "levels",
+              "codes");
+      for (String column : config.getStringList("table.columns")) {
+        if (taken.contains(column)) {
+          throw invalid(
+              "table.columns: " + column + " is a column of ours, rename it in the table");
+        }
+      }
       return config.getStringList("table.columns").stream()
           .map(column -> new Column(column, Column.Type.STRING))
           .toList();
@@ -264,6 +289,11 @@ public final class DeclaredDataset implements SegmentationDataset {
         if (!place.images().contains(ID)
             || (!place.masks().isEmpty() && !place.masks().contains(ID))) {
           throw invalid("images and masks are paths with {id}, such as \"photos/{id}.jpg\"");
+        }
+        String file = place.images().substring(place.images().lastIndexOf('/') + 1);
+        if (place.list().isEmpty()
+            && place.images().indexOf(ID) < place.images().length() - file.length()) {
+          throw invalid("images is " + place.images() + ": a folder lists files, so give a list");
         }
         places.put(checked(entry.getKey()), place);
       }

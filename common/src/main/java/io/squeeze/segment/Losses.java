@@ -1,6 +1,7 @@
 package io.squeeze.segment;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.LossSettings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.segment.SegmentationLoss.Term;
@@ -11,6 +12,15 @@ import java.util.List;
 /** The losses of the reference project; all leave out pixels whose label is 255. */
 final class Losses {
   private Losses() {}
+
+  private static void refuseWeights(LossSettings settings) {
+    if (!settings.classWeights().isEmpty()) {
+      throw SqueezeException.configuration(
+          "train.class-weights (--class_weights) are cross entropy's: "
+              + settings.type()
+              + " takes none");
+    }
+  }
 
   /** Cross entropy, with weights for the classes where there are some. */
   private record CrossEntropy(float[] weights) implements SegmentationLoss {
@@ -38,10 +48,7 @@ final class Losses {
         return List.of(new Term("ce", 1, NativeKernels.crossEntropy(logits, target)));
       }
       NDArray each =
-          Torch.floats(
-              logits.getManager(),
-              new ai.djl.ndarray.types.Shape(weights.length),
-              b -> b.put(weights));
+          Torch.floats(logits.getManager(), new Shape(weights.length), b -> b.put(weights));
       return List.of(new Term("ce", 1, NativeKernels.crossEntropy(logits, target, each)));
     }
   }
@@ -68,6 +75,7 @@ final class Losses {
 
     @Override
     public SegmentationLoss create(LossSettings settings, int classes) {
+      refuseWeights(settings);
       return (logits, target) -> List.of(new Term("dice", 1, NativeKernels.dice(logits, target)));
     }
   }
@@ -81,6 +89,7 @@ final class Losses {
 
     @Override
     public SegmentationLoss create(LossSettings settings, int classes) {
+      refuseWeights(settings);
       double gamma = settings.gamma();
       return (logits, target) ->
           List.of(new Term("focal", 1, NativeKernels.focal(logits, target, gamma)));

@@ -120,7 +120,8 @@ public record Checkpoint(
     } catch (FileNotFoundException | NoSuchFileException e) {
       throw SqueezeException.input("No checkpoint at " + path, e);
     } catch (IOException e) {
-      throw SqueezeException.input("Cannot read the checkpoint " + path + ": " + e.getMessage(), e);
+      throw SqueezeException.resource(
+          "Cannot read the checkpoint " + path + ": " + e.getMessage(), e);
     }
     Map<String, String> metadata = new LinkedHashMap<>(file.metadata());
     if (!Integer.toString(FORMAT).equals(metadata.get("format"))) {

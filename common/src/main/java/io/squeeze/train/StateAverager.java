@@ -27,11 +27,15 @@ public final class StateAverager {
 
   /** How many chunks a state has; one at least. */
   public static int chunks(ModelState state) {
-    long floats = 0;
+    return Math.toIntExact(Math.max(1, (bytes(state) + 4L * CHUNK - 1) / (4L * CHUNK)));
+  }
+
+  private static long bytes(ModelState state) {
+    long bytes = 0;
     for (HostTensor tensor : state.tensors().values()) {
-      floats += averaged(tensor) ? tensor.bytes().length / 4 : 0;
+      bytes += averaged(tensor) ? tensor.bytes().length : 0;
     }
-    return Math.toIntExact(Math.max(1, (floats + CHUNK - 1) / CHUNK));
+    return bytes;
   }
 
   private static boolean averaged(HostTensor tensor) {
@@ -41,11 +45,7 @@ public final class StateAverager {
   /** The bytes of a chunk, float32, little endian. */
   public static byte[] chunk(ModelState state, int index) {
     long from = 4L * CHUNK * index;
-    long size = 0;
-    for (HostTensor tensor : state.tensors().values()) {
-      size += averaged(tensor) ? tensor.bytes().length : 0;
-    }
-    byte[] chunk = new byte[(int) Math.min(4L * CHUNK, size - from)];
+    byte[] chunk = new byte[(int) Math.min(4L * CHUNK, bytes(state) - from)];
     int filled = 0;
     long all = 0;
     for (HostTensor tensor : state.tensors().values()) {

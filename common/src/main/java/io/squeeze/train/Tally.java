@@ -95,7 +95,7 @@ public record Tally(
     Map<String, Object> values = new LinkedHashMap<>();
     values.put("loss", lossSum / samples);
     values.put("seg_loss", segmentationSum / samples);
-    terms.forEach((name, sum) -> values.put(name, sum / samples));
+    terms.forEach((name, sum) -> values.putIfAbsent(name, sum / samples));
     values.putAll(confusion.metrics(classes));
     values.putAll(health.metrics(samples, training));
     return values;

@@ -102,6 +102,11 @@ class DeclaredDatasetTest {
         .hasMessageContaining("labels: cat is neither a class nor ignore");
     assertThatThrownBy(() -> DeclaredDataset.parse(VOC.replace("{id}.jpg", "a.jpg"), "voc.conf"))
         .hasMessageContaining("are paths with {id}");
+    assertThatThrownBy(
+            () -> DeclaredDataset.parse(ADE.replace("/ADE_{id}.jpg", "/{id}/1.jpg"), "ade.conf"))
+        .hasMessageContaining("a folder lists files, so give a list");
+    assertThatThrownBy(() -> DeclaredDataset.parse(ADE.replace("sky]", "wall]"), "ade.conf"))
+        .hasMessageContaining("classes names one twice");
     assertThatThrownBy(() -> DeclaredDataset.parse("splits { a = b }", "voc.conf"))
         .hasMessageContaining("classes needs 1 to 255 names");
     assertThatThrownBy(() -> Datasets.named(LOCAL, "no.conf"))

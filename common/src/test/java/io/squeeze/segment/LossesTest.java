@@ -147,6 +147,8 @@ class LossesTest {
   void whatDoesNotFitIsSaid() {
     assertThatThrownBy(() -> loss("ce", 3, List.of(1f, 2f)))
         .hasMessageContaining("holds 2 weights for 3 classes");
+    assertThatThrownBy(() -> loss("dice", 2, List.of(1f, 2f)))
+        .hasMessageContaining("are cross entropy's: dice takes none");
     assertThatThrownBy(() -> LossType.named("hinge"))
         .hasMessageContaining("No loss hinge (--loss_type): there are ce, combined, dice, focal");
     assertThat(

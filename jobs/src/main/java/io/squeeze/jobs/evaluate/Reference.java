@@ -10,6 +10,7 @@ import static org.apache.spark.sql.functions.sort_array;
 import static org.apache.spark.sql.functions.struct;
 import static org.apache.spark.sql.functions.sum;
 import static org.apache.spark.sql.functions.udf;
+import static org.apache.spark.sql.functions.when;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
@@ -69,7 +70,10 @@ record Reference(
   /** As decimals, whose sum no order of adding changes. */
   private static Double mean(Dataset<Row> rows, Column value, Column weight) {
     Column exact = value.cast("decimal(20,15)").multiply(weight);
-    Row sums = rows.agg(sum(exact).cast("double"), sum(weight)).collectAsList().get(0);
+    Row sums =
+        rows.agg(sum(exact).cast("double"), sum(when(value.isNotNull(), weight)))
+            .collectAsList()
+            .get(0);
     return sums.isNullAt(0) ? null : sums.getDouble(0) / sums.getLong(1);
   }
 

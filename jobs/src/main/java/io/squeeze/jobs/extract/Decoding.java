@@ -150,13 +150,18 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
   private byte[] file(ImageDecoder decoder, Row row, String path, String bytes)
       throws BadSampleException {
     boolean held = Arrays.asList(row.schema().fieldNames()).contains(bytes);
+    String name = row.getAs(path);
     byte[] own = held ? row.<byte[]>getAs(bytes) : null;
     if (own != null) {
-      return decoder.checked(own, row.getAs(path));
+      return decoder.checked(own, name);
     }
-    String name = row.getAs(path);
-    if (name.isEmpty()) {
+    if (held || name.isEmpty()) {
       throw new BadSampleException(Code.MISSING, "the list names no file");
+    }
+    if (name.startsWith("/")
+        || name.contains(":")
+        || Arrays.asList(name.split("/")).contains("..")) {
+      throw new BadSampleException(Code.IO, "the path leaves the data set's folder: " + name);
     }
     return decoder.read(preparation.storage(), Storage.join(preparation.root(), name));
   }

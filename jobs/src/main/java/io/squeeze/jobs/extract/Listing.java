@@ -181,10 +181,10 @@ final class Listing {
     columns.add(pathOf(rows, table.image(), table.id()).as(IMAGE));
     columns.add(pathOf(rows, table.mask(), table.id()).as(Columns.MASK));
     dataset.columns().forEach(c -> columns.add(quoted(c.name()).cast("string").as(c.name())));
-    if (bytes) {
-      columns.add(bytesOf(rows, table.image()).as(IMAGE_BYTES));
-      columns.add(bytesOf(rows, table.mask()).as(MASK_BYTES));
-    }
+    List<Column> order =
+        new ArrayList<>(List.of(col(Columns.SAMPLE_ID), col(IMAGE), col(Columns.MASK)));
+    addBytes(rows, table.image(), IMAGE_BYTES, bytes, columns, order);
+    addBytes(rows, table.mask(), MASK_BYTES, bytes, columns, order);
     Dataset<Row> all = null;
     for (int i = 0; i < dataset.splits().size(); i++) {
       columns.add(0, lit(i).as(SPLIT_INDEX));
@@ -195,7 +195,7 @@ final class Listing {
               .select(columns.toArray(Column[]::new));
       columns.remove(0);
       JavaRDD<Row> ranked =
-          own.orderBy(Columns.SAMPLE_ID)
+          own.orderBy(order.toArray(Column[]::new))
               .toJavaRDD()
               .zipWithIndex()
               .map(r -> withOrdinal(r._1(), r._2()));
@@ -227,8 +227,18 @@ final class Listing {
     return coalesce(path.cast("string"), lit(""));
   }
 
-  private static Column bytesOf(Dataset<Row> rows, String column) {
-    return binary(rows, column) ? quoted(column) : lit(null).cast("binary");
+  /** Adds a column of bytes, where it is one and asked for; of equal ids their hash decides. */
+  private static void addBytes(
+      Dataset<Row> rows,
+      String column,
+      String name,
+      boolean asked,
+      List<Column> columns,
+      List<Column> order) {
+    if (asked && binary(rows, column)) {
+      columns.add(quoted(column).as(name));
+      order.add(xxhash64(col(name)));
+    }
   }
 
   private Dataset<Row> fileLines() {

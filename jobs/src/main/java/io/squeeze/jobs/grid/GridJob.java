@@ -6,12 +6,12 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.evaluate.Summary;
-import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.grid.GridPlan.Run;
 import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.Cuts;
 import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.RunFolder;
-import io.squeeze.jobs.spark.Versions;
 import io.squeeze.jobs.train.ShardPool;
 import io.squeeze.jobs.train.TrainJob;
 import io.squeeze.storage.Storage;
@@ -134,8 +134,8 @@ public final class GridJob {
       threads.shutdownNow();
     }
     List<Outcome> ended = ended();
-    table.write(spark, ended);
     table.print(ended);
+    table.write(spark, ended);
     long failed = ended.stream().filter(Outcome::failed).count();
     if (failed > 0) {
       throw SqueezeException.partial(
@@ -155,9 +155,17 @@ public final class GridJob {
     Set<String> seen = new LinkedHashSet<>();
     for (Settings settings : runs.values()) {
       String path = settings.embeddingsPath();
-      if (seen.add(path) && new Versions(storage, path).current().isEmpty()) {
-        Console.say("No embeddings in " + path + " yet: extracting them first");
-        new ExtractJob(spark, settings).run();
+      if (seen.add(path)) {
+        Manifest manifest = TrainJob.embeddings(spark, settings).manifest();
+        if (!Cuts.names(manifest).contains(split)) {
+          throw SqueezeException.usage(
+              "No split "
+                  + split
+                  + " in "
+                  + path
+                  + " (--rank_by): there are "
+                  + String.join(", ", Cuts.names(manifest)));
+        }
       }
     }
   }
@@ -206,11 +214,15 @@ public final class GridJob {
   private Outcome done(Run run, String path) throws IOException {
     RunFolder folder = RunFolder.of(storage, path);
     Checkpoint last = Checkpoint.read(storage, path);
-    String summary = Storage.join(folder.evaluation(split), Summary.NAME);
-    Summary found =
-        storage.exists(summary)
-            ? Summary.parse(storage.text(summary), summary)
-            : new EvaluateJob(spark, path, null, null, split, null).score();
+    // A copy of our own: anybody may evaluate another checkpoint of the run later on.
+    String own = Storage.join(folder.evaluation(split), "grid.json");
+    Summary found;
+    if (storage.exists(own)) {
+      found = Summary.parse(storage.text(own), own);
+    } else {
+      found = new EvaluateJob(spark, path, null, null, split, null).score();
+      storage.replace(own, found.json());
+    }
     Optional<Double> valIou =
         folder
             .metrics(last.epoch())

@@ -53,10 +53,15 @@ record GridPlan(Config base, List<Run> runs) {
 
     /** The same without the seed: what it shares with the runs that it is averaged with. */
     String configuration() {
+      String all = name(shared());
+      return all.isEmpty() ? "run" : all;
+    }
+
+    /** The values without the seed. */
+    Map<String, ConfigValue> shared() {
       Map<String, ConfigValue> shared = new LinkedHashMap<>(values);
       shared.remove(SEED);
-      String all = name(shared);
-      return all.isEmpty() ? "run" : all;
+      return shared;
     }
 
     private static String name(Map<String, ConfigValue> values) {
@@ -105,7 +110,11 @@ record GridPlan(Config base, List<Run> runs) {
       List<Run> runs = excluded(products(file.getValue(GRID), path), file, path);
       if (file.hasPath(SAMPLE)) {
         long seed = file.hasPath(SAMPLE_SEED) ? file.getLong(SAMPLE_SEED) : 42;
-        runs = drawn(runs, file.getInt(SAMPLE), seed);
+        int count = file.getInt(SAMPLE);
+        if (count < 1) {
+          throw invalid(path, "sample is " + count + ", not 1 or more");
+        }
+        runs = drawn(runs, count, seed);
       }
       if (runs.isEmpty()) {
         throw invalid(path, "no run is left");

@@ -87,7 +87,7 @@ final class GridTable {
 
   private static List<Point> points(List<Result> results) {
     return results.stream()
-        .filter(r -> r.runs() > 0)
+        .filter(r -> Double.isFinite(r.miou()) && r.bits() > 0)
         .map(
             r ->
                 new Point(

@@ -38,12 +38,12 @@ record Result(
 
   /** The configurations, by descending mean IoU. */
   static List<Result> of(List<Outcome> outcomes) {
-    Map<String, List<Outcome>> groups = new LinkedHashMap<>();
+    Map<Map<String, ConfigValue>, List<Outcome>> groups = new LinkedHashMap<>();
     for (Outcome outcome : outcomes) {
-      groups.computeIfAbsent(outcome.run().configuration(), c -> new ArrayList<>()).add(outcome);
+      groups.computeIfAbsent(outcome.run().shared(), c -> new ArrayList<>()).add(outcome);
     }
     List<Result> results = new ArrayList<>();
-    groups.forEach((name, group) -> results.add(of(name, group)));
+    groups.forEach((values, group) -> results.add(of(values, group)));
     // NaN, of what failed, comes last.
     results.sort(
         Comparator.comparingDouble((Result r) -> Double.isNaN(r.miou) ? 1 : -r.miou)
@@ -51,14 +51,12 @@ record Result(
     return results.stream().map(r -> r.onFront(results)).toList();
   }
 
-  private static Result of(String configuration, List<Outcome> group) {
-    Map<String, ConfigValue> values = new LinkedHashMap<>(group.get(0).run().values());
-    values.remove(GridPlan.SEED);
+  private static Result of(Map<String, ConfigValue> values, List<Outcome> group) {
     List<Outcome> done = group.stream().filter(o -> !o.failed()).toList();
     double mean = mean(done, Summary::miou);
     double squares = done.stream().mapToDouble(o -> Math.pow(o.summary().miou() - mean, 2)).sum();
     return new Result(
-        configuration,
+        group.get(0).run().configuration(),
         values,
         done.size(),
         group.size() - done.size(),
@@ -109,6 +107,6 @@ record Result(
         amortized,
         codesUsed,
         perplexity,
-        runs > 0 && !beaten);
+        runs > 0 && !Double.isNaN(miou) && !beaten);
   }
 }

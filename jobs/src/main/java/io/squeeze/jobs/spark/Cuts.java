@@ -10,6 +10,7 @@ import io.squeeze.config.DataSettings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Cut;
 import io.squeeze.jobs.spark.Versions.Published;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -68,9 +69,9 @@ public final class Cuts {
   public Dataset<Row> rows(String name) {
     Manifest manifest = published.manifest();
     boolean part = name.equals(TRAIN) || name.equals(VALIDATION);
-    if (!part && !manifest.splits().contains(name)) {
+    if (!names(manifest).contains(name)) {
       throw SqueezeException.usage(
-          "No split " + name + ": there are train, val, " + String.join(", ", manifest.splits()));
+          "No split " + name + ": there are " + String.join(", ", names(manifest)));
     }
     String split = part ? manifest.splits().get(0) : name;
     Dataset<Row> chosen = subset(positioned(split), split);
@@ -90,6 +91,13 @@ public final class Cuts {
     }
     Column taken = takes(validation);
     return chosen.where(name.equals(VALIDATION) ? taken : taken.equalTo(false));
+  }
+
+  /** The splits that there are: the two parts of the first, and the data set's own. */
+  public static List<String> names(Manifest manifest) {
+    List<String> names = new ArrayList<>(List.of(TRAIN, VALIDATION));
+    manifest.splits().stream().filter(name -> !names.contains(name)).forEach(names::add);
+    return names;
   }
 
   private Dataset<Row> subset(Dataset<Row> rows, String split) {

@@ -185,13 +185,6 @@ public final class HadoopStorage implements Storage {
     }
   }
 
-  /** Creates a folder where there is none. */
-  public void createFolder(String path) throws IOException {
-    if (!system(path).mkdirs(new Path(path))) {
-      throw new IOException("Cannot create " + path);
-    }
-  }
-
   /** Moves a file or folder to a name that must be free. */
   public void move(String from, String to) throws IOException {
     // Hadoop moves into a folder that exists.

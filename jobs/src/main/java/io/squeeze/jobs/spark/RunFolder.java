@@ -28,7 +28,6 @@ public final class RunFolder {
   /** Folder of the checkpoints before the last one. */
   private static final String PAST = "checkpoints";
 
-  private static final String NEXT = "_next.ckpt";
   private static final Pattern EPOCH = Pattern.compile("epoch_([0-9]+)\\.ckpt");
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -120,7 +119,7 @@ public final class RunFolder {
               + String.join("; ", differences)
               + "); name another with --experiment_name");
     }
-    return resume ? newest : Optional.empty();
+    return resume || newest.get().progress().finished() ? newest : Optional.empty();
   }
 
   private Optional<Checkpoint> newest(boolean needed) throws IOException {
@@ -132,6 +131,9 @@ public final class RunFolder {
       try {
         return Optional.of(Checkpoint.read(storage, path(names.get(i))));
       } catch (SqueezeException e) {
+        if (e.category() != SqueezeException.Category.INPUT) {
+          throw e;
+        }
         if (i == 0 && !needed) {
           break;
         }
@@ -165,7 +167,7 @@ public final class RunFolder {
 
   /** Begins a run: what an unfinished one left is replaced. */
   public void begin(Settings settings) throws IOException {
-    for (String name : List.of(LAST, BEST, NEXT, PAST, EVALUATION)) {
+    for (String name : List.of(PAST, EVALUATION, BEST, LAST)) {
       storage.delete(path(name));
     }
     storage.replace(path(CONFIG), pretty(settings.json()));
@@ -175,23 +177,31 @@ public final class RunFolder {
 
   /** Goes on behind a checkpoint: what came after it is forgotten. */
   public void resume(Checkpoint checkpoint) throws IOException {
-    storage.delete(path(NEXT));
     storage.delete(path(EVALUATION));
     for (String name : past()) {
       if (epoch(name) > checkpoint.epoch()) {
         storage.delete(path(name));
       }
     }
-    if (storage.exists(path(past(checkpoint.epoch())))) {
-      // The last one is damaged or missing.
-      storage.delete(path(LAST));
-      storage.move(path(past(checkpoint.epoch())), path(LAST));
-    }
+    restore(checkpoint);
     metrics.clear();
     for (String line : metricsLines()) {
       if (JSON.readTree(line).path("epoch").asInt() <= checkpoint.epoch()) {
         metrics.add(line);
       }
+    }
+  }
+
+  /** Whether the newest checkpoint is not the last one, which is damaged or missing. */
+  public boolean misplaced(Checkpoint newest) throws IOException {
+    return storage.exists(path(past(newest.epoch())));
+  }
+
+  /** Makes the newest checkpoint the last one. */
+  public void restore(Checkpoint newest) throws IOException {
+    if (misplaced(newest)) {
+      storage.delete(path(LAST));
+      storage.move(path(past(newest.epoch())), path(LAST));
     }
   }
 
@@ -215,11 +225,11 @@ public final class RunFolder {
     if (keep == 0 || !storage.exists(path(LAST))) {
       storage.replace(path(LAST), checkpoint::write);
     } else {
-      // At every moment the newest is whole, under one of the names.
-      storage.replace(path(NEXT), checkpoint::write);
-      storage.createFolder(path(PAST));
+      // At every moment the last whole one lies under its epoch's name or as the last.
+      String next = path(past(checkpoint.epoch()));
+      storage.replace(next, checkpoint::write);
       storage.move(path(LAST), path(past(checkpoint.epoch() - 1)));
-      storage.move(path(NEXT), path(LAST));
+      storage.move(next, path(LAST));
     }
     for (String name : past()) {
       if (epoch(name) < checkpoint.epoch() - keep) {

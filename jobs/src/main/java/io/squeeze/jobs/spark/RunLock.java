@@ -8,6 +8,8 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.time.Instant;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -15,6 +17,9 @@ import org.slf4j.LoggerFactory;
 public final class RunLock implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(RunLock.class);
   private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** What this process holds: in a container the next one has its number, too. */
+  private static final Set<String> HELD = ConcurrentHashMap.newKeySet();
 
   private final HadoopStorage storage;
   private final String path;
@@ -44,7 +49,8 @@ public final class RunLock implements AutoCloseable {
       JsonNode holder = holder(found);
       boolean here = holder.path("host").asText().equals(host);
       long other = holder.path("pid").asLong(-1);
-      if (!here || (other != pid && ProcessHandle.of(other).isPresent()) || other == pid) {
+      boolean running = other == pid ? HELD.contains(path) : ProcessHandle.of(other).isPresent();
+      if (!here || running) {
         throw SqueezeException.configuration(
             "Another run writes to "
                 + folder
@@ -60,6 +66,7 @@ public final class RunLock implements AutoCloseable {
       storage.delete(path + "." + pid);
       return take(storage, folder);
     }
+    HELD.add(path);
     return new RunLock(storage, path, mine);
   }
 
@@ -73,6 +80,7 @@ public final class RunLock implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
+    HELD.remove(path);
     if (storage.exists(path) && storage.text(path).equals(mine)) {
       storage.delete(path);
     }

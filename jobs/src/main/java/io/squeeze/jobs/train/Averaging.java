@@ -169,7 +169,10 @@ final class Averaging {
   private Epoch round(ModelState state, StepsOfShard steps) {
     Broadcast<ModelState> start = context.broadcast(state);
     try {
-      List<Piece> average = averaged(start, steps, StateAverager.chunks(state)).collect();
+      JavaRDD<Piece> chunked = averaged(start, steps, StateAverager.chunks(state));
+      List<Piece> average = chunked.collect();
+      // The states of all shards would stay on disks until the driver's garbage is collected.
+      chunked.rdd().cleanShuffleDependencies(false);
       Report report = average.get(0).report();
       checkDiverged(report.diverged(), average.get(0).floats() == null);
       List<byte[]> chunks = average.stream().map(Piece::floats).toList();
@@ -288,8 +291,12 @@ final class Averaging {
   private JavaRDD<Tally> summed(JavaRDD<Tally> tallies, int groups) {
     SqueezeModel model = trainer.model();
     return tallies
-        .zipWithIndex()
-        .mapToPair(t -> new Tuple2<>(PartitionInKey.key(t._2() / FAN_IN, t._2() % FAN_IN), t._1()))
+        .mapPartitionsWithIndex(
+            (i, one) ->
+                List.of(new Tuple2<>(PartitionInKey.key(i / FAN_IN, i % FAN_IN), one.next()))
+                    .iterator(),
+            true)
+        .mapToPair(keyed -> keyed)
         .repartitionAndSortWithinPartitions(new PartitionInKey(groups))
         .values()
         .mapPartitions(sorted -> List.of(sum(Tally.empty(model), sorted)).iterator());

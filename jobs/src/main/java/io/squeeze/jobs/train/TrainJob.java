@@ -75,17 +75,31 @@ public final class TrainJob {
     if (settings.train().head().equals("none")) {
       throw SqueezeException.usage("--head none is for the vectors of a table (train --input)");
     }
-    Published embeddings = embeddings();
+    Published embeddings = embeddings(spark, settings);
     if (settings.train().head().equals("auto")) {
       boolean deeplab = "deeplab".equals(embeddings.manifest().settings().get("backbone.name"));
       settings = settings.with("train.head", deeplab ? "deeplab" : "conv");
     }
-    if (left(embeddings).filter(c -> c.progress().finished()).isPresent()) {
+    Optional<Checkpoint> found = left(embeddings);
+    if (finished(found) && !folder.misplaced(found.get())) {
       Console.say("Trained already: " + folder.path(RunFolder.LAST) + ", nothing to do");
       return folder.path(RunFolder.LAST);
     }
-    folder.locked(() -> train(embeddings, left(embeddings)));
+    folder.locked(
+        () -> {
+          // Again, now that nobody else trains here.
+          Optional<Checkpoint> left = left(embeddings);
+          if (finished(left)) {
+            folder.restore(left.get());
+          } else {
+            train(embeddings, left);
+          }
+        });
     return folder.path(RunFolder.LAST);
+  }
+
+  private static boolean finished(Optional<Checkpoint> left) {
+    return left.filter(c -> c.progress().finished()).isPresent();
   }
 
   private Optional<Checkpoint> left(Published embeddings) throws IOException {
@@ -220,7 +234,9 @@ public final class TrainJob {
     }
   }
 
-  private Published embeddings() throws IOException {
+  /** The embeddings that settings name, extracted where they are missing. */
+  public static Published embeddings(SparkSession spark, Settings settings) throws IOException {
+    HadoopStorage storage = new HadoopStorage(spark);
     Optional<Published> current = new Versions(storage, settings.embeddingsPath()).current();
     if (current.isPresent()) {
       return current.get();

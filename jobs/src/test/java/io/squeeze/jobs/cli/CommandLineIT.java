@@ -184,7 +184,7 @@ class CommandLineIT {
         .containsPattern("Going on after epoch [2-5] of 6")
         .doesNotContain("epoch 1/6");
     Run other = squeeze("train", "--embeddings", "emb", "--experiment_name", "killed", "--lr", "9");
-    assertEnds(other, 3, "train.lr: is 0.001, asked for 9");
+    assertEnds(other, 3, "train.lr: is 1e-3, asked for 9");
     args[args.length - 3] = "undisturbed";
     assertThat(squeeze(args).code()).isZero();
     Path undisturbed = home.resolve("outputs/undisturbed");

@@ -125,6 +125,7 @@ class DeclaredIT {
   @Test
   void aTableOfPathsWhosePhotosMayLackMasks() throws IOException {
     List<Row> rows = new ArrayList<>();
+    rows.add(RowFactory.create(5L, "../tiny.pt", null));
     for (int i = 1; i <= 4; i++) {
       String mask = i == 1 ? "annotations/trimaps/star_1.png" : null;
       rows.add(RowFactory.create((long) i, "images/star_" + i + ".jpg", mask));
@@ -143,7 +144,9 @@ class DeclaredIT {
         masks-required = false
         """
             .formatted(folder.resolve("paths.parquet"));
-    Published published = new ExtractJob(spark, settings("paths", declaration)).run();
+    Settings settings = settings("paths", declaration).with("data.max-bad-fraction", "0.5");
+    Published published = new ExtractJob(spark, settings).run();
+    assertThat(published.manifest().rejected()).isEqualTo(1);
     List<Row> found = published.read(spark).orderBy("sample_id").collectAsList();
     assertThat(found).hasSize(4);
     assertThat(

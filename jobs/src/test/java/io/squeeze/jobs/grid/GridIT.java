@@ -88,6 +88,14 @@ class GridIT {
           .isEqualTo(1000);
       assertThat(Files.readString(grid.resolve("rate_distortion.svg"))).contains("<svg", "<path");
 
+      assertThatThrownBy(
+              () ->
+                  new GridJob(
+                          spark, GridJob.File.parse("conf/small.conf", GRID), settings, "dev", 1)
+                      .run())
+          .hasMessageContaining("No split dev in ")
+          .hasMessageContaining("there are train, val, trainval, test");
+
       // As if it had been killed: one run is missing, one is unfinished.
       byte[] whole = Files.readAllBytes(grid.resolve("vq_seed-2/last.ckpt"));
       org.apache.commons.io.FileUtils.deleteDirectory(grid.resolve("vq_seed-1").toFile());

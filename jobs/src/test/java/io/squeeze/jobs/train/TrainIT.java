@@ -253,7 +253,7 @@ class TrainIT {
       byte[] bytes = whole.get("last.ckpt");
 
       // Killed between two moves, while writing, and with a newest one that is damaged.
-      Files.move(last, run.resolve("_next.ckpt"));
+      Files.move(last, run.resolve("checkpoints/epoch_0003.ckpt"));
       Files.writeString(run.resolve("_last.ckpt.part"), "half");
       TrainJob.run(spark, settings);
       assertThat(contents(run)).containsAllEntriesOf(whole);
