@@ -36,6 +36,31 @@ public final class Plugins {
     }
   }
 
+  /**
+   * The implementation of a name, as {@link #find}.
+   *
+   * @param what it is, and the option that names it, for a message
+   * @throws SqueezeException of category configuration, with the known names, if there is none
+   */
+  public static <T> T named(
+      Class<T> type, Function<T, String> nameOf, String name, String what, String option) {
+    return find(type, nameOf, name)
+        .orElseThrow(
+            () ->
+                SqueezeException.configuration(
+                    "No "
+                        + what
+                        + " "
+                        + name
+                        + " ("
+                        + option
+                        + "): there are "
+                        + names(type, nameOf)
+                        + ", or the class of a "
+                        + type.getSimpleName()
+                        + " on the class path"));
+  }
+
   /** The short names that can be found, for a message. */
   public static <T> String names(Class<T> type, Function<T, String> nameOf) {
     TreeSet<String> names = new TreeSet<>();

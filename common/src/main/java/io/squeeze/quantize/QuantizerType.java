@@ -27,14 +27,7 @@ public interface QuantizerType {
    * @throws SqueezeException of category configuration, with the known names, if there is none
    */
   static QuantizerType named(String name) {
-    return Plugins.find(QuantizerType.class, QuantizerType::name, name)
-        .orElseThrow(
-            () ->
-                SqueezeException.configuration(
-                    "No quantizer "
-                        + name
-                        + " (--quantizer_type): there are "
-                        + Plugins.names(QuantizerType.class, QuantizerType::name)
-                        + ", or the class of a QuantizerType on the class path"));
+    return Plugins.named(
+        QuantizerType.class, QuantizerType::name, name, "quantizer", "--quantizer_type");
   }
 }

@@ -26,14 +26,6 @@ public interface LossType {
    * @throws SqueezeException of category configuration, with the known names, if there is none
    */
   static LossType named(String name) {
-    return Plugins.find(LossType.class, LossType::name, name)
-        .orElseThrow(
-            () ->
-                SqueezeException.configuration(
-                    "No loss "
-                        + name
-                        + " (--loss_type): there are "
-                        + Plugins.names(LossType.class, LossType::name)
-                        + ", or the class of a LossType on the class path"));
+    return Plugins.named(LossType.class, LossType::name, name, "loss", "--loss_type");
   }
 }

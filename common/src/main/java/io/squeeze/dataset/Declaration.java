@@ -1,0 +1,273 @@
+package io.squeeze.dataset;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigRenderOptions;
+import com.typesafe.config.ConfigUtil;
+import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueType;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.dataset.SegmentationDataset.Column;
+import io.squeeze.dataset.SegmentationDataset.Table;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** The keys of a data set's declaration: see data/README.md. */
+record Declaration(Config config, String text, String path) {
+  private static final int IGNORED = 255;
+  static final String ID = "{id}";
+  private static final Set<String> KEYS =
+      Set.of(
+          "name",
+          "classes",
+          "palette",
+          "labels",
+          "first-label",
+          "unknown-labels",
+          "images",
+          "masks",
+          "masks-required",
+          "splits",
+          "table");
+
+  /**
+   * Where a split's files lie.
+   *
+   * @param images a path with {id}
+   * @param masks a path with {id}; empty for none
+   * @param list a file with an id a line; empty: the folder of the images is the list
+   */
+  record Place(String images, String masks, String list) implements Serializable {}
+
+  Declaration {
+    for (String key : config.root().keySet()) {
+      if (!KEYS.contains(key)) {
+        throw invalid(path, key + ": unknown key, there are " + new TreeSet<>(KEYS));
+      }
+    }
+  }
+
+  static SqueezeException invalid(String path, String problem) {
+    return SqueezeException.configuration("Invalid data set " + path + " (--dataset): " + problem);
+  }
+
+  SqueezeException invalid(String problem) {
+    return invalid(path, problem);
+  }
+
+  String name() {
+    String file = path.substring(path.lastIndexOf('/') + 1).replaceAll("\\.[a-z]+$", "");
+    return config.hasPath("name") ? config.getString("name") : file;
+  }
+
+  boolean flag(String key, boolean otherwise) {
+    return config.hasPath(key) ? config.getBoolean(key) : otherwise;
+  }
+
+  String text(Config from, String key, String otherwise) {
+    return from.hasPath(key) ? from.getString(key) : otherwise;
+  }
+
+  List<String> texts(String key) {
+    return config.hasPath(key) ? List.copyOf(config.getStringList(key)) : List.of();
+  }
+
+  /** The declared colours, or those that VOC's palette gives. */
+  List<Integer> palette(int count) {
+    List<Integer> colours = new ArrayList<>();
+    for (String text : texts("palette")) {
+      if (!text.matches("(#|0x)?[0-9A-Fa-f]{6}")) {
+        throw invalid("palette: " + text + " is no colour such as #E4572E");
+      }
+      colours.add(Integer.parseInt(text.replaceAll("#|0x", ""), 16));
+    }
+    if (!colours.isEmpty() && colours.size() != count) {
+      throw invalid("palette has " + colours.size() + " colours for " + count + " classes");
+    }
+    for (int k = 0; colours.size() < count; k++) {
+      colours.add(vocColour(k));
+    }
+    return colours;
+  }
+
+  /** VOC's colour of a class: the class's bits, spread over the channels. */
+  private static int vocColour(int label) {
+    int rgb = 0;
+    for (int bit = 0, left = label; left > 0; bit++, left >>= 3) {
+      rgb |=
+          (left & 1) << (23 - bit) | (left >> 1 & 1) << (15 - bit) | (left >> 2 & 1) << (7 - bit);
+    }
+    return rgb;
+  }
+
+  /** first-label + k is class k, unless {@code labels} says otherwise. */
+  int[] labels(List<String> classes) {
+    int[] labels = new int[256];
+    String unknown = text(config, "unknown-labels", "refuse");
+    if (!unknown.equals("refuse") && !unknown.equals("ignore")) {
+      throw invalid("unknown-labels: " + unknown + " is neither refuse nor ignore");
+    }
+    Arrays.fill(labels, unknown.equals("refuse") ? -1 : IGNORED);
+    labels[IGNORED] = IGNORED;
+    int first = config.hasPath("first-label") ? config.getInt("first-label") : 0;
+    for (int k = 0; k < classes.size(); k++) {
+      if (first + k >= 0 && first + k < 256) {
+        labels[first + k] = k;
+      }
+    }
+    if (config.hasPath("labels")) {
+      config
+          .getObject("labels")
+          .forEach((value, meaning) -> labels[value(value)] = meaning(meaning, classes));
+    }
+    return labels;
+  }
+
+  private int value(String key) {
+    try {
+      int value = Integer.parseInt(key);
+      if (value >= 0 && value < 256) {
+        return value;
+      }
+    } catch (NumberFormatException e) {
+      // Said below, as for a number out of range.
+    }
+    throw invalid("labels: " + key + " is no value of a mask, which are 0 to 255");
+  }
+
+  private int meaning(ConfigValue value, List<String> classes) {
+    String text = String.valueOf(value.unwrapped());
+    if (text.equals("ignore")) {
+      return IGNORED;
+    }
+    int label = classes.indexOf(text);
+    if (label < 0) {
+      throw invalid("labels: " + text + " is neither a class nor ignore");
+    }
+    return label;
+  }
+
+  Table table() {
+    if (!config.hasPath("table")) {
+      return null;
+    }
+    Config own = config.getConfig("table");
+    return new Table(
+        own.getString("path"),
+        own.getString("id"),
+        own.getString("image"),
+        text(own, "mask", null),
+        text(own, "split", null));
+  }
+
+  List<Column> columns() {
+    if (!config.hasPath("table.columns")) {
+      return List.of();
+    }
+    List<String> taken =
+        List.of(
+            "sample_id",
+            "split",
+            "image_path",
+            "image",
+            "mask",
+            "embedding",
+            "height",
+            "width",
+            "channels",
+            "grid_height",
+            "grid_width",
+            "dtype",
+            "levels",
+            "codes");
+    for (String column : config.getStringList("table.columns")) {
+      if (taken.contains(column)) {
+        throw invalid("table.columns: " + column + " is a column of ours, rename it in the table");
+      }
+    }
+    return config.getStringList("table.columns").stream()
+        .map(column -> new Column(column, Column.Type.STRING))
+        .toList();
+  }
+
+  /** A table's splits are values of its column, the one to train on first. */
+  Map<String, Place> tableSplits() {
+    Map<String, Place> splits = new LinkedHashMap<>();
+    List<String> names = config.hasPath("splits") ? texts("splits") : List.of("all");
+    names.forEach(split -> splits.put(checked(split), new Place("", "", "")));
+    if (splits.size() > 1 && table().split() == null) {
+      throw invalid("several splits need table.split, the column that tells them apart");
+    }
+    return splits;
+  }
+
+  /** In the order of the file: the first one is trained on. */
+  Map<String, Place> places() {
+    String images = text(config, "images", "");
+    String masks = text(config, "masks", "");
+    ConfigObject splits = config.getObject("splits");
+    List<Map.Entry<String, ConfigValue>> entries = new ArrayList<>(splits.entrySet());
+    entries.sort(Comparator.comparingInt(this::position));
+    Map<String, Place> places = new LinkedHashMap<>();
+    for (Map.Entry<String, ConfigValue> entry : entries) {
+      boolean list = entry.getValue().valueType() == ConfigValueType.STRING;
+      Config own =
+          list ? ConfigFactory.empty() : splits.toConfig().getConfig(quoted(entry.getKey()));
+      Place place =
+          new Place(
+              text(own, "images", images),
+              text(own, "masks", masks),
+              list ? entry.getValue().unwrapped().toString() : text(own, "list", ""));
+      if (!place.images().contains(ID)
+          || (!place.masks().isEmpty() && !place.masks().contains(ID))) {
+        throw invalid("images and masks are paths with {id}, such as \"photos/{id}.jpg\"");
+      }
+      String file = place.images().substring(place.images().lastIndexOf('/') + 1);
+      if (place.list().isEmpty()
+          && place.images().indexOf(ID) < place.images().length() - file.length()) {
+        throw invalid("images is " + place.images() + ": a folder lists files, so give a list");
+      }
+      places.put(checked(entry.getKey()), place);
+    }
+    if (places.isEmpty()) {
+      throw invalid("splits names none");
+    }
+    return places;
+  }
+
+  /** Where the text names a split: HOCON's objects have no order. */
+  private int position(Map.Entry<String, ConfigValue> split) {
+    int at = 0;
+    for (int line = 1; line < split.getValue().origin().lineNumber(); line++) {
+      at = text.indexOf('\n', at) + 1;
+    }
+    Pattern key = Pattern.compile("[\\s,{\"]" + Pattern.quote(split.getKey()) + "\"?\\s*[=:{]");
+    Matcher name = key.matcher(text);
+    return name.find(Math.max(0, at - 1)) ? name.start() : at;
+  }
+
+  private static String quoted(String key) {
+    return ConfigUtil.quoteString(key);
+  }
+
+  private String checked(String split) {
+    if (!split.matches("[A-Za-z0-9][A-Za-z0-9._-]*")) {
+      throw invalid("the split " + split + " becomes a folder: letters, digits, . _ - will do");
+    }
+    return split;
+  }
+
+  String canonical() {
+    return config.root().render(ConfigRenderOptions.concise());
+  }
+}
