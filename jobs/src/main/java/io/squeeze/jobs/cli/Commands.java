@@ -244,9 +244,13 @@ final class Commands {
   }
 
   private static CommandLine grid() {
+    List<Flag> flags =
+        join(join(join(Flag.TRAINING, Flag.QUANTIZER), Flag.EXTRACTION), Flag.COMPUTE);
+    // Each run is called by what it varies.
+    flags.remove(Flag.EXPERIMENT_NAME);
     return command(
         "grid",
-        join(join(join(Flag.TRAINING, Flag.QUANTIZER), Flag.EXTRACTION), Flag.COMPUTE),
+        flags,
         arguments -> {
           String path = arguments.own(GRID);
           GridJob.File file = GridJob.File.parse(path, Arguments.text(path, GRID));

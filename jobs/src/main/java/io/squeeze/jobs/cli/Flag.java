@@ -29,7 +29,7 @@ enum Flag {
       "threads_per_task", "compute.threads-per-task", "N|auto", "Threads of a task's operations."),
   EMBEDDINGS(
       "embeddings", "embeddings", "PATH", "Data set of embeddings; its versions are PATH/v1, …"),
-  SEED("seed", "seed", "N", "Seed of initial weights, sample order, shards and k-means."),
+  SEED("seed", "seed", "N", "Seed of initial weights, sample order and k-means."),
   NUM_CLASSES("num_classes", "num-classes", "N", "Classes of the head; unset: the data set's."),
   DATASET("dataset", "data.dataset", "NAME|CLASS", "oxford_pet, or a SegmentationDataset."),
   DATA_PATH("data_path", "data.path", "PATH", "Folder of the data set: local, hdfs:, s3a:, …"),
@@ -37,7 +37,8 @@ enum Flag {
       "subset_size", "data.subset-size", "N", "Samples to use, drawn by breed; unset: all."),
   VAL_FRACTION("val_fraction", "data.val-fraction", "SHARE", "Share held out for validation."),
   SPLIT("split", "data.cut", "stratified|reference", "How it is cut: by breed, or in list order."),
-  SPLIT_SEED("split_seed", "data.split-seed", "N", "Seed of that cut and of the subset."),
+  SPLIT_SEED(
+      "split_seed", "data.split-seed", "N", "Seed of that cut, of the subset and of the shards."),
   ON_BAD_SAMPLE("on_bad_sample", "data.on-bad-sample", "skip|fail", "What a bad image does."),
   MAX_BAD_FRACTION(
       "max_bad_fraction",
