@@ -18,7 +18,6 @@ import io.squeeze.torch.GradientScope;
 import io.squeeze.torch.Torch;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -36,7 +35,7 @@ class LossesTest {
         Settings.load(
                 List.of(
                     ConfigFactory.parseString(
-                        "train.loss = " + type + ", train.class-weights = " + weights)))
+                        "train.loss = \"" + type + "\", train.class-weights = " + weights)))
             .train()
             .loss();
     return LossType.named(type).create(settings, classes);
@@ -151,12 +150,21 @@ class LossesTest {
         .hasMessageContaining("are cross entropy's: dice takes none");
     assertThatThrownBy(() -> LossType.named("hinge"))
         .hasMessageContaining("No loss hinge (--loss_type): there are ce, combined, dice, focal");
-    assertThat(
-            loss("io.squeeze.Tversky", 2, List.of())
-                .getClass()
-                .getName()
-                .lines()
-                .collect(Collectors.joining()))
-        .startsWith("io.squeeze.Tversky");
+  }
+
+  @Test
+  void aLossOfSomebodyElseIsFoundByItsClass() {
+    Golden golden = new Golden("losses_c3");
+    try (NDManager manager = Torch.manager(Device.cpu())) {
+      NDArray logits = golden.array(manager, "logits");
+      logits.setRequiresGradient(true);
+      NDArray target = golden.indices(manager, "target_with_255");
+      try (GradientScope gradients = new GradientScope()) {
+        NDArray value = total(loss("io.squeeze.Tversky", 3, List.of()), logits, target);
+        assertThat(value.getFloat()).isBetween(0.2f, 0.9f);
+        gradients.backward(value);
+      }
+      assertThat(logits.getGradient().abs().sum().getFloat()).isPositive();
+    }
   }
 }
