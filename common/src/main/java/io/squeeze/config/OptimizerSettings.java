@@ -47,7 +47,7 @@ public record OptimizerSettings(
    * The same for parameter averaging over several shards, by the square root scaling rule (arXiv
    * 2205.10287).
    */
-  OptimizerSettings over(int shards) {
+  public OptimizerSettings over(int shards) {
     double scale = Math.min(maxScale, Math.sqrt(shards));
     return new OptimizerSettings(
         type,

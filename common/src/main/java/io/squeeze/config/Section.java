@@ -68,22 +68,24 @@ final class Section {
 
   /** Any number of ints in [low, high]. */
   List<Integer> ints(String name, int low, int high) {
-    List<Integer> values = read(name, config::getIntList);
-    if (values == null) {
-      return List.of();
-    }
-    boolean valid = values.stream().allMatch(v -> v >= low && v <= high);
-    return List.copyOf(checked(name, values, valid, "[" + low + ", " + high + "]", List.of()));
+    return each(name, read(name, config::getIntList), low, high, "[" + low + ", " + high + "]");
   }
 
   /** Any number of numbers in [low, high]. */
   List<Double> doubles(String name, double low, double high) {
-    List<Double> values = read(name, config::getDoubleList);
+    return each(name, read(name, config::getDoubleList), low, high, "[" + low + ", " + high + "]");
+  }
+
+  private <T extends Number> List<T> each(
+      String name, List<T> values, double low, double high, String range) {
     if (values == null) {
       return List.of();
     }
-    boolean valid = values.stream().allMatch(v -> v >= low && v <= high);
-    return List.copyOf(checked(name, values, valid, "[" + low + ", " + high + "]", List.of()));
+    boolean valid =
+        values.stream()
+            .mapToDouble(Number::doubleValue)
+            .allMatch(value -> value >= low && value <= high);
+    return List.copyOf(checked(name, values, valid, range, List.of()));
   }
 
   /** Three numbers in [low, high], one a colour channel. */

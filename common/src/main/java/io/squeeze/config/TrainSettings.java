@@ -65,29 +65,6 @@ public record TrainSettings(
         section.intIn("keep-checkpoints", 0, 10_000));
   }
 
-  /** The same for the local steps of several shards, which are averaged. */
-  public TrainSettings over(int shards) {
-    return new TrainSettings(
-        head,
-        freshHead,
-        adapterParameters,
-        featureDim,
-        loss,
-        optimizer.over(shards),
-        frozenBatchNorm,
-        epochs,
-        batchSize,
-        fixedShards,
-        shardRows,
-        shardBytes,
-        averagingFrequency,
-        maxBatches,
-        dropDiverged,
-        stop,
-        resume,
-        keep);
-  }
-
   /** Shards for {@code rows} samples of {@code rowBytes} each: from the data, never the cluster. */
   public int shards(long rows, long rowBytes) {
     if (fixedShards != null) {

@@ -222,7 +222,9 @@ record Declaration(Config config, String text, String path) {
     for (Map.Entry<String, ConfigValue> entry : entries) {
       boolean list = entry.getValue().valueType() == ConfigValueType.STRING;
       Config own =
-          list ? ConfigFactory.empty() : splits.toConfig().getConfig(quoted(entry.getKey()));
+          list
+              ? ConfigFactory.empty()
+              : splits.toConfig().getConfig(ConfigUtil.quoteString(entry.getKey()));
       Place place =
           new Place(
               text(own, "images", images),
@@ -254,10 +256,6 @@ record Declaration(Config config, String text, String path) {
     Pattern key = Pattern.compile("[\\s,{\"]" + Pattern.quote(split.getKey()) + "\"?\\s*[=:{]");
     Matcher name = key.matcher(text);
     return name.find(Math.max(0, at - 1)) ? name.start() : at;
-  }
-
-  private static String quoted(String key) {
-    return ConfigUtil.quoteString(key);
   }
 
   private String checked(String split) {

@@ -4,11 +4,7 @@ import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.storage.Storage;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -128,16 +124,11 @@ public final class DeclaredDataset implements SegmentationDataset {
   public Stream<Sample> samples(Storage storage, String root, String split) throws IOException {
     Declaration.Place place = places.get(split);
     if (!place.list().isEmpty()) {
-      BufferedReader lines =
-          new BufferedReader(
-              new InputStreamReader(
-                  storage.open(Storage.join(root, place.list())), StandardCharsets.UTF_8));
-      return lines
-          .lines()
+      return storage
+          .lines(Storage.join(root, place.list()))
           .map(String::strip)
-          .filter(line -> !line.isEmpty() && !line.startsWith("#"))
-          .map(line -> sample(line.split("\\s+", 2)[0], place))
-          .onClose(() -> close(lines));
+          .filter(line -> !line.startsWith("#"))
+          .map(line -> sample(line.split("\\s+", 2)[0], place));
     }
     // A folder has no order of its own.
     return ids(storage, root, place).sorted().map(id -> sample(id, place));
@@ -181,13 +172,5 @@ public final class DeclaredDataset implements SegmentationDataset {
       }
     }
     return all;
-  }
-
-  private static void close(BufferedReader reader) {
-    try {
-      reader.close();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 }

@@ -2,11 +2,7 @@ package io.squeeze.dataset;
 
 import io.squeeze.config.SqueezeException;
 import io.squeeze.storage.Storage;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
@@ -81,14 +77,7 @@ public final class OxfordPet implements SegmentationDataset {
 
   @Override
   public Stream<Sample> samples(Storage storage, String root, String split) throws IOException {
-    BufferedReader lines =
-        new BufferedReader(
-            new InputStreamReader(storage.open(list(root, split)), StandardCharsets.UTF_8));
-    return lines
-        .lines()
-        .filter(line -> !line.isBlank() && !line.startsWith("#"))
-        .map(line -> sample(line, split))
-        .onClose(() -> close(lines));
+    return storage.lines(list(root, split)).map(line -> sample(line, split));
   }
 
   @Override
@@ -124,13 +113,5 @@ public final class OxfordPet implements SegmentationDataset {
 
   private static String list(String root, String split) {
     return Storage.join(root, "annotations/" + split + ".txt");
-  }
-
-  private static void close(BufferedReader reader) {
-    try {
-      reader.close();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 }

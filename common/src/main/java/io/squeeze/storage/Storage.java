@@ -1,9 +1,12 @@
 package io.squeeze.storage;
 
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
@@ -37,6 +40,24 @@ public interface Storage extends Serializable {
 
   /** The files directly in a folder, one at a time, in no promised order; close the stream. */
   Stream<Entry> list(String folder) throws IOException;
+
+  /** The lines of a text file, one at a time, without empty ones and comments; close the stream. */
+  default Stream<String> lines(String path) throws IOException {
+    BufferedReader reader =
+        new BufferedReader(new InputStreamReader(open(path), StandardCharsets.UTF_8));
+    return reader
+        .lines()
+        .filter(line -> !line.isBlank() && !line.startsWith("#"))
+        .onClose(() -> close(reader));
+  }
+
+  private static void close(BufferedReader reader) {
+    try {
+      reader.close();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
 
   /** Reads the local disk. */
   static Storage local() {

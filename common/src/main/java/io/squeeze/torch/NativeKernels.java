@@ -201,27 +201,28 @@ public final class NativeKernels {
    * One step of AdamW (arXiv 1711.05101) or Adam (arXiv 1412.6980, decay as an L2 penalty) in
    * torch's arithmetic, in place: betas .9 and .999, eps 1e-8 added behind the bias correction.
    *
-   * @param method adamw or adam
    * @param steps float32 scalars, already counting this step
+   * @param decoupled AdamW
    */
   public static void adam(
-      String method,
       List<NDArray> parameters,
       List<NDArray> gradients,
       List<NDArray> firstMoments,
       List<NDArray> secondMoments,
       List<NDArray> steps,
       double lr,
-      double weightDecay) {
+      double weightDecay,
+      boolean decoupled) {
     inPlace(
-        method,
+        "adam",
         list(parameters),
         list(gradients),
         list(firstMoments),
         list(secondMoments),
         list(steps),
         IValue.from(lr),
-        IValue.from(weightDecay));
+        IValue.from(weightDecay),
+        IValue.from(decoupled));
   }
 
   /**

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
+import io.squeeze.config.OptimizerSettings;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.TrainSettings;
@@ -40,15 +41,28 @@ public final class LocalTrainer {
   private final SqueezeModel model;
   private final Batch.Layout layout;
   private final TrainSettings settings;
+  private final OptimizerSettings rates;
   private final long seed;
   private final Device device;
 
   /** A trainer; call {@link Torch#start} on its thread before. */
   public LocalTrainer(
       SqueezeModel model, Batch.Layout layout, TrainSettings settings, long seed, Device device) {
+    this(model, layout, settings, seed, device, 1);
+  }
+
+  /** The trainer of one of several shards, whose states are averaged. */
+  public LocalTrainer(
+      SqueezeModel model,
+      Batch.Layout layout,
+      TrainSettings settings,
+      long seed,
+      Device device,
+      int shards) {
     this.model = model;
     this.layout = layout;
     this.settings = settings;
+    this.rates = settings.optimizer().over(shards);
     this.seed = seed;
     this.device = device;
   }
@@ -124,7 +138,7 @@ public final class LocalTrainer {
 
   private double rate(Steps steps, int batch) {
     long step = (long) steps.epoch() * steps.perEpoch() + batch;
-    return settings.optimizer().rate(step, steps.perEpoch(), settings.epochs());
+    return rates.rate(step, steps.perEpoch(), settings.epochs());
   }
 
   private static void checkFinite(double value, String what, Steps steps, int batch, double lr) {

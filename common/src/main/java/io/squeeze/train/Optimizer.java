@@ -59,14 +59,14 @@ final class Optimizer implements AutoCloseable {
     }
     try (NDArray count = Torch.scalar(manager, (double) steps)) {
       NativeKernels.adam(
-          settings.type(),
           leaves,
           gradients,
           ordered.get(0),
           ordered.get(1),
           Collections.nCopies(leaves.size(), count),
           lr,
-          decay);
+          decay,
+          settings.type().equals("adamw"));
     }
   }
 

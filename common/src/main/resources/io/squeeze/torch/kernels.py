@@ -164,17 +164,6 @@ class Kernels(Module):
       index = torch.masked_fill(index, torch.gt(score, best), torch.add(k, 1))
       best = torch.maximum(best, score)
     return index
-  def adamw(self: __torch__.Kernels,
-    parameters: List[Tensor],
-    gradients: List[Tensor],
-    first: List[Tensor],
-    second: List[Tensor],
-    steps: List[Tensor],
-    lr: float,
-    decay: float) -> int:
-    _0 = annotate(List[Tensor], [])
-    torch._fused_adamw_(parameters, gradients, first, second, _0, steps, lr=lr, beta1=0.90000000000000002, beta2=0.999, weight_decay=decay, eps=1.0000000000000000e-08, amsgrad=False, maximize=False, grad_scale=None, found_inf=None)
-    return 0
   def adam(self: __torch__.Kernels,
     parameters: List[Tensor],
     gradients: List[Tensor],
@@ -182,9 +171,13 @@ class Kernels(Module):
     second: List[Tensor],
     steps: List[Tensor],
     lr: float,
-    decay: float) -> int:
+    decay: float,
+    decoupled: bool) -> int:
     _0 = annotate(List[Tensor], [])
-    torch._fused_adam_(parameters, gradients, first, second, _0, steps, lr=lr, beta1=0.90000000000000002, beta2=0.999, weight_decay=decay, eps=1.0000000000000000e-08, amsgrad=False, maximize=False, grad_scale=None, found_inf=None)
+    if decoupled:
+      torch._fused_adamw_(parameters, gradients, first, second, _0, steps, lr=lr, beta1=0.90000000000000002, beta2=0.999, weight_decay=decay, eps=1.0000000000000000e-08, amsgrad=False, maximize=False, grad_scale=None, found_inf=None)
+    else:
+      torch._fused_adam_(parameters, gradients, first, second, _0, steps, lr=lr, beta1=0.90000000000000002, beta2=0.999, weight_decay=decay, eps=1.0000000000000000e-08, amsgrad=False, maximize=False, grad_scale=None, found_inf=None)
     return 0
   def sgd(self: __torch__.Kernels,
     parameters: List[Tensor],

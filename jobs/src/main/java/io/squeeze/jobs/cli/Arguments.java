@@ -111,6 +111,11 @@ final class Arguments {
     return parsed.matchedOptionValue(name, null);
   }
 
+  /** The same, or another value where it is not given. */
+  String own(String name, String otherwise) {
+    return parsed.matchedOptionValue(name, otherwise);
+  }
+
   /**
    * The settings: reference.conf, under conf/application.conf, under --config, under what the
    * command fixes, under --set and flags.

@@ -256,7 +256,7 @@ final class Commands {
           GridJob.File file = GridJob.File.parse(path, Arguments.text(path, GRID));
           Settings settings = arguments.settings(file.base());
           int parallel = (int) number(arguments, "--parallel", 1, 1, 1024);
-          String split = arguments.own(RANK_BY) == null ? "test" : arguments.own(RANK_BY);
+          String split = arguments.own(RANK_BY, "test");
           SparkSession spark = Sessions.startFair("grid", settings.compute());
           new GridJob(spark, file, settings, split, parallel).run();
         },
@@ -291,7 +291,7 @@ final class Commands {
                 .run();
             return;
           }
-          String split = arguments.own(SPLIT) == null ? "test" : arguments.own(SPLIT);
+          String split = arguments.own(SPLIT, "test");
           new EvaluateJob(
                   Sessions.start("evaluate", settings.compute()),
                   arguments.own(CHECKPOINT),
@@ -398,8 +398,7 @@ final class Commands {
         flags,
         arguments -> {
           Settings settings = arguments.settings(Map.of());
-          String split =
-              arguments.own("--dataset_split") == null ? "test" : arguments.own("--dataset_split");
+          String split = arguments.own("--dataset_split", "test");
           new VisualizeJob(
                   Sessions.start("visualize", settings.compute()),
                   arguments.own("--vq_checkpoint"),

@@ -120,8 +120,7 @@ public final class EvaluateJob {
   private Reference reference(Dataset<Row> table, String column) {
     Checkpoint checkpoint = trained.checkpoint();
     DataSettings data = checkpoint.settings().data();
-    boolean whole = !split.equals(Cuts.TRAIN) && !split.equals(Cuts.VALIDATION);
-    boolean stretch = data.listOrder() || (whole && data.subsetSize().isEmpty());
+    boolean stretch = data.listOrder() || (!Cuts.isPart(split) && data.subsetSize().isEmpty());
     int batch = checkpoint.settings().train().batchSize();
     return Reference.of(table, column, checkpoint.classNames().size(), batch, stretch);
   }
@@ -145,8 +144,7 @@ public final class EvaluateJob {
   }
 
   private String sourceFolder(Manifest manifest) {
-    boolean cut = split.equals(Cuts.TRAIN) || split.equals(Cuts.VALIDATION);
-    String source = cut ? manifest.splits().get(0) : split;
+    String source = Cuts.isPart(split) ? manifest.splits().get(0) : split;
     return Storage.join(trained.embeddings().path(), Columns.SPLIT + "=" + source);
   }
 

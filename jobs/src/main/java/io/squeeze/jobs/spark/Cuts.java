@@ -39,6 +39,9 @@ public final class Cuts {
   /** The part of the first split that is held out. */
   public static final String VALIDATION = "val";
 
+  /** Column with a sample's place in its split's list, counted from 0 without rejects. */
+  public static final String POSITION = "list_position";
+
   private static final String PLACE = "place";
   private static final String STRATUM = "stratum";
 
@@ -57,9 +60,6 @@ public final class Cuts {
     this.data = data;
   }
 
-  /** Column with a sample's place in its split's list, counted from 0 without rejects. */
-  public static final String POSITION = "list_position";
-
   /**
    * The rows of train, val or one of the data set's own splits, without those that {@code
    * data.subset-size} leaves out; with {@link #POSITION}.
@@ -68,7 +68,7 @@ public final class Cuts {
    */
   public Dataset<Row> rows(String name) {
     Manifest manifest = published.manifest();
-    boolean part = name.equals(TRAIN) || name.equals(VALIDATION);
+    boolean part = isPart(name);
     if (!names(manifest).contains(name)) {
       throw SqueezeException.usage(
           "No split " + name + ": there are " + String.join(", ", names(manifest)));
@@ -91,6 +91,11 @@ public final class Cuts {
     }
     Column taken = takes(validation);
     return chosen.where(name.equals(VALIDATION) ? taken : taken.equalTo(false));
+  }
+
+  /** Whether a name is of a part of the first split, not of one of the data set's own. */
+  public static boolean isPart(String name) {
+    return name.equals(TRAIN) || name.equals(VALIDATION);
   }
 
   /** The splits that there are: the two parts of the first, and the data set's own. */

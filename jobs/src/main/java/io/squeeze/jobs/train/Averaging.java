@@ -63,17 +63,17 @@ final class Averaging {
       Settings settings,
       Shards shards) {
     this.context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    this.trainer =
-        new Trainer(model, layout, settings.train().over(shards.parts()), settings.seed());
+    this.trainer = new Trainer(model, layout, settings.train(), settings.seed(), shards.parts());
     this.shards = shards;
   }
 
   /** Makes the local trainer of a task. */
-  private record Trainer(SqueezeModel model, Batch.Layout layout, TrainSettings settings, long seed)
+  private record Trainer(
+      SqueezeModel model, Batch.Layout layout, TrainSettings settings, long seed, int shards)
       implements Serializable {
     LocalTrainer start() {
       Device device = Tasks.start();
-      return new LocalTrainer(model, layout, settings, seed, device);
+      return new LocalTrainer(model, layout, settings, seed, device, shards);
     }
   }
 
