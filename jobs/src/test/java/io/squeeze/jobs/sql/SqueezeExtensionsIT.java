@@ -1,0 +1,86 @@
+package io.squeeze.jobs.sql;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.squeeze.jobs.Fixture;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+class SqueezeExtensionsIT {
+  private static final String TABLE =
+      """
+      VALUES (1, array(3f, 4f), X'0000404000008040'), (2, array(0f, 0f), X'0000000000000000'),
+             (3, array(3f, NULL), NULL) AS t(id, a, b)
+      """;
+
+  private static SparkSession spark;
+
+  @BeforeAll
+  static void start() {
+    spark = Fixture.local("local[2]");
+    SqueezeExtensions.register(spark);
+  }
+
+  @AfterAll
+  static void stop() {
+    spark.stop();
+  }
+
+  private static Row first(String sql) {
+    return spark.sql(sql).head();
+  }
+
+  @Test
+  void vectorsAreComparedWhateverHoldsThem() {
+    String query =
+        """
+        SELECT cosine_similarity(a, array(4, 3)), l2_distance(a, array(4.0, 3.0)),
+               cosine_similarity(b, b), l2_distance(b, X'0000000000000000')
+        FROM %s WHERE id = 1
+        """;
+    Row row = first(query.formatted(TABLE));
+    assertThat(row.getDouble(0)).isEqualTo(0.96);
+    assertThat(row.getDouble(1)).isEqualTo(Math.sqrt(2));
+    assertThat(row.getDouble(2)).isEqualTo(1);
+    assertThat(row.getDouble(3)).isEqualTo(5);
+  }
+
+  @Test
+  void whatCannotBeComparedIsNull() {
+    String query =
+        "SELECT cosine_similarity(a, a), l2_distance(a, a), cosine_similarity(b, b) FROM ";
+    Row zeros = first(query + TABLE + " WHERE id = 2");
+    assertThat(zeros.isNullAt(0)).isTrue();
+    assertThat(zeros.getDouble(1)).isZero();
+    Row nulls = first(query + TABLE + " WHERE id = 3");
+    assertThat(nulls.isNullAt(0) && nulls.isNullAt(1) && nulls.isNullAt(2)).isTrue();
+  }
+
+  @Test
+  void vectorsOfTwoLengthsAreRefused() {
+    assertThatThrownBy(() -> first("SELECT l2_distance(a, array(1f)) FROM " + TABLE))
+        .hasStackTraceContaining("Cannot compare a vector of 2 values with one of 1");
+  }
+
+  @Test
+  void aFunctionDescribesItself() {
+    assertThat(spark.sql("DESCRIBE FUNCTION EXTENDED cosine_similarity").collectAsList().toString())
+        .contains("cosine_similarity(a, b) - Returns the cosine", "> SELECT cosine_similarity");
+  }
+
+  @Test
+  void theExtensionBringsTheFunctions() {
+    SparkSession plain = spark.newSession();
+    assertThat(plain.catalog().functionExists("l2_distance")).isFalse();
+    SparkSession.clearActiveSession();
+    SparkSession.clearDefaultSession();
+    spark.sparkContext().conf().set("spark.sql.extensions", SqueezeExtensions.class.getName());
+    SparkSession extended = SparkSession.builder().getOrCreate();
+    assertThat(extended.sql("SELECT l2_distance(array(1f), array(3f))").head().getDouble(0))
+        .isEqualTo(2);
+  }
+}
