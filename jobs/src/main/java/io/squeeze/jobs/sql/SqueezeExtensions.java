@@ -63,7 +63,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
     ExpressionInfo info() {
       return new ExpressionInfo(
           VectorFunctions.class.getName(),
-          "",
+          null,
           name,
           usage,
           "",
