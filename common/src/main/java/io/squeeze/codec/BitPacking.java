@@ -1,12 +1,18 @@
 package io.squeeze.codec;
 
-/** Packs codes of a fixed width without gaps, the lowest bit of a code first. */
-public final class BitPacking {
-  private final int bits;
+import java.util.stream.IntStream;
 
-  /** For codes below {@code codebookSize}. */
-  public BitPacking(int codebookSize) {
-    this.bits = bits(codebookSize);
+/** Packs codes of a fixed width a level without gaps, the lowest bit of a code first. */
+public final class BitPacking implements CodeCodec {
+  private static final long serialVersionUID = 1L;
+
+  private final int[] levels;
+  private final int[] bits;
+
+  /** For codes below {@code levels[i % levels.length]} at place i: one size for each level. */
+  public BitPacking(int... levels) {
+    this.levels = levels.clone();
+    this.bits = IntStream.of(levels).map(BitPacking::bits).toArray();
   }
 
   /** Bits that one of {@code codebookSize} codes needs: 9 for 512. */
@@ -16,33 +22,53 @@ public final class BitPacking {
 
   /** Bytes of {@code codes} packed codes. */
   public int bytes(int codes) {
-    return Math.toIntExact(((long) codes * bits + 7) / 8);
+    long all = (long) codes / bits.length * IntStream.of(bits).sum();
+    for (int level = 0; level < codes % bits.length; level++) {
+      all += bits[level];
+    }
+    return Math.toIntExact((all + 7) / 8);
   }
 
-  /** Codes to bytes; the last byte is filled with zeros. */
+  @Override
   public byte[] pack(int[] codes) {
+    CodeCodec.check(codes, levels);
     byte[] packed = new byte[bytes(codes.length)];
-    long position = 0;
-    for (int code : codes) {
-      if (code < 0 || code >>> bits != 0) {
-        throw new IllegalArgumentException("Invalid code: " + code + " needs more than " + bits);
+    long ahead = 0;
+    int filled = 0;
+    int next = 0;
+    for (int i = 0; i < codes.length; i++) {
+      ahead |= (long) codes[i] << filled;
+      filled += bits[i % bits.length];
+      for (; filled >= 8; filled -= 8, ahead >>>= 8) {
+        packed[next++] = (byte) ahead;
       }
-      for (int b = 0; b < bits; b++, position++) {
-        packed[(int) (position >> 3)] |= (byte) ((code >> b & 1) << (position & 7));
-      }
+    }
+    if (filled > 0) {
+      packed[next] = (byte) ahead;
     }
     return packed;
   }
 
-  /** The first {@code codes} codes of packed bytes. */
+  @Override
   public int[] unpack(byte[] packed, int codes) {
+    CodeCodec.checkBytes(bytes(codes), packed.length, codes);
     int[] unpacked = new int[codes];
-    long position = 0;
+    long ahead = 0;
+    int filled = 0;
+    int next = 0;
     for (int i = 0; i < codes; i++) {
-      for (int b = 0; b < bits; b++, position++) {
-        unpacked[i] |= (packed[(int) (position >> 3)] >> (position & 7) & 1) << b;
+      int width = bits[i % bits.length];
+      for (; filled < width; filled += 8) {
+        ahead |= (packed[next++] & 0xFFL) << filled;
       }
+      unpacked[i] = (int) (ahead & ((1L << width) - 1));
+      ahead >>>= width;
+      filled -= width;
     }
+    if (ahead != 0) {
+      throw CodeCodec.damaged("there is something behind the last of " + codes + " codes");
+    }
+    CodeCodec.check(unpacked, levels);
     return unpacked;
   }
 }

@@ -27,23 +27,25 @@ public record Batch(NDArray features, NDArray mask) {
 
   /** Copies examples; they belong to the manager. */
   public static Batch of(NDManager manager, List<Example> examples, Layout layout) {
-    int count = examples.size();
-    Shape shape = new Shape(count, layout.channels(), layout.height(), layout.width());
-    // Features are stored in four bytes a value, or in two.
-    boolean half = examples.get(0).features().length < 4 * shape.size() / count;
-    NDArray stored =
-        Torch.array(
-            manager,
-            half ? DataType.FLOAT16 : DataType.FLOAT32,
-            shape,
-            b -> examples.forEach(e -> b.put(e.features())));
-    NDArray features = half ? stored.toType(DataType.FLOAT32, false) : stored;
+    NDArray features = features(manager, examples.stream().map(Example::features).toList(), layout);
     NDArray labels =
         Torch.array(
             manager,
             DataType.UINT8,
-            new Shape(count, layout.size(), layout.size()),
+            new Shape(examples.size(), layout.size(), layout.size()),
             b -> examples.forEach(e -> b.put(e.mask())));
     return new Batch(features, labels.toType(DataType.INT64, false));
+  }
+
+  /** Features alone, float32 or float16 [C, h, w] each: float32 [B, C, h, w]. */
+  public static NDArray features(NDManager manager, List<byte[]> grids, Layout layout) {
+    int count = grids.size();
+    Shape shape = new Shape(count, layout.channels(), layout.height(), layout.width());
+    // Features are stored in four bytes a value, or in two.
+    boolean half = grids.get(0).length < 4 * shape.size() / count;
+    NDArray stored =
+        Torch.array(
+            manager, half ? DataType.FLOAT16 : DataType.FLOAT32, shape, b -> grids.forEach(b::put));
+    return half ? stored.toType(DataType.FLOAT32, false) : stored;
   }
 }

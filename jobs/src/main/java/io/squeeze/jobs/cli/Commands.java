@@ -3,14 +3,17 @@ package io.squeeze.jobs.cli;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Shapes;
+import io.squeeze.jobs.encode.DecodeJob;
+import io.squeeze.jobs.encode.EncodeJob;
+import io.squeeze.jobs.encode.Encoder;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
-import io.squeeze.jobs.extract.Fused;
 import io.squeeze.jobs.grid.GridJob;
 import io.squeeze.jobs.ml.EncodeVectorsJob;
 import io.squeeze.jobs.ml.EvaluateVectorsJob;
 import io.squeeze.jobs.ml.FitVectorsJob;
 import io.squeeze.jobs.ml.VectorTable;
+import io.squeeze.jobs.spark.Coding;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Sessions;
@@ -33,6 +36,8 @@ final class Commands {
   private static final String CHECKPOINT = "--checkpoint";
   private static final String BASELINE_CHECKPOINT = "--baseline_checkpoint";
   private static final String EMBEDDINGS = "--embeddings";
+  private static final String CODEC = "--codec";
+  private static final String MASKS = "--masks";
   private static final String GRID = "--grid";
   private static final String RANK_BY = "--rank_by";
   private static final String SPLIT = "--split";
@@ -68,6 +73,7 @@ final class Commands {
     line.addSubcommand("evaluate", evaluate());
     line.addSubcommand("grid", grid());
     line.addSubcommand("encode", encode());
+    line.addSubcommand("decode", decode());
     line.addSubcommand("visualize", visualize());
     root.usageMessage().sortOptions(false);
     return line;
@@ -164,13 +170,10 @@ final class Commands {
             throw SqueezeException.usage("--codes and --checkpoint go together");
           }
           SparkSession spark = Sessions.start("extract", settings.compute());
-          Fused fused =
-              codes == null
-                  ? null
-                  : Fused.open(new HadoopStorage(spark), codes, checkpoint, arguments.own(BEAM));
+          Encoder encoder = codes == null ? null : encoder(spark, arguments);
           Console.result(
               (codes == null ? "Embeddings: " : "Codes: ")
-                  + new ExtractJob(spark, settings, fused).run().path());
+                  + new ExtractJob(spark, settings, encoder).run().path());
         },
         spec -> {
           Arguments.declare(
@@ -327,30 +330,86 @@ final class Commands {
         Flag.COMPUTE,
         arguments -> {
           Settings settings = arguments.settings(Map.of());
-          vectors(arguments);
+          String embeddings = arguments.own(EMBEDDINGS);
+          boolean vectors = vectors(arguments);
+          if (vectors == (embeddings != null)) {
+            throw SqueezeException.usage(
+                "encode takes " + EMBEDDINGS + ", or the vectors of a table (" + INPUT + ")");
+          }
           SparkSession spark = Sessions.start("encode", settings.compute());
-          Fused fused =
-              Fused.open(
-                  new HadoopStorage(spark),
-                  arguments.own(CODES),
-                  arguments.own(CHECKPOINT),
-                  arguments.own(BEAM));
+          Encoder encoder = encoder(spark, arguments);
+          String codec = arguments.own(CODEC, Coding.ARRAY);
           Console.result(
-              "Codes: " + new EncodeVectorsJob(spark, table(spark, arguments), fused).run().path());
+              "Codes: "
+                  + (vectors
+                          ? new EncodeVectorsJob(spark, table(spark, arguments), encoder, codec)
+                              .run()
+                          : new EncodeJob(spark, embeddings, encoder, codec).run())
+                      .path());
         },
         spec -> {
+          Arguments.declare(spec, EMBEDDINGS, "PATH", false, "What is encoded.");
           Arguments.declare(spec, CHECKPOINT, "FILE", true, "Checkpoint of a run.");
           Arguments.declare(
               spec, CODES, "PATH", true, "Data set of codes; its versions lie below.");
+          Arguments.declare(
+              spec,
+              CODEC,
+              "NAME",
+              false,
+              "array (any engine reads it), packed or entropy (binary). Default: array.");
           declareBeam(spec);
           declareTable(spec);
         },
-        "The vectors of a table to codes.",
+        "Embeddings, or the vectors of a table, to codes.",
         "",
-        "Publishes codes/ and codebook/ as Parquet in PATH/v1.",
+        "Publishes codes/ and codebook/ as Parquet in PATH/v1, and says what the codes take: at a fixed",
+        "width (nominal, packed), by their entropy, stored in Parquet, and with the codebook (amortized).",
         "",
+        "  submit/squeeze encode --embeddings emb/pets --checkpoint outputs/vq_squeeze/last.ckpt \\",
+        "      --codes codes/pets",
         "  submit/squeeze encode --input table.parquet --vector_col v --id_col id \\",
         "      --checkpoint outputs/vq_squeeze/last.ckpt --codes codes/table",
+        "");
+  }
+
+  private static Encoder encoder(SparkSession spark, Arguments arguments) throws IOException {
+    return Encoder.open(
+        new HadoopStorage(spark),
+        arguments.own(CODES),
+        arguments.own(CHECKPOINT),
+        arguments.own(BEAM));
+  }
+
+  private static CommandLine decode() {
+    return command(
+        "decode",
+        Flag.COMPUTE,
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          SparkSession spark = Sessions.start("decode", settings.compute());
+          Encoder encoder =
+              Encoder.open(
+                  new HadoopStorage(spark), arguments.own(CODES), arguments.own(CHECKPOINT), null);
+          String target = arguments.own(EMBEDDINGS);
+          Console.result(
+              "Embeddings: "
+                  + new DecodeJob(spark, encoder, target, arguments.own(MASKS)).run().path());
+        },
+        spec -> {
+          Arguments.declare(spec, CODES, "PATH", true, "Data set of codes.");
+          Arguments.declare(spec, CHECKPOINT, "FILE", true, "The checkpoint that encoded them.");
+          Arguments.declare(
+              spec, EMBEDDINGS, "PATH", true, "Data set to write; its versions lie below.");
+          Arguments.declare(
+              spec, MASKS, "PATH", false, "Embeddings to take masks from. Default: no masks.");
+        },
+        "Codes to embeddings, as the quantizer reconstructs them.",
+        "",
+        "Publishes embeddings in float32 in PATH/v1. Codes are refused that another checkpoint gave.",
+        "",
+        "  submit/squeeze decode --codes codes/pets --checkpoint outputs/vq_squeeze/last.ckpt \\",
+        "      --embeddings emb/pets_decoded --masks emb/pets",
         "");
   }
 
@@ -373,10 +432,9 @@ final class Commands {
 
   /** Whether a command is about a table of vectors, with all that this takes. */
   private static boolean vectors(Arguments arguments) {
-    boolean encode = arguments.own(CODES) != null;
     List<String> missing = new ArrayList<>(List.of(INPUT, VECTOR_COL, ID_COL));
     missing.removeIf(name -> arguments.own(name) != null);
-    if (missing.size() == 3 && !encode) {
+    if (missing.size() == 3) {
       return false;
     }
     if (!missing.isEmpty()) {

@@ -3,6 +3,8 @@ package io.squeeze.jobs.evaluate;
 import io.squeeze.codec.Compression;
 import io.squeeze.config.DataSettings;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.Accounting;
+import io.squeeze.jobs.spark.CodeHistogram;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.Cuts;
@@ -91,7 +93,7 @@ public final class EvaluateJob {
   private Summary summary(Dataset<Row> table, long samples, String path) throws IOException {
     Checkpoint checkpoint = trained.checkpoint();
     List<String> classes = checkpoint.classNames();
-    List<CodeUsage> usage = Summary.usage(table, checkpoint.model().quantizer().levels());
+    List<CodeUsage> usage = CodeHistogram.of(table, checkpoint.model().quantizer().levels());
     Summary baseline = null;
     if (trained.baseline() != null) {
       baseline =
@@ -128,11 +130,11 @@ public final class EvaluateJob {
   private Compression compression(
       Checkpoint checkpoint, long samples, List<CodeUsage> usage, String path) throws IOException {
     Manifest manifest = trained.embeddings().manifest();
+    long features =
+        ParquetBytes.of(spark, storage, sourceFolder(manifest), Columns.EMBEDDING).of(samples);
     Quantizer quantizer = checkpoint.model().quantizer();
     if (quantizer.levels().length == 0) {
-      Stored stored = ParquetBytes.of(spark, storage, sourceFolder(manifest), Columns.EMBEDDING);
-      return Compression.none(
-          samples, manifest.positions(), manifest.channels(), stored.of(samples));
+      return Compression.none(samples, manifest.positions(), manifest.channels(), features);
     }
     long decoder =
         quantizer.decoder().stream()
@@ -140,7 +142,13 @@ public final class EvaluateJob {
             .sum();
     Stored stored = ParquetBytes.of(spark, storage, path, PerSample.CODES);
     return Compression.of(
-        samples, manifest.positions(), manifest.channels(), usage, stored.bytes(), decoder);
+        samples,
+        manifest.positions(),
+        manifest.channels(),
+        usage,
+        stored.bytes(),
+        decoder,
+        features);
   }
 
   private String sourceFolder(Manifest manifest) {
@@ -185,13 +193,9 @@ public final class EvaluateJob {
             s.miou(),
             s.pixelAccuracy(),
             s.bitsPerVector(),
-            ratio(s.compression().nominal()),
-            ratio(s.compression().packed()),
-            ratio(s.compression().stored()),
-            ratio(s.compression().amortized())));
-  }
-
-  private static String ratio(Double value) {
-    return value == null ? "-" : String.format(Locale.ROOT, value < 100 ? "%.2fx" : "%.0fx", value);
+            Accounting.ratio(s.compression().nominal()),
+            Accounting.ratio(s.compression().packed()),
+            Accounting.ratio(s.compression().stored()),
+            Accounting.ratio(s.compression().amortized())));
   }
 }

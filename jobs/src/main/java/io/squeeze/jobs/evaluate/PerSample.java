@@ -167,12 +167,8 @@ public final class PerSample {
       if (prediction.codes() == null) {
         return floatBytes;
       }
-      int bytes = 0;
       int[] levels = models.checkpoint().model().quantizer().levels();
-      for (int codes : levels) {
-        bytes += new BitPacking(codes).bytes(prediction.codes().length / levels.length);
-      }
-      return bytes;
+      return new BitPacking(levels).bytes(prediction.codes().length);
     }
   }
 }

@@ -1,13 +1,9 @@
 package io.squeeze.jobs.evaluate;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
-import io.squeeze.jobs.spark.Tasks;
+import io.squeeze.jobs.spark.LoadedModel;
 import io.squeeze.segment.Noise;
-import io.squeeze.segment.SqueezeModel;
 import io.squeeze.segment.SqueezeModel.Output;
-import io.squeeze.torch.Parameters;
-import io.squeeze.torch.Torch;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.Example;
@@ -18,18 +14,11 @@ import java.util.List;
  * neighbours in a partition.
  */
 public final class Predictor implements AutoCloseable {
-  private final NDManager manager;
-  private final SqueezeModel model;
-  private final Batch.Layout layout;
-  private final Parameters parameters;
+  private final LoadedModel loaded;
 
   /** Loads a model on this task's device. */
   public Predictor(Checkpoint checkpoint) {
-    Device device = Tasks.start();
-    manager = Torch.manager(device);
-    model = checkpoint.model();
-    layout = checkpoint.layout();
-    parameters = new Parameters(manager, checkpoint.state().model());
+    loaded = LoadedModel.of(checkpoint);
   }
 
   /**
@@ -41,16 +30,16 @@ public final class Predictor implements AutoCloseable {
   public record Prediction(byte[] mask, int[] codes) {}
 
   public Prediction predict(Example example) {
-    try (NDManager scope = manager.newSubManager()) {
-      Batch batch = Batch.of(scope, List.of(example), layout);
-      Output output = model.forward(batch.features(), batch.mask(), parameters, Noise.NONE);
+    try (NDManager scope = loaded.manager().newSubManager()) {
+      Batch batch = Batch.of(scope, List.of(example), loaded.layout());
+      Output output =
+          loaded.model().forward(batch.features(), batch.mask(), loaded.parameters(), Noise.NONE);
       return new Prediction(output.masks(), output.quantized().codeValues());
     }
   }
 
   @Override
   public void close() {
-    parameters.close();
-    manager.close();
+    loaded.close();
   }
 }

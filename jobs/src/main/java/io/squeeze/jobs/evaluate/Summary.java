@@ -2,7 +2,6 @@ package io.squeeze.jobs.evaluate;
 
 import static org.apache.spark.sql.functions.avg;
 import static org.apache.spark.sql.functions.col;
-import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.posexplode;
 import static org.apache.spark.sql.functions.sum;
 
@@ -12,11 +11,11 @@ import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.codec.Compression;
+import io.squeeze.codec.Compression.Bytes;
+import io.squeeze.codec.Compression.Ratios;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.spark.Columns;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.metric.ConfusionMatrix;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,6 +28,8 @@ import org.apache.spark.sql.Row;
  * @param miou from the pooled confusion matrix
  * @param classIou by name, without classes that occur in neither target nor prediction
  * @param meanSampleIou mean of the samples' own IoU
+ * @param compression against float32
+ * @param compressionOfStored against what the embeddings take in Parquet
  * @param codebook null without quantization
  * @param reference what the Python project would print
  * @param baseline null without a second checkpoint
@@ -56,6 +57,9 @@ public record Summary(
     double f1,
     @JsonProperty("bits_per_vector") double bitsPerVector,
     Ratios compression,
+    @JsonProperty("compression_of_stored") Ratios compressionOfStored,
+    Bytes bytes,
+    @JsonProperty("bytes_per_sample") Bytes bytesPerSample,
     Codebook codebook,
     Reference reference,
     Summary baseline) {
@@ -73,23 +77,6 @@ public record Summary(
     } catch (JsonProcessingException e) {
       throw SqueezeException.input(
           "Invalid summary " + path + ": " + e.getOriginalMessage() + "; delete it", e);
-    }
-  }
-
-  /** Float bytes by code bytes, counted in five ways; null where there is nothing to divide by. */
-  public record Ratios(
-      Double nominal, Double packed, Double entropy, Double stored, Double amortized) {
-    static Ratios of(Compression c) {
-      return new Ratios(
-          finite(c.nominal()),
-          finite(c.packed()),
-          finite(c.entropy()),
-          finite(c.stored()),
-          finite(c.amortized()));
-    }
-
-    private static Double finite(double value) {
-      return Double.isFinite(value) ? value : null;
     }
   }
 
@@ -141,7 +128,10 @@ public record Summary(
         matrix.recall(),
         matrix.f1(),
         compression.bitsPerVector(),
-        Ratios.of(compression),
+        compression.ratios(),
+        compression.ratiosOfStored(),
+        compression.bytes(),
+        compression.bytesPerSample(),
         Codebook.of(usage),
         reference,
         baseline);
@@ -164,23 +154,6 @@ public record Summary(
     Row row =
         table.agg(avg(col(column).cast("decimal(20,15)")).cast("double")).collectAsList().get(0);
     return row.isNullAt(0) ? null : row.getDouble(0);
-  }
-
-  /** How often each code of each level occurs in the column of codes. */
-  public static List<CodeUsage> usage(Dataset<Row> table, int[] levels) {
-    List<long[]> counts = new ArrayList<>();
-    for (int codes : levels) {
-      counts.add(new long[codes]);
-    }
-    if (levels.length > 0) {
-      table
-          .select(posexplode(col(Columns.CODES)))
-          .groupBy(col("pos").mod(lit(levels.length)), col("col"))
-          .count()
-          .collectAsList()
-          .forEach(row -> counts.get(row.getInt(0))[row.getInt(1)] = row.getLong(2));
-    }
-    return counts.stream().map(CodeUsage::new).toList();
   }
 
   /** The JSON of the file. */

@@ -46,12 +46,7 @@ public record Trained(Checkpoint checkpoint, Checkpoint baseline, Published embe
                               + " that says which embeddings it was trained on: set --embeddings"))
               .embeddingsPath();
     }
-    String where = path;
-    Published embeddings =
-        new Versions(storage, path)
-            .current()
-            .orElseThrow(
-                () -> SqueezeException.input("No embeddings in " + where + " (--embeddings)"));
+    Published embeddings = Versions.embeddings(storage, path);
     Checkpoint baseline = baselinePath == null ? null : Checkpoint.read(storage, baselinePath);
     check(checkpointPath, checkpoint, embeddings);
     if (baseline != null) {

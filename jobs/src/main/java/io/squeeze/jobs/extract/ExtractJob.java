@@ -6,6 +6,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Datasets;
 import io.squeeze.dataset.SegmentationDataset;
+import io.squeeze.jobs.encode.Encoder;
 import io.squeeze.jobs.extract.Written.Tally;
 import io.squeeze.jobs.spark.Backbones;
 import io.squeeze.jobs.spark.Console;
@@ -45,14 +46,13 @@ import scala.Tuple2;
  */
 public final class ExtractJob {
   /** The one setting that may differ from what is there: then there are more photos. */
-  private static final String LISTS = "data.lists";
-
   private final SparkSession spark;
+
   private final JavaSparkContext context;
   private final HadoopStorage storage;
   private final Backbones backbones;
   private final Settings settings;
-  private final Fused fused;
+  private final Encoder encoder;
   private final ElementType type;
   private final Versions versions;
   private final String base;
@@ -63,20 +63,20 @@ public final class ExtractJob {
   }
 
   /**
-   * A job that publishes codes where {@code fused} says how, else embeddings.
+   * A job that publishes codes where {@code encoder} says how, else embeddings.
    *
-   * @param fused may be null
+   * @param encoder may be null
    */
-  public ExtractJob(SparkSession spark, Settings given, Fused fused) throws IOException {
+  public ExtractJob(SparkSession spark, Settings given, Encoder encoder) throws IOException {
     this.spark = spark;
     this.context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     this.storage = new HadoopStorage(spark);
     this.backbones = new Backbones(storage, given);
     this.settings = backbones.settings();
-    this.fused = fused;
+    this.encoder = encoder;
     this.type = backbones.embeddingType();
     this.versions =
-        new Versions(storage, fused == null ? settings.embeddingsPath() : fused.codes());
+        new Versions(storage, encoder == null ? settings.embeddingsPath() : encoder.codes());
     this.base = versions.base();
   }
 
@@ -102,8 +102,8 @@ public final class ExtractJob {
       throw SqueezeException.input("The lists of " + root + " name no samples (--data_path)");
     }
     Backbones.Shipped shipped = backbones.ship(spark);
-    if (fused != null) {
-      fused.check(shipped.file());
+    if (encoder != null) {
+      encoder.check("--model " + shipped.file().name(), shipped.file().digest());
     }
     Map<String, String> asked = asked(dataset, summary, shipped);
     Optional<Published> current = versions.current();
@@ -150,7 +150,7 @@ public final class ExtractJob {
   }
 
   private String table() {
-    return fused == null ? "Embeddings" : "Codes";
+    return encoder == null ? "Embeddings" : "Codes";
   }
 
   private Map<String, String> asked(
@@ -166,7 +166,7 @@ public final class ExtractJob {
     if (!dataset.version().isEmpty()) {
       asked.put("data.declaration", BackboneFile.digest(dataset.version()));
     }
-    asked.put(LISTS, summary.fingerprint());
+    asked.put(Manifest.LISTS, summary.fingerprint());
     asked.put("extract.embedding-dtype", dtype());
     asked.put("image.size", Integer.toString(settings.image().size()));
     asked.put("image.resize", Integer.toString(settings.image().resize()));
@@ -175,8 +175,8 @@ public final class ExtractJob {
     asked.put("image.std", settings.image().std().toString());
     asked.put("image.max-pixels", Long.toString(settings.image().maxPixels()));
     asked.put("image.max-bytes", Long.toString(settings.image().maxBytes()));
-    if (fused != null) {
-      asked.putAll(fused.settings());
+    if (encoder != null) {
+      asked.putAll(encoder.settings());
     }
     return asked;
   }
@@ -188,7 +188,7 @@ public final class ExtractJob {
   /** Whether this version holds what is asked for; false where only the lists are others. */
   private boolean isThere(Published current, Map<String, String> asked) {
     List<String> differences = current.manifest().differences(asked);
-    boolean lists = differences.stream().allMatch(line -> line.startsWith(LISTS + ":"));
+    boolean lists = differences.stream().allMatch(line -> line.startsWith(Manifest.LISTS + ":"));
     if (!lists) {
       throw SqueezeException.configuration(
           "Other "
@@ -198,7 +198,7 @@ public final class ExtractJob {
               + " ("
               + String.join("; ", differences)
               + "); name another folder with "
-              + (fused == null ? "--embeddings" : "--codes"));
+              + (encoder == null ? "--embeddings" : "--codes"));
     }
     return differences.isEmpty();
   }
@@ -221,8 +221,8 @@ public final class ExtractJob {
     written.addAll(extracted(source, rows, plan, place, left, run, total));
     place.checkRejects(spark, written, total, growth.rows(), settings.data().maxBadFraction());
     List<DataFile> files = new ArrayList<>(written.stream().map(Written::rows).toList());
-    if (fused != null) {
-      files.add(fused.codebook(storage, place.rows()));
+    if (encoder != null) {
+      files.add(encoder.codebook(storage, place.rows()));
     }
     files.sort(Comparator.comparing(DataFile::path));
     Manifest manifest = manifest(source, files, Workplace.rejected(written), grid);
@@ -264,11 +264,12 @@ public final class ExtractJob {
     long side = settings.image().size();
     // A row of codes is two bytes a code at most, and text.
     long rowBytes =
-        fused == null
+        encoder == null
             ? (long) type.bytes() * grid.values() + side * side
-            : 300 + 2L * grid.positions() * fused.checkpoint().model().quantizer().levels().length;
+            : 300
+                + 2L * grid.positions() * encoder.checkpoint().model().quantizer().levels().length;
     return FilePlan.of(
-        fused == null ? "" : Versions.CODES + "/",
+        encoder == null ? "" : Versions.CODES + "/",
         source.dataset().splits(),
         counts,
         firstNumbers,
@@ -289,7 +290,8 @@ public final class ExtractJob {
       return List.of();
     }
     LongAccumulator seen = spark.sparkContext().longAccumulator("images");
-    Broadcast<Checkpoint> checkpoint = fused == null ? null : context.broadcast(fused.checkpoint());
+    Broadcast<Checkpoint> checkpoint =
+        encoder == null ? null : context.broadcast(encoder.checkpoint());
     ExtractTask task =
         new ExtractTask(
             source.dataset(),
@@ -371,7 +373,7 @@ public final class ExtractJob {
     }
     return new Manifest(
         Manifest.SCHEMA_VERSION,
-        fused == null ? Manifest.EMBEDDINGS : Manifest.CODES,
+        encoder == null ? Manifest.EMBEDDINGS : Manifest.CODES,
         source.asked(),
         dtype(),
         settings.weights(),
@@ -387,6 +389,7 @@ public final class ExtractJob {
         grid.height(),
         grid.width(),
         settings.image().size(),
+        null,
         files);
   }
 
@@ -402,7 +405,7 @@ public final class ExtractJob {
             + manifest.gridHeight()
             + "x"
             + manifest.gridWidth()
-            + (fused == null ? " in " + manifest.dtype() : " as codes")
+            + (encoder == null ? " in " + manifest.dtype() : " as codes")
             + ", "
             + manifest.rejected()
             + " rejects");

@@ -87,7 +87,7 @@ record ExtractTask(
         };
     int threads = settings.extract().decodeThreads(device.isGpu());
     try (NDManager manager = Torch.manager(device);
-        Form form = Form.of(type, checkpoint == null ? null : checkpoint.value(), manager);
+        Form form = Form.of(type, checkpoint == null ? null : checkpoint.value());
         Decoding decoding = new Decoding(listed, preparation, threads, 2 * batchSize + threads);
         Output output = new Output(this, name, form, backbone.grid(), threads > 0)) {
       Forward forward =

@@ -5,9 +5,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import io.squeeze.dataset.SegmentationDataset.Column;
 import io.squeeze.jobs.spark.Columns;
-import io.squeeze.segment.SqueezeModel;
+import io.squeeze.jobs.spark.LoadedModel;
 import io.squeeze.torch.NativeKernels;
-import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.weights.ElementType;
@@ -28,8 +27,8 @@ abstract sealed class Form implements AutoCloseable {
   }
 
   /** Embeddings as they are, or the codes that a checkpoint's quantizer gives them. */
-  static Form of(ElementType type, Checkpoint checkpoint, NDManager manager) {
-    return checkpoint == null ? new Embeddings(type) : new Codes(type, checkpoint, manager);
+  static Form of(ElementType type, Checkpoint checkpoint) {
+    return checkpoint == null ? new Embeddings(type) : new Codes(type, checkpoint);
   }
 
   abstract MessageType schema(List<Column> described);
@@ -124,13 +123,11 @@ abstract sealed class Form implements AutoCloseable {
 
   /** Quantizes one sample at a time, so that its codes do not depend on its neighbours. */
   private static final class Codes extends Form {
-    private final SqueezeModel model;
-    private final Parameters parameters;
+    private final LoadedModel loaded;
 
-    Codes(ElementType type, Checkpoint checkpoint, NDManager manager) {
+    Codes(ElementType type, Checkpoint checkpoint) {
       super(type);
-      this.model = checkpoint.model();
-      this.parameters = new Parameters(manager, checkpoint.state().model());
+      this.loaded = LoadedModel.of(checkpoint);
     }
 
     @Override
@@ -146,12 +143,12 @@ abstract sealed class Form implements AutoCloseable {
     @Override
     Object value(NDArray stored) {
       NDArray features = stored.toType(DataType.FLOAT32, false);
-      return model.quantize(features, parameters).codeValues();
+      return loaded.model().quantize(features, loaded.parameters()).codeValues();
     }
 
     @Override
     void put(Group row, Object value) {
-      row.add(Columns.LEVELS, model.quantizer().levels().length);
+      row.add(Columns.LEVELS, loaded.model().quantizer().levels().length);
       Group codes = row.addGroup(Columns.CODES);
       for (int code : (int[]) value) {
         codes.addGroup("list").add("element", code);
@@ -160,7 +157,7 @@ abstract sealed class Form implements AutoCloseable {
 
     @Override
     public void close() {
-      parameters.close();
+      loaded.close();
     }
   }
 }

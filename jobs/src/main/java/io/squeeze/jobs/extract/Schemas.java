@@ -2,7 +2,6 @@ package io.squeeze.jobs.extract;
 
 import static org.apache.parquet.schema.LogicalTypeAnnotation.stringType;
 import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.BINARY;
-import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.FLOAT;
 import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.INT32;
 
 import io.squeeze.dataset.SegmentationDataset.Column;
@@ -34,16 +33,6 @@ final class Schemas {
     message.addField(
         Types.requiredList().element(Types.required(INT32).named("element")).named(Columns.CODES));
     return message.named("codes");
-  }
-
-  /** What a code stands for, in the space of the features. */
-  static MessageType codebook() {
-    var message = Types.buildMessage();
-    message.addField(Types.required(INT32).named(Columns.LEVEL));
-    message.addField(Types.required(INT32).named(Columns.CODE));
-    message.addField(
-        Types.requiredList().element(Types.required(FLOAT).named("element")).named(Columns.VECTOR));
-    return message.named("codebook");
   }
 
   private static Types.MessageTypeBuilder sample() {

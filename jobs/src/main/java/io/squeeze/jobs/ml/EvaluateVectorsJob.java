@@ -5,8 +5,8 @@ import static org.apache.spark.sql.functions.col;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.Seeds;
-import io.squeeze.jobs.evaluate.Summary;
 import io.squeeze.jobs.evaluate.Summary.Codebook;
+import io.squeeze.jobs.spark.CodeHistogram;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
@@ -116,7 +116,7 @@ public final class EvaluateVectorsJob {
     summary.put("recall_at_10", recall(decoded, count));
     summary.put("bits_per_vector", bits);
     summary.put("compression", Map.of("nominal", 32.0 * table.channels() / bits));
-    summary.put("codebook", Codebook.of(Summary.usage(decoded, levels)));
+    summary.put("codebook", Codebook.of(CodeHistogram.of(decoded, levels)));
     return summary;
   }
 

@@ -4,11 +4,10 @@ import ai.djl.ndarray.NDManager;
 import io.squeeze.codec.BitPacking;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Tasks;
+import io.squeeze.jobs.spark.LoadedModel;
 import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.storage.Storage;
-import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
@@ -151,9 +150,7 @@ public final class VectorQuantizationModel extends Model<VectorQuantizationModel
     private final boolean decoded;
     private final Iterator<Row> rows;
     private final Deque<Row> ready = new ArrayDeque<>();
-    private NDManager manager;
-    private Quantizer quantizer;
-    private Parameters parameters;
+    private LoadedModel loaded;
 
     Encoding(Checkpoint checkpoint, VectorColumn column, boolean decoded, Iterator<Row> rows) {
       this.checkpoint = checkpoint;
@@ -182,20 +179,17 @@ public final class VectorQuantizationModel extends Model<VectorQuantizationModel
     }
 
     private void close() {
-      if (manager != null) {
-        parameters.close();
-        manager.close();
-        manager = null;
+      if (loaded != null) {
+        loaded.close();
+        loaded = null;
       }
     }
 
     private void encode() {
-      if (manager == null) {
-        manager = Torch.manager(Tasks.start());
+      if (loaded == null) {
+        loaded = LoadedModel.of(checkpoint);
         // A consumer may stop early.
         TaskContext.get().addTaskCompletionListener((TaskCompletionListener) ended -> close());
-        quantizer = checkpoint.model().quantizer();
-        parameters = new Parameters(manager, checkpoint.state().model());
       }
       List<Row> block = new ArrayList<>();
       float[] values = new float[VectorFit.BLOCK * column.channels()];
@@ -205,12 +199,15 @@ public final class VectorQuantizationModel extends Model<VectorQuantizationModel
         System.arraycopy(vector, 0, values, block.size() * vector.length, vector.length);
         block.add(row);
       }
-      try (NDManager scope = manager.newSubManager()) {
+      try (NDManager scope = loaded.manager().newSubManager()) {
         Quantized out =
-            quantizer.quantize(
-                VectorFit.rows(scope, values, column.channels()),
-                parameters,
-                Quantizer.Step.EVALUATION);
+            loaded
+                .model()
+                .quantizer()
+                .quantize(
+                    VectorFit.rows(scope, values, column.channels()),
+                    loaded.parameters(),
+                    Quantizer.Step.EVALUATION);
         int[] codes = out.codeValues();
         float[] vectors = decoded ? Torch.tensor(out.vectors()).floats() : null;
         int depth = codes.length / VectorFit.BLOCK;

@@ -1,5 +1,6 @@
 package io.squeeze.jobs.spark;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -31,6 +32,7 @@ import java.util.TreeMap;
  * @param gridHeight vectors from top to bottom
  * @param gridWidth vectors from left to right
  * @param size side of the square photo and mask, in pixels
+ * @param coding how codes stand in their column; null for embeddings, and for arrays of codes
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Manifest(
@@ -51,16 +53,62 @@ public record Manifest(
     int gridHeight,
     int gridWidth,
     int size,
+    Coding coding,
     List<DataFile> files) {
   public static final int SCHEMA_VERSION = 2;
   public static final String EMBEDDINGS = "embeddings";
   public static final String CODES = "codes";
+
+  /** The setting that changes when a data set grows. */
+  public static final String LISTS = "data.lists";
+
   public static final String NAME = "_manifest.json";
   private static final ObjectMapper JSON = new ObjectMapper();
 
   /** One Parquet file: its path below the version, and what it holds. */
   public record DataFile(String path, long bytes, long rows, String sha256)
       implements java.io.Serializable {}
+
+  /** The same photos as codes. */
+  public Manifest codes(
+      Map<String, String> asked, Map<String, Long> counts, Coding codec, List<DataFile> found) {
+    return of(CODES, asked, dtype, counts, codec, found);
+  }
+
+  /** The same photos as embeddings in float32. */
+  public Manifest embeddings(
+      Map<String, String> asked, Map<String, Long> counts, List<DataFile> found) {
+    return of(EMBEDDINGS, asked, "float32", counts, null, found);
+  }
+
+  private Manifest of(
+      String kind,
+      Map<String, String> asked,
+      String type,
+      Map<String, Long> counts,
+      Coding codec,
+      List<DataFile> found) {
+    return new Manifest(
+        schemaVersion,
+        kind,
+        asked,
+        type,
+        weights,
+        root,
+        classes,
+        palette,
+        columns,
+        stratum,
+        splits,
+        counts,
+        0,
+        channels,
+        gridHeight,
+        gridWidth,
+        size,
+        codec,
+        found);
+  }
 
   /** The JSON of the file. */
   public String json() {
@@ -110,6 +158,12 @@ public record Manifest(
   /** Vectors of one sample. */
   public int positions() {
     return gridHeight * gridWidth;
+  }
+
+  /** Rows of all splits. */
+  @JsonIgnore
+  public long samples() {
+    return rows.values().stream().mapToLong(Long::longValue).sum();
   }
 
   /** The lines "key: is X, asked for Y" for every setting that differs. */

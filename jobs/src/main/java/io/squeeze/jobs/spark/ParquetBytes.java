@@ -3,7 +3,6 @@ package io.squeeze.jobs.spark;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.util.List;
-import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.hadoop.ParquetFileReader;
 import org.apache.parquet.hadoop.metadata.BlockMetaData;
@@ -29,13 +28,14 @@ public final class ParquetBytes {
     }
   }
 
-  /** Adds up the files of one folder, each in a task. */
+  /** Adds up the files below a folder, each in a task. */
   public static Stored of(SparkSession spark, HadoopStorage storage, String folder, String column)
       throws IOException {
-    List<String> files;
-    try (Stream<Storage.Entry> entries = storage.list(folder)) {
-      files = entries.map(Storage.Entry::path).filter(p -> p.endsWith(".parquet")).toList();
-    }
+    List<String> files =
+        storage.files(folder).keySet().stream()
+            .filter(name -> name.endsWith(".parquet"))
+            .map(name -> Storage.join(folder, name))
+            .toList();
     if (files.isEmpty()) {
       return new Stored(0, 0);
     }

@@ -11,6 +11,9 @@ import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
 
 /**
  * The versions {@code E/v1}, {@code E/v2} … of a data set of embeddings or codes. The highest with
@@ -46,23 +49,69 @@ public final class Versions {
    */
   public record Published(String path, Manifest manifest) {
 
-    /** The rows, by the declared schema. */
+    /** The rows, by the declared schema; codes as arrays, whatever their coding. */
     public Dataset<Row> read(SparkSession spark) {
-      return spark
-          .read()
-          .schema(
-              codes() ? Columns.codes(manifest.columns()) : Columns.embeddings(manifest.columns()))
-          .parquet(HadoopStorage.literal(codes() ? Storage.join(path, CODES) : path));
+      return manifest.table().equals(Manifest.CODES) ? codes(spark) : embeddings(spark);
     }
 
-    private boolean codes() {
-      return manifest.table().equals(Manifest.CODES);
+    private Dataset<Row> embeddings(SparkSession spark) {
+      return spark
+          .read()
+          .schema(Columns.embeddings(manifest.columns()))
+          .parquet(HadoopStorage.literal(path));
+    }
+
+    private Dataset<Row> codes(SparkSession spark) {
+      StructType schema = Columns.codes(manifest.columns());
+      if (manifest.coding() != null) {
+        StructField[] fields = schema.fields().clone();
+        int at = schema.fieldIndex(Columns.CODES);
+        fields[at] = DataTypes.createStructField(Columns.CODES, DataTypes.BinaryType, false);
+        schema = new StructType(fields);
+      }
+      String folder = Storage.join(path, CODES);
+      return Coding.arrays(
+          manifest.coding(), spark.read().schema(schema).parquet(HadoopStorage.literal(folder)));
+    }
+
+    /** What each code stands for: level, code, vector. */
+    public Dataset<Row> codebook(SparkSession spark) {
+      return spark.read().parquet(HadoopStorage.literal(Storage.join(path, CODEBOOK)));
     }
 
     /** The rows of one of the data set's splits. */
     public Dataset<Row> read(SparkSession spark, String split) {
       return read(spark).where(org.apache.spark.sql.functions.col(Columns.SPLIT).equalTo(split));
     }
+  }
+
+  /**
+   * The current version of embeddings.
+   *
+   * @param path of the data set, or of one of its versions
+   * @throws SqueezeException of category input if there is none
+   */
+  public static Published embeddings(HadoopStorage storage, String path) throws IOException {
+    return named(storage, path, Manifest.EMBEDDINGS, "--embeddings");
+  }
+
+  /** The same of codes. */
+  public static Published codes(HadoopStorage storage, String path) throws IOException {
+    return named(storage, path, Manifest.CODES, "--codes");
+  }
+
+  private static Published named(HadoopStorage storage, String path, String table, String option)
+      throws IOException {
+    Published found =
+        new Versions(storage, path)
+            .current()
+            .orElseThrow(
+                () -> SqueezeException.input("No " + table + " in " + path + " (" + option + ")"));
+    if (!found.manifest().table().equals(table)) {
+      throw SqueezeException.input(
+          path + " holds " + found.manifest().table() + ", no " + table + " (" + option + ")");
+    }
+    return found;
   }
 
   /** The current version, if any; a version's own path is accepted too. */
@@ -114,7 +163,7 @@ public final class Versions {
                 + (bytes == null ? "no file" : bytes + " bytes")
                 + "; delete "
                 + path
-                + " and extract again");
+                + " and write it again");
       }
     }
     found.remove(Manifest.NAME);

@@ -8,6 +8,9 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.SqueezeException.Category;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.encode.EncodeJob;
+import io.squeeze.jobs.encode.Encoder;
+import io.squeeze.jobs.spark.Coding;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest.DataFile;
 import io.squeeze.jobs.spark.Versions.Published;
@@ -172,11 +175,12 @@ class ExtractMoreIT {
     assertThat(embeddings(larger)).containsKeys(embeddings(sample).keySet().toArray(String[]::new));
     String checkpoint = TrainJob.run(spark, fixture.settings("sample", ""));
 
+    Published stored = extract(fixture.settings("all", ""));
     // Codes need no masks.
     delete(fixture.photos().resolve("annotations/trimaps"));
     HadoopStorage storage = new HadoopStorage(spark);
-    Fused fused = Fused.open(storage, folder + "/codes", checkpoint, null);
-    Published codes = new ExtractJob(spark, fixture.settings("unused", ""), fused).run();
+    Encoder encoder = Encoder.open(storage, folder + "/codes", checkpoint, null);
+    Published codes = new ExtractJob(spark, fixture.settings("unused", ""), encoder).run();
     assertThat(codes.path()).endsWith("/codes/v1");
     assertThat(folder.resolve("unused")).doesNotExist();
     Dataset<Row> rows = codes.read(spark);
@@ -188,10 +192,22 @@ class ExtractMoreIT {
     Dataset<Row> codebook = spark.read().parquet(codes.path() + "/codebook");
     assertThat(codebook.count()).isEqualTo(16);
     assertThat(codebook.first().getList(2)).hasSize(24);
-    assertThat(new ExtractJob(spark, fixture.settings("unused", ""), fused).run()).isEqualTo(codes);
+    assertThat(new ExtractJob(spark, fixture.settings("unused", ""), encoder).run())
+        .isEqualTo(codes);
+
+    // The same codes from features that were stored.
+    Published encoded =
+        new EncodeJob(
+                spark,
+                stored.path(),
+                Encoder.open(storage, folder + "/encoded", checkpoint, null),
+                Coding.ARRAY)
+            .run();
+    assertThat(encoded.read(spark).exceptAll(rows).isEmpty()).isTrue();
+    assertThat(encoded.read(spark).count()).isEqualTo(36);
 
     Settings other = fixture.settings("unused", "image.std = [1, 1, 1]");
-    assertThatThrownBy(() -> new ExtractJob(spark, other, fused).run())
+    assertThatThrownBy(() -> new ExtractJob(spark, other, encoder).run())
         .hasMessageContaining("Other codes lie in ")
         .hasMessageContaining("--codes");
   }

@@ -3,10 +3,10 @@ package io.squeeze.jobs.grid;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.squeeze.codec.Compression.Ratios;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.evaluate.Summary;
-import io.squeeze.jobs.evaluate.Summary.Ratios;
 import io.squeeze.jobs.grid.GridPlan.Run;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -101,7 +101,9 @@ class GridPlanTest {
             .get(0);
     Ratios ratios = new Ratios(3072 / bits, 1.0, 1.0, 1.0, 1.0);
     Summary summary =
-        new Summary(9, miou, Map.of(), miou, 0.9, 0, 0, 0, bits, ratios, null, null, null);
+        new Summary(
+            9, miou, Map.of(), miou, 0.9, 0, 0, 0, bits, ratios, null, null, null, null, null,
+            null);
     return new Outcome(run, null, summary, miou - 0.1, 10, "folder");
   }
 

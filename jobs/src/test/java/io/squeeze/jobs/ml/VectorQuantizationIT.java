@@ -9,7 +9,8 @@ import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Fixture;
-import io.squeeze.jobs.extract.Fused;
+import io.squeeze.jobs.encode.Encoder;
+import io.squeeze.jobs.spark.Coding;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Versions.Published;
 import java.io.IOException;
@@ -222,11 +223,13 @@ class VectorQuantizationIT {
     assertThat((double) summary.get("recall_at_10")).isBetween(0.3, 1.0);
     assertThat(summary.get("bits_per_vector")).isEqualTo(10.0);
 
-    Fused fused =
-        Fused.open(new HadoopStorage(spark), folder.resolve("codes").toString(), checkpoint, null);
-    Published codes = new EncodeVectorsJob(spark, table, fused).run();
+    Encoder encoder =
+        Encoder.open(
+            new HadoopStorage(spark), folder.resolve("codes").toString(), checkpoint, null);
+    Published codes = new EncodeVectorsJob(spark, table, encoder, Coding.ARRAY).run();
     assertThat(codes.read(spark).count()).isEqualTo(600);
-    assertThat(new EncodeVectorsJob(spark, table, fused).run().path()).isEqualTo(codes.path());
+    assertThat(new EncodeVectorsJob(spark, table, encoder, Coding.ARRAY).run().path())
+        .isEqualTo(codes.path());
     spark.read().parquet(codes.path() + "/codes").createOrReplaceTempView("codes");
     spark.read().parquet(codes.path() + "/codebook").createOrReplaceTempView("codebook");
     List<Row> joined =
@@ -238,7 +241,7 @@ class VectorQuantizationIT {
                     + " GROUP BY c.sample_id ORDER BY cast(c.sample_id AS int)")
             .collectAsList();
     VectorQuantizationModel model =
-        new VectorQuantizationModel("m", fused.checkpoint()).setReconstructionCol("decoded");
+        new VectorQuantizationModel("m", encoder.checkpoint()).setReconstructionCol("decoded");
     List<Row> decoded =
         model
             .transform(spark.read().parquet(input))

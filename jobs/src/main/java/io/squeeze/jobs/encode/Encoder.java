@@ -1,4 +1,7 @@
-package io.squeeze.jobs.extract;
+package io.squeeze.jobs.encode;
+
+import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.FLOAT;
+import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.INT32;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
@@ -22,14 +25,29 @@ import java.io.InputStream;
 import java.util.Arrays;
 import java.util.Map;
 import org.apache.parquet.example.data.Group;
+import org.apache.parquet.schema.MessageType;
+import org.apache.parquet.schema.Types;
 
 /**
- * Extraction straight to codes: features go through a trained quantizer and are never stored.
+ * A checkpoint whose quantizer gives codes, and the data set that they are written to.
  *
  * @param codes the data set of codes; its versions lie below
  * @param path of the checkpoint
  */
-public record Fused(String codes, String path, Checkpoint checkpoint, String sha256) {
+public record Encoder(String codes, String path, Checkpoint checkpoint, String sha256) {
+  /** The setting that names a checkpoint by its digest. */
+  static final String CHECKPOINT = "checkpoint.sha256";
+
+  /** What a code stands for, in the space of the features. */
+  private static final MessageType SCHEMA =
+      Types.buildMessage()
+          .addField(Types.required(INT32).named(Columns.LEVEL))
+          .addField(Types.required(INT32).named(Columns.CODE))
+          .addField(
+              Types.requiredList()
+                  .element(Types.required(FLOAT).named("element"))
+                  .named(Columns.VECTOR))
+          .named("codebook");
 
   /**
    * Opens the checkpoint.
@@ -37,7 +55,7 @@ public record Fused(String codes, String path, Checkpoint checkpoint, String sha
    * @param beam codes that rvq keeps open at a level; null: as it was trained
    * @throws SqueezeException of category input or configuration if it cannot give codes
    */
-  public static Fused open(HadoopStorage storage, String codes, String path, String beam)
+  public static Encoder open(HadoopStorage storage, String codes, String path, String beam)
       throws IOException {
     Checkpoint checkpoint = Checkpoint.read(storage, path).forUse().withBeam(beam);
     if (checkpoint.model().quantizer().levels().length == 0) {
@@ -52,28 +70,45 @@ public record Fused(String codes, String path, Checkpoint checkpoint, String sha
               + " table says what a code stands for: use its embeddings");
     }
     try (InputStream in = storage.open(path)) {
-      return new Fused(codes, path, checkpoint, BackboneFile.digest(in));
+      return new Encoder(codes, path, checkpoint, BackboneFile.digest(in));
     }
   }
 
   /** What codes follow from beside their input, for a manifest. */
   public Map<String, String> settings() {
     String beam = Integer.toString(checkpoint.settings().quantizer().beam());
-    return Map.of("checkpoint.sha256", sha256, "beam", beam);
+    return Map.of(CHECKPOINT, sha256, "beam", beam);
   }
 
-  /** Refuses features of another backbone than the one that the quantizer was trained on. */
-  void check(BackboneFile backbone) {
-    if (!checkpoint.backbone().equals(backbone.digest())) {
+  /**
+   * Refuses features of another backbone than the one that the quantizer was trained on.
+   *
+   * @param what has them
+   * @param backbone digest of the one that they come from
+   */
+  public void check(String what, String backbone) {
+    if (!checkpoint.backbone().equals(backbone)) {
       throw SqueezeException.input(
           path
               + " was trained on embeddings of the backbone "
               + checkpoint.backbone()
-              + ", but --model "
-              + backbone.name()
-              + " is "
-              + backbone.digest());
+              + ", but "
+              + what
+              + " is of "
+              + backbone);
     }
+  }
+
+  /** Codes of each level. */
+  public int[] levels() {
+    return checkpoint.model().quantizer().levels();
+  }
+
+  /** Bytes of the tensors that turn codes into features. */
+  public long decoderBytes() {
+    return checkpoint.model().quantizer().decoder().stream()
+        .mapToLong(name -> checkpoint.state().tensors().get(name).bytes().length)
+        .sum();
   }
 
   /** Writes the table of what each code stands for, as the quantizer decodes it. */
@@ -82,7 +117,7 @@ public record Fused(String codes, String path, Checkpoint checkpoint, String sha
     Quantizer quantizer = checkpoint.model().quantizer();
     String name = Versions.CODEBOOK + "/part-000000.parquet";
     storage.delete(Storage.join(target, name));
-    ParquetFile file = new ParquetFile(storage, Storage.join(target, name), Schemas.codebook());
+    ParquetFile file = new ParquetFile(storage, Storage.join(target, name), SCHEMA);
     try (NDManager manager = Torch.manager(device);
         Parameters parameters = new Parameters(manager, checkpoint.state().model())) {
       for (int level = 0; level < quantizer.levels().length; level++) {

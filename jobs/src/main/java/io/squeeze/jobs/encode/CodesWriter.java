@@ -1,0 +1,175 @@
+package io.squeeze.jobs.encode;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.udf;
+
+import io.squeeze.codec.CodeCodec;
+import io.squeeze.codec.Compression;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.Accounting;
+import io.squeeze.jobs.spark.CodeHistogram;
+import io.squeeze.jobs.spark.Coding;
+import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.spark.Manifest.DataFile;
+import io.squeeze.jobs.spark.ParquetBytes;
+import io.squeeze.jobs.spark.Versions;
+import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Function;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.types.DataTypes;
+
+/** Publishes codes as a version: their table, the table that decodes them, and the manifest. */
+public final class CodesWriter {
+  /** Codes of one file, about 40 MB of them: a hundred million ViT grids are 150 files. */
+  private static final long CODES_PER_FILE = 1L << 25;
+
+  private static final String ARRAYS = "_arrays";
+
+  private final SparkSession spark;
+  private final HadoopStorage storage;
+  private final Encoder encoder;
+  private final String codec;
+  private final Publication publication;
+
+  /**
+   * Writes to the data set that {@code encoder} names.
+   *
+   * @param codec one of {@link Coding#NAMES}
+   */
+  public CodesWriter(SparkSession spark, Encoder encoder, String codec) throws IOException {
+    if (!Coding.NAMES.contains(codec)) {
+      throw Coding.unknown(codec);
+    }
+    this.spark = spark;
+    this.storage = new HadoopStorage(spark);
+    this.encoder = encoder;
+    this.codec = codec;
+    this.publication = new Publication(spark, encoder.codes(), "--codes");
+  }
+
+  /**
+   * What is to be published.
+   *
+   * @param settings that the codes follow from, beside the encoder's
+   * @param growing keys of settings whose other values make a next version
+   * @param rows of a split, with all columns of {@link Columns#codes}, codes as arrays
+   * @param like of what is encoded
+   * @param embeddingBytes that it takes in Parquet; null where nobody knows
+   */
+  public record Source(
+      Map<String, String> settings,
+      List<String> growing,
+      Function<String, Dataset<Row>> rows,
+      Manifest like,
+      Long embeddingBytes) {}
+
+  /**
+   * Publishes a version, or finds that it is there.
+   *
+   * @throws SqueezeException of category configuration if other codes are there
+   */
+  public Published run(Source source) throws IOException {
+    Map<String, String> asked = new TreeMap<>(source.settings());
+    asked.putAll(encoder.settings());
+    if (!codec.equals(Coding.ARRAY)) {
+      asked.put("codec", codec);
+    }
+    return publication.run(
+        asked,
+        source.growing(),
+        place -> write(source, asked, place),
+        (published, seconds) -> report(source, published, seconds));
+  }
+
+  private Manifest write(Source source, Map<String, String> asked, String place)
+      throws IOException {
+    String folder = Storage.join(place, Versions.CODES);
+    Coding coding = null;
+    if (codec.equals(Coding.ARRAY)) {
+      tables(source, source.rows(), folder);
+    } else {
+      // What the vectors cost to quantize is paid once: the statistics need all codes first.
+      String arrays = Storage.join(place, ARRAYS);
+      tables(source, source.rows(), arrays);
+      Dataset<Row> written = spark.read().parquet(HadoopStorage.literal(arrays));
+      coding = Coding.of(codec, CodeHistogram.of(written, encoder.levels()));
+      CodeCodec packing = coding.implementation();
+      UDF1<scala.collection.Seq<Integer>, byte[]> pack = codes -> packing.pack(ints(codes));
+      Dataset<Row> packed =
+          written.withColumn(
+              Columns.CODES, udf(pack, DataTypes.BinaryType).apply(col(Columns.CODES)));
+      tables(source, split -> packed.where(col(Columns.SPLIT).equalTo(split)), folder);
+      storage.delete(arrays);
+    }
+    List<DataFile> files = new ArrayList<>(publication.files(place));
+    Map<String, Long> rows = Publication.rows(source.like().splits(), files);
+    files.add(0, encoder.codebook(storage, place));
+    return source.like().codes(asked, rows, coding, files);
+  }
+
+  private static int[] ints(scala.collection.Seq<Integer> codes) {
+    int[] values = new int[codes.size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = codes.apply(i);
+    }
+    return values;
+  }
+
+  /**
+   * Writes few files whose rows do not depend on how the input is partitioned: by hash of the id,
+   * in the order of the ids. CONTRIBUTING.md has the measurements behind the settings.
+   */
+  private void tables(Source source, Function<String, Dataset<Row>> rows, String folder) {
+    Manifest like = source.like();
+    for (String split : like.splits()) {
+      long codes = like.rows().get(split) * like.positions() * encoder.levels().length;
+      int files = (int) Math.max(1, (codes + CODES_PER_FILE - 1) / CODES_PER_FILE);
+      Publication.write(
+          rows.apply(split)
+              .drop(Columns.SPLIT)
+              .repartition(files, col(Columns.SAMPLE_ID))
+              .sortWithinPartitions(Columns.SAMPLE_ID),
+          folder,
+          split);
+    }
+  }
+
+  private void report(Source source, Published published, double seconds) throws IOException {
+    Manifest manifest = published.manifest();
+    String codes = Storage.join(published.path(), Versions.CODES);
+    Compression compression =
+        Compression.of(
+            manifest.samples(),
+            manifest.positions(),
+            manifest.channels(),
+            CodeHistogram.of(published.read(spark), encoder.levels()),
+            ParquetBytes.of(spark, storage, codes, Columns.CODES).bytes(),
+            encoder.decoderBytes(),
+            source.embeddingBytes());
+    double vectors = (double) manifest.samples() * manifest.positions();
+    Console.say(
+        String.format(
+            Locale.ROOT,
+            "Published %s: %d rows of %d vectors in %.1f s, %.0f vectors/s",
+            published.path(),
+            manifest.samples(),
+            manifest.positions(),
+            seconds,
+            vectors / seconds));
+    Accounting.lines(compression).forEach(Console::result);
+    Accounting.write(storage, published.path(), compression, seconds);
+  }
+}

@@ -1,0 +1,210 @@
+package io.squeeze.jobs.encode;
+
+import static org.apache.spark.sql.functions.coalesce;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.squeeze.codec.CodeCodec;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.LoadedModel;
+import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.spark.Manifest.DataFile;
+import io.squeeze.jobs.spark.MappedRows;
+import io.squeeze.jobs.spark.Versions;
+import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.torch.Torch;
+import io.squeeze.train.Checkpoint;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.IntStream;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import scala.collection.JavaConverters;
+import scala.collection.Seq;
+
+/** Published codes and their checkpoint to embeddings as the quantizer reconstructs them. */
+public final class DecodeJob {
+  private static final long BYTES_PER_FILE = 128L << 20;
+
+  private static final Column NO_MASK = lit(new byte[0]);
+
+  private final SparkSession spark;
+  private final Encoder encoder;
+  private final Published codes;
+  private final Published masks;
+  private final String target;
+
+  /**
+   * A job that decodes the codes that {@code encoder} names.
+   *
+   * @param target data set of embeddings to write
+   * @param masks embeddings that have the masks of the same samples; null for none
+   * @throws SqueezeException of category input if the codes are another checkpoint's
+   */
+  public DecodeJob(SparkSession spark, Encoder encoder, String target, String masks)
+      throws IOException {
+    HadoopStorage storage = new HadoopStorage(spark);
+    this.spark = spark;
+    this.encoder = encoder;
+    this.codes = Versions.codes(storage, encoder.codes());
+    this.masks = masks == null ? null : Versions.embeddings(storage, masks);
+    this.target = target;
+    String made = codes.manifest().settings().get(Encoder.CHECKPOINT);
+    if (!encoder.sha256().equals(made)) {
+      throw SqueezeException.input(
+          codes.path()
+              + " was encoded with a checkpoint of SHA-256 "
+              + made
+              + ", but "
+              + encoder.path()
+              + " has "
+              + encoder.sha256()
+              + " (--checkpoint)");
+    }
+    if (this.masks != null
+        && !this.masks.manifest().backbone().equals(codes.manifest().backbone())) {
+      throw SqueezeException.input(
+          this.masks.path() + " holds embeddings of another backbone (--masks)");
+    }
+  }
+
+  /**
+   * Publishes a version, or finds that it is there.
+   *
+   * @throws SqueezeException of category configuration if other embeddings are there
+   */
+  public Published run() throws IOException {
+    Map<String, String> settings = new TreeMap<>(codes.manifest().settings());
+    settings.put("masks", masks == null ? "none" : masks.manifest().settings().get(Manifest.LISTS));
+    Publication publication = new Publication(spark, target, "--embeddings");
+    return publication.run(
+        settings,
+        List.of(Manifest.LISTS, "masks"),
+        place -> {
+          for (String split : codes.manifest().splits()) {
+            Publication.write(rows(split), place, split);
+          }
+          List<DataFile> files = publication.files(place);
+          Map<String, Long> rows = Publication.rows(codes.manifest().splits(), files);
+          return codes.manifest().embeddings(settings, rows, files);
+        },
+        this::report);
+  }
+
+  private void report(Published published, double seconds) {
+    Manifest manifest = published.manifest();
+    Console.say(
+        String.format(
+            Locale.ROOT,
+            "Published %s: %d rows in %.1f s, %.0f vectors/s",
+            published.path(),
+            manifest.samples(),
+            seconds,
+            manifest.samples() * manifest.positions() / seconds));
+  }
+
+  private Dataset<Row> rows(String split) {
+    StructType schema = Columns.embeddings(codes.manifest().columns());
+    StructType written =
+        new StructType(
+            Arrays.stream(schema.fields())
+                .filter(field -> !field.name().equals(Columns.SPLIT))
+                .toArray(StructField[]::new));
+    Checkpoint checkpoint = encoder.checkpoint();
+    Broadcast<Checkpoint> sent =
+        JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(checkpoint);
+    long rows = codes.manifest().rows().get(split);
+    long bytes = rows * codes.manifest().positions() * codes.manifest().channels() * 4;
+    JavaRDD<Row> decoded =
+        withMasks(split)
+            // Codes are moved, not the features that they become.
+            .repartition((int) Math.max(1, bytes / BYTES_PER_FILE), col(Columns.SAMPLE_ID))
+            .sortWithinPartitions(Columns.SAMPLE_ID)
+            .toJavaRDD()
+            .mapPartitions(part -> new MappedRows(part, () -> new Decoding(sent.value(), written)));
+    return spark.createDataFrame(decoded, written);
+  }
+
+  private Dataset<Row> withMasks(String split) {
+    Dataset<Row> rows = codes.read(spark, split);
+    if (masks == null) {
+      return rows.withColumn(Columns.MASK, NO_MASK);
+    }
+    Dataset<Row> others = masks.read(spark, split).select(Columns.SAMPLE_ID, Columns.MASK);
+    Seq<String> key = JavaConverters.asScalaBuffer(List.of(Columns.SAMPLE_ID)).toSeq();
+    return rows.join(others, key, "left")
+        .withColumn(Columns.MASK, coalesce(col(Columns.MASK), NO_MASK));
+  }
+
+  /** Decodes one sample at a time. */
+  private static final class Decoding implements MappedRows.Mapping {
+    private final LoadedModel loaded;
+    private final StructType schema;
+
+    Decoding(Checkpoint checkpoint, StructType schema) {
+      this.loaded = LoadedModel.of(checkpoint);
+      this.schema = schema;
+    }
+
+    @Override
+    public Row map(Row row) {
+      Object[] cells = new Object[schema.size()];
+      for (int i = 0; i < cells.length; i++) {
+        String name = schema.fields()[i].name();
+        cells[i] =
+            switch (name) {
+              case Columns.EMBEDDING ->
+                  embedding(
+                      row.<Integer>getList(row.fieldIndex(Columns.CODES)).stream()
+                          .mapToInt(code -> code)
+                          .toArray(),
+                      row.getAs(Columns.GRID_HEIGHT),
+                      row.getAs(Columns.GRID_WIDTH));
+              case Columns.DTYPE -> "float32";
+              default -> row.getAs(name);
+            };
+      }
+      return RowFactory.create(cells);
+    }
+
+    private byte[] embedding(int[] codes, int height, int width) {
+      int[] levels = loaded.model().quantizer().levels();
+      CodeCodec.check(codes, levels);
+      int vectors = height * width;
+      if (codes.length != vectors * levels.length) {
+        throw CodeCodec.damaged(
+            codes.length + " codes for a grid of " + height + " x " + width + " vectors");
+      }
+      long[] wide = IntStream.of(codes).asLongStream().toArray();
+      try (NDManager scope = loaded.manager().newSubManager()) {
+        NDArray indices = scope.create(wide, new Shape(vectors, levels.length));
+        NDArray grid = loaded.model().decode(indices, height, width, loaded.parameters());
+        // Copied into C order: a grid is a view of its rows.
+        return Torch.tensor(grid).bytes();
+      }
+    }
+
+    @Override
+    public void close() {
+      loaded.close();
+    }
+  }
+}

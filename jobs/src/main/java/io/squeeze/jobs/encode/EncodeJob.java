@@ -1,0 +1,125 @@
+package io.squeeze.jobs.encode;
+
+import ai.djl.ndarray.NDManager;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.encode.CodesWriter.Source;
+import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.LoadedModel;
+import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.spark.MappedRows;
+import io.squeeze.jobs.spark.ParquetBytes;
+import io.squeeze.jobs.spark.Versions;
+import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.train.Batch;
+import io.squeeze.train.Checkpoint;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * Embeddings and a checkpoint to published codes: those that extraction straight to codes gives.
+ */
+public final class EncodeJob {
+  private final SparkSession spark;
+  private final HadoopStorage storage;
+  private final Encoder encoder;
+  private final CodesWriter writer;
+  private final Published embeddings;
+
+  /**
+   * A job that writes to the data set of codes that {@code encoder} names.
+   *
+   * @throws SqueezeException of category input if there are no embeddings, or others
+   */
+  public EncodeJob(SparkSession spark, String embeddings, Encoder encoder, String codec)
+      throws IOException {
+    this.spark = spark;
+    this.storage = new HadoopStorage(spark);
+    this.encoder = encoder;
+    this.writer = new CodesWriter(spark, encoder, codec);
+    this.embeddings = Versions.embeddings(storage, embeddings);
+    Manifest manifest = this.embeddings.manifest();
+    encoder.check(this.embeddings.path(), manifest.backbone());
+  }
+
+  /**
+   * Publishes a version, or finds that it is there. More embeddings become the next one.
+   *
+   * @throws SqueezeException of category configuration if other codes are there
+   */
+  public Published run() throws IOException {
+    Manifest manifest = embeddings.manifest();
+    long bytes = ParquetBytes.of(spark, storage, embeddings.path(), Columns.EMBEDDING).bytes();
+    List<String> growing = List.of(Manifest.LISTS);
+    return writer.run(new Source(manifest.settings(), growing, this::rows, manifest, bytes));
+  }
+
+  private Dataset<Row> rows(String split) {
+    Dataset<Row> source = embeddings.read(spark, split);
+    StructType schema = Columns.codes(embeddings.manifest().columns());
+    Checkpoint checkpoint = encoder.checkpoint();
+    Broadcast<Checkpoint> sent =
+        JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(checkpoint);
+    List<String> kept = new ArrayList<>(Arrays.asList(schema.fieldNames()));
+    kept.removeAll(List.of(Columns.LEVELS, Columns.CODES));
+    kept.add(Columns.EMBEDDING);
+    JavaRDD<Row> codes =
+        source
+            .select(kept.stream().map(functions::col).toArray(org.apache.spark.sql.Column[]::new))
+            .toJavaRDD()
+            .mapPartitions(rows -> new MappedRows(rows, () -> new Encoding(sent.value(), schema)));
+    return spark.createDataFrame(codes, schema);
+  }
+
+  /** Quantizes one sample at a time, so that its codes do not depend on its neighbours. */
+  private static final class Encoding implements MappedRows.Mapping {
+    private final LoadedModel loaded;
+    private final StructType schema;
+
+    Encoding(Checkpoint checkpoint, StructType schema) {
+      this.loaded = LoadedModel.of(checkpoint);
+      this.schema = schema;
+    }
+
+    @Override
+    public Row map(Row row) {
+      Object[] cells = new Object[schema.size()];
+      for (int i = 0; i < cells.length; i++) {
+        String name = schema.fields()[i].name();
+        cells[i] =
+            switch (name) {
+              case Columns.LEVELS -> loaded.model().quantizer().levels().length;
+              case Columns.CODES -> codes(row.getAs(Columns.EMBEDDING));
+              default -> row.getAs(name);
+            };
+      }
+      return RowFactory.create(cells);
+    }
+
+    private int[] codes(byte[] embedding) {
+      try (NDManager scope = loaded.manager().newSubManager()) {
+        return loaded
+            .model()
+            .quantize(
+                Batch.features(scope, List.of(embedding), loaded.layout()), loaded.parameters())
+            .codeValues();
+      }
+    }
+
+    @Override
+    public void close() {
+      loaded.close();
+    }
+  }
+}
