@@ -13,6 +13,7 @@ import io.squeeze.jobs.ml.EncodeVectorsJob;
 import io.squeeze.jobs.ml.EvaluateVectorsJob;
 import io.squeeze.jobs.ml.FitVectorsJob;
 import io.squeeze.jobs.ml.VectorTable;
+import io.squeeze.jobs.query.QueryJob;
 import io.squeeze.jobs.spark.Coding;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
@@ -38,6 +39,8 @@ final class Commands {
   private static final String EMBEDDINGS = "--embeddings";
   private static final String CODEC = "--codec";
   private static final String MASKS = "--masks";
+  private static final String SQL = "--sql";
+  private static final String FILE = "--file";
   private static final String GRID = "--grid";
   private static final String RANK_BY = "--rank_by";
   private static final String SPLIT = "--split";
@@ -75,6 +78,7 @@ final class Commands {
     line.addSubcommand("encode", encode());
     line.addSubcommand("decode", decode());
     line.addSubcommand("visualize", visualize());
+    line.addSubcommand("query", query());
     root.usageMessage().sortOptions(false);
     return line;
   }
@@ -410,6 +414,59 @@ final class Commands {
         "",
         "  submit/squeeze decode --codes codes/pets --checkpoint outputs/vq_squeeze/last.ckpt \\",
         "      --embeddings emb/pets_decoded --masks emb/pets",
+        "");
+  }
+
+  private static CommandLine query() {
+    return command(
+        "query",
+        Flag.COMPUTE,
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          String sql = arguments.own(SQL);
+          String file = arguments.own(FILE);
+          if (sql != null && file != null) {
+            throw SqueezeException.usage("Give " + SQL + " or " + FILE + ", not both");
+          }
+          String text = file == null ? sql : Arguments.text(file, FILE);
+          QueryJob.Format format = QueryJob.Format.named(arguments.own("--format", "table"));
+          SparkSession spark = Sessions.start("query", settings.compute());
+          QueryJob job =
+              new QueryJob(
+                  spark, arguments.own("--workspace", "."), format, arguments.own("--out"));
+          if (text == null) {
+            job.describe();
+          } else {
+            job.run(text);
+          }
+        },
+        spec -> {
+          Arguments.declare(spec, SQL, "TEXT", false, "A statement. Without any: the views.");
+          Arguments.declare(
+              spec, FILE, "FILE", false, "Statements that end with ; at the end of a line.");
+          Arguments.declare(
+              spec,
+              "--workspace",
+              "FOLDER",
+              false,
+              "What lies below it is in the views. Default: this folder.");
+          Arguments.declare(
+              spec, "--format", "NAME", false, "table, csv, json or parquet. Default: table.");
+          Arguments.declare(
+              spec,
+              "--out",
+              "PATH",
+              false,
+              "File, or folder of Parquet. Default: standard output.");
+        },
+        "Spark SQL over embeddings, codes and results.",
+        "",
+        "Views: embeddings, patches (a row a vector), codes, codebook, samples (a row a photo and",
+        "evaluation), rejects, runs. Functions: cosine_similarity, l2_distance, embedding_to_array,",
+        "embedding_at, encode_vector, decode_codes, unpack_codes, code_distance, code_histogram, iou;",
+        "--sql 'DESCRIBE FUNCTION EXTENDED iou' explains one.",
+        "",
+        "  submit/squeeze query --sql 'SELECT run, miou, bits_per_vector FROM runs ORDER BY miou DESC'",
         "");
   }
 

@@ -3,7 +3,6 @@ package io.squeeze.jobs.encode;
 import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.FLOAT;
 import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.INT32;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -11,9 +10,9 @@ import io.squeeze.backbone.BackboneFile;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.LoadedModel;
 import io.squeeze.jobs.spark.Manifest.DataFile;
 import io.squeeze.jobs.spark.ParquetFile;
-import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.spark.Versions;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.storage.Storage;
@@ -113,22 +112,31 @@ public record Encoder(String codes, String path, Checkpoint checkpoint, String s
 
   /** Writes the table of what each code stands for, as the quantizer decodes it. */
   public DataFile codebook(HadoopStorage storage, String target) throws IOException {
-    Device device = Tasks.start();
-    Quantizer quantizer = checkpoint.model().quantizer();
     String name = Versions.CODEBOOK + "/part-000000.parquet";
     storage.delete(Storage.join(target, name));
     ParquetFile file = new ParquetFile(storage, Storage.join(target, name), SCHEMA);
-    try (NDManager manager = Torch.manager(device);
-        Parameters parameters = new Parameters(manager, checkpoint.state().model())) {
-      for (int level = 0; level < quantizer.levels().length; level++) {
-        float[] vectors =
-            Torch.tensor(contributions(quantizer, level, manager, parameters)).floats();
-        write(file, level, vectors, vectors.length / quantizer.levels()[level]);
+    try {
+      float[][] vectors = vectors();
+      for (int level = 0; level < vectors.length; level++) {
+        write(file, level, vectors[level], checkpoint.layout().channels());
       }
     } finally {
       file.close();
     }
     return new DataFile(name, file.bytes(), file.rows(), file.sha256());
+  }
+
+  /** What each code of each level stands for, [level][K * C]: a vector is their sum. */
+  public float[][] vectors() {
+    try (LoadedModel loaded = LoadedModel.of(checkpoint)) {
+      Quantizer quantizer = loaded.model().quantizer();
+      float[][] vectors = new float[levels().length][];
+      for (int level = 0; level < vectors.length; level++) {
+        NDArray added = contributions(quantizer, level, loaded.manager(), loaded.parameters());
+        vectors[level] = Torch.tensor(added).floats();
+      }
+      return vectors;
+    }
   }
 
   /** What each code of a level adds to a vector: [K, C]; the first level brings the bias. */

@@ -75,12 +75,12 @@ public final class EvaluateJob {
     String folder = folder();
     // The summary is written last: where it stands, the table beside it is whole and its own.
     storage.delete(Storage.join(folder, Summary.NAME));
-    Dataset<Row> table = write(Storage.join(folder, "per_sample.parquet"));
+    Dataset<Row> table = write(Storage.join(folder, PerSample.NAME));
     long samples = table.count();
     if (samples == 0) {
       throw SqueezeException.input("The split " + split + " has no samples");
     }
-    Summary summary = summary(table, samples, Storage.join(folder, "per_sample.parquet"));
+    Summary summary = summary(table, samples, Storage.join(folder, PerSample.NAME));
     storage.replace(Storage.join(folder, Summary.NAME), summary.json());
     return summary;
   }
@@ -181,7 +181,7 @@ public final class EvaluateJob {
               summary.codebook().perplexity()));
     }
     Console.result("");
-    Console.result("Written: " + folder + "/" + Summary.NAME + ", per_sample.parquet");
+    Console.result("Written: " + folder + "/" + Summary.NAME + ", " + PerSample.NAME);
   }
 
   private static void line(String name, Summary s) {

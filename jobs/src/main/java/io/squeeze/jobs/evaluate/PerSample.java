@@ -27,6 +27,9 @@ import org.apache.spark.sql.types.StructType;
 
 /** The table that shows for every sample what it kept (IoU) and what it cost (bytes). */
 public final class PerSample {
+  /** The table's name in the folder of an evaluation. */
+  public static final String NAME = "per_sample.parquet";
+
   public static final String IOU = "iou";
   public static final String BASELINE_IOU = "baseline_iou";
   static final String CONFUSION = "confusion";
@@ -62,16 +65,18 @@ public final class PerSample {
                     .toArray(org.apache.spark.sql.Column[]::new))
             .toJavaRDD()
             .mapPartitions(samples -> new Scores(models.value(), samples, first));
-    return spark.createDataFrame(rows, schema(checkpoint.classNames()));
+    return spark.createDataFrame(
+        rows, schema(checkpoint.classNames(), trained.embeddings().manifest().columns()));
   }
 
-  private StructType schema(List<String> classes) {
+  /** The columns of the table, for classes and the data set's own columns. */
+  public static StructType schema(List<String> classes, List<Column> described) {
     List<StructField> fields = new ArrayList<>();
     for (String name : List.of(Columns.SAMPLE_ID, Columns.SPLIT, Columns.IMAGE_PATH)) {
       fields.add(Columns.text(name));
     }
     fields.add(field(Cuts.POSITION, DataTypes.LongType));
-    fields.addAll(Columns.described(trained.embeddings().manifest().columns()));
+    fields.addAll(Columns.described(described));
     fields.add(field(IOU, DataTypes.DoubleType));
     for (String name : classes) {
       fields.add(field("iou_" + name, DataTypes.DoubleType));

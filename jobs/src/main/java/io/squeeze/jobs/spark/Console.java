@@ -19,6 +19,11 @@ public final class Console {
     System.out.println(line);
   }
 
+  /** Where results go. */
+  public static PrintStream results() {
+    return System.out;
+  }
+
   /** A line of the story. */
   public static void say(String line) {
     System.err.println(SPEAKER.get() + line);

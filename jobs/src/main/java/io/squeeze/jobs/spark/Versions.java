@@ -37,6 +37,11 @@ public final class Versions {
     this.base = storage.qualified(base);
   }
 
+  /** Whether a folder's name is that of a version. */
+  public static boolean isVersion(String name) {
+    return VERSION.matcher(name).matches();
+  }
+
   /** The full path of the data set. */
   public String base() {
     return base;
@@ -138,7 +143,7 @@ public final class Versions {
   private Stream<Integer> numbers() throws IOException {
     return storage
         .folders(base)
-        .filter(name -> VERSION.matcher(name).matches())
+        .filter(Versions::isVersion)
         .map(name -> Integer.parseInt(name.substring(1)));
   }
 

@@ -1,20 +1,30 @@
 package io.squeeze.jobs.sql;
 
+import static io.squeeze.jobs.sql.Calls.FLOATS;
+import static io.squeeze.jobs.sql.Calls.INTS;
+import static io.squeeze.jobs.sql.Calls.beside;
+import static io.squeeze.jobs.sql.Calls.call;
+import static io.squeeze.jobs.sql.Calls.constant;
+import static io.squeeze.jobs.sql.Calls.folded;
+import static io.squeeze.jobs.sql.Calls.text;
+import static io.squeeze.jobs.sql.Calls.typeOf;
+import static org.apache.spark.sql.types.DataTypes.BinaryType;
+import static org.apache.spark.sql.types.DataTypes.DoubleType;
+import static org.apache.spark.sql.types.DataTypes.IntegerType;
+import static org.apache.spark.sql.types.DataTypes.StringType;
+
+import io.squeeze.jobs.spark.CodeHistogram;
+import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.sql.SqlFunction.Arity;
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.SparkSessionExtensions;
-import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.catalyst.expressions.Expression;
-import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
-import org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke;
-import org.apache.spark.sql.types.AbstractDataType;
+import org.apache.spark.sql.expressions.UserDefinedAggregator;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
-import scala.Function1;
-import scala.Option;
-import scala.Tuple3;
 import scala.collection.JavaConverters;
-import scala.collection.Seq;
 import scala.runtime.AbstractFunction1;
 import scala.runtime.BoxedUnit;
 
@@ -23,100 +33,244 @@ import scala.runtime.BoxedUnit;
  * {@link #register} in a session that runs.
  */
 public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExtensions, BoxedUnit> {
-  private static final String EXAMPLES =
-      """
+  private static final String ARRAYS = "array_funcs";
+  private static final String MODEL =
+      " The model is the path of a data set of codes, or of a checkpoint (.ckpt).";
 
-          Examples:
-            > SELECT cosine_similarity(array(3.0, 4.0), array(4.0, 3.0));
-             0.96
-            > SELECT l2_distance(array(3.0, 4.0), array(0.0, 0.0));
-             5.0
-        \
-      """;
-
-  private static final List<Pair> FUNCTIONS =
+  static final List<SqlFunction> FUNCTIONS =
       List.of(
-          new Pair(
+          new SqlFunction(
               "cosine_similarity",
-              "cosine",
+              ARRAYS,
+              Arity.of(2),
               "_FUNC_(a, b) - Returns the cosine of the angle between two vectors: arrays of"
                   + " numbers, taken as float, or binaries of little-endian float32. Null where one"
-                  + " is null, holds a null, or is all zeros."),
-          new Pair(
+                  + " is null, holds a null, or is all zeros.",
+              List.of("SELECT cosine_similarity(array(3.0, 4.0), array(4.0, 3.0))", "0.96"),
+              arguments -> ofTwo("cosine", arguments)),
+          new SqlFunction(
               "l2_distance",
-              "distance",
+              ARRAYS,
+              Arity.of(2),
               "_FUNC_(a, b) - Returns the Euclidean distance of two vectors: arrays of numbers,"
                   + " taken as float, or binaries of little-endian float32. Null where one is null"
-                  + " or holds a null."));
+                  + " or holds a null.",
+              List.of("SELECT l2_distance(array(3.0, 4.0), array(0.0, 0.0))", "5.0"),
+              arguments -> ofTwo("distance", arguments)),
+          new SqlFunction(
+              "embedding_to_array",
+              ARRAYS,
+              new Arity(1, 2),
+              "_FUNC_(embedding[, dtype]) - Returns the values of an embedding as they are stored,"
+                  + " [channels, grid_height, grid_width], as an array of float. The dtype, float32"
+                  + " or float16, is the column of that name unless it is given.",
+              List.of("SELECT embedding_to_array(X'0000803F00000040', 'float32')", "[1.0,2.0]"),
+              SqueezeExtensions::array),
+          new SqlFunction(
+              "embedding_at",
+              ARRAYS,
+              Arity.of(3),
+              "_FUNC_(embedding, y, x) - Returns the vector at a row and column of the grid, counted"
+                  + " from 0; null outside of it. Reads channels, grid_height, grid_width and dtype"
+                  + " from the columns of those names beside the embedding.",
+              List.of(
+                  "SELECT embedding_at(embedding, 0, 1) FROM VALUES (X'0000803F000000400000404000008040',"
+                      + " 2, 1, 2, 'float32') AS t(embedding, channels, grid_height, grid_width, dtype)",
+                  "[2.0,4.0]"),
+              SqueezeExtensions::at),
+          new SqlFunction(
+              "encode_vector",
+              ARRAYS,
+              Arity.of(2),
+              "_FUNC_(vector, checkpoint) - Returns the codes, level by level, that the quantizer of"
+                  + " a checkpoint gives a vector; of several vectors one after the other, their"
+                  + " codes one after the other.",
+              List.of("SELECT encode_vector(array(0.1, 0.2, 0.3), 'outputs/vq/last.ckpt')", "[7]"),
+              arguments ->
+                  call(
+                      CodeFunctions.class,
+                      "encode",
+                      DataTypes.createArrayType(IntegerType, false),
+                      with(
+                          arguments.subList(0, 1),
+                          constant(Models.encoding(text(arguments.get(1), "checkpoint")))),
+                      List.of(FLOATS, type(CodeFunctions.EncodingModel.class)))),
+          new SqlFunction(
+              "decode_codes",
+              ARRAYS,
+              Arity.of(2),
+              "_FUNC_(codes, model) - Returns the vectors that codes stand for, one after the other,"
+                  + " as an array of float."
+                  + MODEL,
+              List.of(
+                  "SELECT decode_codes(slice(codes, 1, levels), 'codes/pets') FROM codes",
+                  "[0.5,…]"),
+              arguments ->
+                  call(
+                      CodeFunctions.class,
+                      "decode",
+                      DataTypes.createArrayType(DataTypes.FloatType, false),
+                      with(arguments.subList(0, 1), model(arguments.get(1))),
+                      List.of(INTS, type(CodeFunctions.Model.class)))),
+          new SqlFunction(
+              "unpack_codes",
+              ARRAYS,
+              Arity.of(2),
+              "_FUNC_(codes, model) - Returns the codes of a binary column (encode --codec packed or"
+                  + " entropy) as an array. Reads levels, grid_height and grid_width from the columns"
+                  + " of those names. The model is the path of the data set of codes.",
+              List.of(
+                  "SELECT unpack_codes(codes, 'codes/packed') FROM parquet.`codes/packed/v1/codes`",
+                  "[7,411,…]"),
+              SqueezeExtensions::unpack),
+          new SqlFunction(
+              "code_distance",
+              ARRAYS,
+              Arity.of(3),
+              "_FUNC_(codes, query, model) - Returns the Euclidean distance of a query to the vector"
+                  + " that codes stand for, by lookups alone. Of the codes of a grid: the distance to"
+                  + " the nearest of its vectors. Of a query of several vectors, one after the other:"
+                  + " the mean over them."
+                  + MODEL,
+              List.of(
+                  "SELECT sample_id FROM codes ORDER BY code_distance(codes, array(0.1, 0.2, 0.3),"
+                      + " 'codes/pets') LIMIT 10",
+                  "Abyssinian_1"),
+              SqueezeExtensions::distance),
+          new SqlFunction(
+              "code_histogram",
+              "agg_funcs",
+              new Arity(1, 2),
+              "_FUNC_(codes[, levels]) - Returns how often each code of each level occurs, as an"
+                  + " array of arrays. The number of levels is the column of that name unless it is"
+                  + " given.",
+              List.of(
+                  "SELECT code_histogram(codes, 1) FROM VALUES (array(0, 2, 2)) AS t(codes)",
+                  "[[1,0,2]]"),
+              SqueezeExtensions::histogram),
+          new SqlFunction(
+              "iou",
+              "binary_funcs",
+              Arity.of(3),
+              "_FUNC_(mask, target, class) - Returns the intersection over union of a class in two"
+                  + " masks of a byte a pixel. Pixels that are 255 in the target do not count. Null"
+                  + " where neither has the class.",
+              List.of("SELECT iou(X'000101', X'010101', 1)", "0.6666666666666666"),
+              arguments ->
+                  call(
+                      VectorFunctions.class,
+                      "iou",
+                      DoubleType,
+                      arguments,
+                      List.of(BinaryType, BinaryType, IntegerType))));
 
-  /**
-   * A function of two vectors.
-   *
-   * @param method of {@link VectorFunctions}
-   */
-  private record Pair(String name, String method, String usage) {
+  private static DataType type(Class<?> of) {
+    return new org.apache.spark.sql.types.ObjectType(of);
+  }
 
-    FunctionIdentifier identifier() {
-      return new FunctionIdentifier(name, Option.empty());
+  private static List<Expression> with(List<Expression> some, Expression... more) {
+    List<Expression> all = new ArrayList<>(some);
+    all.addAll(List.of(more));
+    return all;
+  }
+
+  private static Expression model(Expression path) {
+    return constant(Models.of(text(path, "model")));
+  }
+
+  private static Expression ofTwo(String method, List<Expression> vectors) {
+    Expression a = vectors.get(0);
+    Expression b = vectors.get(1);
+    if (a.foldable() && !b.foldable()) {
+      // Both functions are symmetric.
+      return ofTwo(method, List.of(b, a));
     }
+    boolean binary = a.dataType().equals(BinaryType);
+    DataType type = binary ? BinaryType : FLOATS;
+    boolean array = b.dataType() instanceof org.apache.spark.sql.types.ArrayType;
+    Expression second = array && !a.foldable() ? folded(b) : b;
+    DataType other = second == b ? type : typeOf(second);
+    return call(
+        VectorFunctions.class, method, DoubleType, List.of(a, second), List.of(type, other));
+  }
 
-    ExpressionInfo info() {
-      return new ExpressionInfo(
-          VectorFunctions.class.getName(),
-          null,
-          name,
-          usage,
-          "",
-          EXAMPLES,
-          "",
-          "array_funcs",
-          "0.1.0",
-          "",
-          "built-in");
-    }
+  private static Expression array(List<Expression> arguments) {
+    Expression embedding = arguments.get(0);
+    Expression dtype = arguments.size() == 2 ? arguments.get(1) : beside(embedding, Columns.DTYPE);
+    return call(
+        VectorFunctions.class,
+        "array",
+        DataTypes.createArrayType(DataTypes.FloatType, false),
+        List.of(embedding, dtype),
+        List.of(BinaryType, StringType));
+  }
 
-    Expression of(Seq<Expression> arguments) {
-      if (arguments.size() != 2) {
-        throw new IllegalArgumentException(
-            name + " takes two vectors, but was given " + arguments.size() + " arguments");
-      }
-      boolean binary =
-          JavaConverters.seqAsJavaList(arguments).stream()
-              .anyMatch(argument -> argument.dataType().equals(DataTypes.BinaryType));
-      DataType type =
-          binary ? DataTypes.BinaryType : DataTypes.createArrayType(DataTypes.FloatType, true);
-      List<AbstractDataType> types = List.of(type, type);
-      return new StaticInvoke(
-          VectorFunctions.class,
-          DataTypes.DoubleType,
-          method,
-          arguments,
-          JavaConverters.asScalaBuffer(types).toSeq(),
-          true,
-          true,
-          true);
-    }
+  private static Expression at(List<Expression> arguments) {
+    Expression embedding = arguments.get(0);
+    return call(
+        VectorFunctions.class,
+        "at",
+        DataTypes.createArrayType(DataTypes.FloatType, false),
+        with(
+            arguments,
+            beside(embedding, Columns.CHANNELS),
+            beside(embedding, Columns.GRID_HEIGHT),
+            beside(embedding, Columns.GRID_WIDTH),
+            beside(embedding, Columns.DTYPE)),
+        List.of(
+            BinaryType,
+            IntegerType,
+            IntegerType,
+            IntegerType,
+            IntegerType,
+            IntegerType,
+            StringType));
+  }
 
-    Function1<Seq<Expression>, Expression> builder() {
-      return this::of;
-    }
+  private static Expression unpack(List<Expression> arguments) {
+    Expression codes = arguments.get(0);
+    return call(
+        CodeFunctions.class,
+        "unpack",
+        DataTypes.createArrayType(IntegerType, false),
+        List.of(
+            codes,
+            beside(codes, Columns.LEVELS),
+            beside(codes, Columns.GRID_HEIGHT),
+            beside(codes, Columns.GRID_WIDTH),
+            model(arguments.get(1))),
+        List.of(
+            BinaryType, IntegerType, IntegerType, IntegerType, type(CodeFunctions.Model.class)));
+  }
+
+  private static Expression distance(List<Expression> arguments) {
+    Expression query = folded(arguments.get(1));
+    return call(
+        CodeFunctions.class,
+        "distance",
+        DoubleType,
+        List.of(arguments.get(0), query, model(arguments.get(2))),
+        List.of(INTS, typeOf(query), type(CodeFunctions.Model.class)));
+  }
+
+  private static Expression histogram(List<Expression> arguments) {
+    List<Expression> both =
+        arguments.size() == 2
+            ? arguments
+            : with(arguments, beside(arguments.get(0), Columns.LEVELS));
+    UserDefinedAggregator<?, ?, ?> aggregator =
+        (UserDefinedAggregator<?, ?, ?>) CodeHistogram.function();
+    return aggregator.scalaAggregator(JavaConverters.asScalaBuffer(both).toSeq());
   }
 
   @Override
   public BoxedUnit apply(SparkSessionExtensions extensions) {
-    for (Pair pair : FUNCTIONS) {
-      extensions.injectFunction(new Tuple3<>(pair.identifier(), pair.info(), pair.builder()));
-    }
+    FUNCTIONS.forEach(function -> function.inject(extensions));
     return BoxedUnit.UNIT;
   }
 
   /** Adds the functions to a session that was started without the extension. */
   public static void register(SparkSession spark) {
-    for (Pair pair : FUNCTIONS) {
-      spark
-          .sessionState()
-          .functionRegistry()
-          .registerFunction(pair.identifier(), pair.info(), pair.builder());
-    }
+    FUNCTIONS.forEach(function -> function.register(spark));
   }
 }

@@ -1,9 +1,14 @@
 package io.squeeze.jobs.sql;
 
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.sql.Calls.Vector;
+import io.squeeze.weights.ElementType;
+import io.squeeze.weights.HostTensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import org.apache.spark.sql.catalyst.expressions.UnsafeArrayData;
 import org.apache.spark.sql.catalyst.util.ArrayData;
+import org.apache.spark.unsafe.types.UTF8String;
 
 /**
  * What the SQL functions of vectors compute, in double. Public because generated code calls them.
@@ -20,9 +25,20 @@ public final class VectorFunctions {
     return hasNull(a) || hasNull(b) ? null : cosine(a.toFloatArray(), b.toFloatArray());
   }
 
+  /** The same with a constant. */
+  public static Double cosine(ArrayData a, Vector b) {
+    check(a.numElements(), b.values().length);
+    return hasNull(a) ? null : cosine(a.toFloatArray(), b.values());
+  }
+
   /** The same of little-endian bytes of float32. */
   public static Double cosine(byte[] a, byte[] b) {
     return cosine(floats(a), floats(b));
+  }
+
+  /** The same with a constant. */
+  public static Double cosine(byte[] a, Vector b) {
+    return cosine(floats(a), b.values());
   }
 
   /** Euclidean distance of two vectors of float32; null where an element is null. */
@@ -31,23 +47,45 @@ public final class VectorFunctions {
     return hasNull(a) || hasNull(b) ? null : distance(a.toFloatArray(), b.toFloatArray());
   }
 
+  /** The same with a constant. */
+  public static Double distance(ArrayData a, Vector b) {
+    check(a.numElements(), b.values().length);
+    return hasNull(a) ? null : distance(a.toFloatArray(), b.values());
+  }
+
   /** The same of little-endian bytes of float32. */
   public static Double distance(byte[] a, byte[] b) {
     return distance(floats(a), floats(b));
   }
 
+  /** The same with a constant. */
+  public static Double distance(byte[] a, Vector b) {
+    return distance(floats(a), b.values());
+  }
+
   private static Double cosine(float[] a, float[] b) {
     check(a.length, b.length);
-    double dot = 0;
-    double squaresOfA = 0;
-    double squaresOfB = 0;
-    for (int i = 0; i < a.length; i++) {
-      dot += (double) a[i] * b[i];
-      squaresOfA += (double) a[i] * a[i];
-      squaresOfB += (double) b[i] * b[i];
+    double lengths = Math.sqrt(dot(a, a)) * Math.sqrt(dot(b, b));
+    return lengths == 0 ? null : dot(a, b) / lengths;
+  }
+
+  /** Four sums at a time, which a processor adds up side by side. */
+  private static double dot(float[] a, float[] b) {
+    double first = 0;
+    double second = 0;
+    double third = 0;
+    double fourth = 0;
+    int i = 0;
+    for (; i + 3 < a.length; i += 4) {
+      first += (double) a[i] * b[i];
+      second += (double) a[i + 1] * b[i + 1];
+      third += (double) a[i + 2] * b[i + 2];
+      fourth += (double) a[i + 3] * b[i + 3];
     }
-    double lengths = Math.sqrt(squaresOfA) * Math.sqrt(squaresOfB);
-    return lengths == 0 ? null : dot / lengths;
+    for (; i < a.length; i++) {
+      first += (double) a[i] * b[i];
+    }
+    return first + second + (third + fourth);
   }
 
   private static Double distance(float[] a, float[] b) {
@@ -60,7 +98,50 @@ public final class VectorFunctions {
     return Math.sqrt(squares);
   }
 
-  private static boolean hasNull(ArrayData vector) {
+  /** The values of an embedding as they are stored, as an array of float32. */
+  public static ArrayData array(byte[] embedding, UTF8String dtype) {
+    return UnsafeArrayData.fromPrimitiveArray(values(embedding, dtype.toString()));
+  }
+
+  /** The vector at a place of an embedding; null outside of its grid. */
+  public static ArrayData at(
+      byte[] embedding, int y, int x, int channels, int height, int width, UTF8String dtype) {
+    if (y < 0 || y >= height || x < 0 || x >= width) {
+      return null;
+    }
+    String type = dtype.toString();
+    int bytes = type.equals("float16") ? Short.BYTES : Float.BYTES;
+    if (embedding.length != (long) bytes * channels * height * width) {
+      throw SqueezeException.input(
+          "An embedding of "
+              + embedding.length
+              + " bytes is no "
+              + channels
+              + " x "
+              + height
+              + " x "
+              + width
+              + " in "
+              + type);
+    }
+    byte[] vector = new byte[bytes * channels];
+    int area = height * width;
+    for (int c = 0; c < channels; c++) {
+      System.arraycopy(embedding, (c * area + y * width + x) * bytes, vector, c * bytes, bytes);
+    }
+    return UnsafeArrayData.fromPrimitiveArray(values(vector, type));
+  }
+
+  private static float[] values(byte[] bytes, String dtype) {
+    return switch (dtype) {
+      case "float32" -> floats(bytes);
+      case "float16" ->
+          new HostTensor(ElementType.F16, new long[] {bytes.length / Short.BYTES}, bytes).floats();
+      default -> throw SqueezeException.input("No dtype " + dtype + ": there are float32, float16");
+    };
+  }
+
+  static boolean hasNull(ArrayData vector) {
     for (int i = 0; i < vector.numElements(); i++) {
       if (vector.isNullAt(i)) {
         return true;
@@ -84,5 +165,24 @@ public final class VectorFunctions {
       throw SqueezeException.input(
           "Cannot compare a vector of " + a + " values with one of " + b + ": both need as many");
     }
+  }
+
+  /**
+   * Intersection over union of a class in two masks of a byte a pixel; pixels that are 255 in the
+   * second do not count; null where neither has the class.
+   */
+  public static Double iou(byte[] mask, byte[] target, int label) {
+    check(mask.length, target.length);
+    long both = 0;
+    long either = 0;
+    for (int i = 0; i < mask.length; i++) {
+      if (target[i] != (byte) 255) {
+        boolean a = mask[i] == (byte) label;
+        boolean b = target[i] == (byte) label;
+        both += a && b ? 1 : 0;
+        either += a || b ? 1 : 0;
+      }
+    }
+    return either == 0 ? null : (double) both / either;
   }
 }

@@ -1,0 +1,231 @@
+package io.squeeze.jobs.query;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.struct;
+import static org.apache.spark.sql.functions.to_csv;
+import static org.apache.spark.sql.functions.to_json;
+
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Tables;
+import io.squeeze.jobs.sql.SqueezeExtensions;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.apache.spark.sql.AnalysisException;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.catalyst.parser.ParseException;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.BinaryType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.MapType;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/** Spark SQL over a workspace: results are streamed, a partition at a time. */
+public final class QueryJob {
+  private static final String BATCH_SIZE = "spark.sql.parquet.columnarReaderBatchSize";
+
+  private final SparkSession spark;
+  private final HadoopStorage storage;
+  private final Workspace workspace;
+  private final Format format;
+  private final String out;
+
+  /** How rows are written. */
+  public enum Format {
+    TABLE,
+    CSV,
+    JSON,
+    PARQUET;
+
+    /** The format of a name, or a sentence that says which there are. */
+    public static Format named(String name) {
+      try {
+        return valueOf(name.toUpperCase(Locale.ROOT));
+      } catch (IllegalArgumentException e) {
+        throw SqueezeException.usage(
+            "No format " + name + " (--format): there are table, csv, json, parquet");
+      }
+    }
+  }
+
+  /**
+   * Makes the views of a workspace.
+   *
+   * @param out file, or folder of Parquet, to write; null for standard output
+   * @throws SqueezeException of category usage if Parquet has no place to go
+   */
+  public QueryJob(SparkSession spark, String folder, Format format, String out) throws IOException {
+    if (format == Format.PARQUET && out == null) {
+      throw SqueezeException.usage("--format parquet takes a folder to write (--out)");
+    }
+    this.spark = spark;
+    this.storage = new HadoopStorage(spark);
+    this.format = format;
+    this.out = out;
+    SqueezeExtensions.register(spark);
+    this.workspace = new Workspace(spark, folder);
+    spark.conf().set(BATCH_SIZE, workspace.batchRows());
+    workspace.views().forEach((name, view) -> view.createOrReplaceTempView(name));
+  }
+
+  /** Says which views there are, of what, and their columns. */
+  public void describe() throws IOException {
+    workspace
+        .contents()
+        .forEach(
+            (kind, names) ->
+                Console.result(
+                    kind + ": " + (names.isEmpty() ? "none" : String.join(", ", names))));
+    Console.result("");
+    for (Map.Entry<String, Dataset<Row>> view : workspace.views().entrySet()) {
+      List<String> columns = new ArrayList<>();
+      for (StructField field : view.getValue().schema().fields()) {
+        columns.add(field.name() + " " + field.dataType().simpleString());
+      }
+      Console.result("view " + view.getKey() + " (" + String.join(", ", columns) + ")");
+    }
+  }
+
+  /**
+   * Runs statements and writes what the last one gives.
+   *
+   * @param sql one statement, or several that end with a semicolon at the end of a line
+   * @throws SqueezeException of category usage if it is no SQL of these views
+   */
+  public void run(String sql) throws IOException {
+    List<String> statements = statements(sql);
+    if (statements.isEmpty()) {
+      throw SqueezeException.usage("There is no statement in the query (--sql, --file)");
+    }
+    Dataset<Row> rows = null;
+    for (String statement : statements) {
+      rows = result(statement);
+    }
+    write(rows);
+  }
+
+  /** Statements that end with a semicolon at the end of a line, or with the text. */
+  public static List<String> statements(String sql) {
+    List<String> statements = new ArrayList<>();
+    StringBuilder statement = new StringBuilder();
+    for (String line : sql.lines().toList()) {
+      String text = line.stripTrailing();
+      boolean comment = text.stripLeading().startsWith("--");
+      boolean ends = !comment && text.endsWith(";");
+      statement
+          .append(comment ? "" : ends ? text.substring(0, text.length() - 1) : text)
+          .append('\n');
+      if (ends) {
+        statements.add(statement.toString().strip());
+        statement.setLength(0);
+      }
+    }
+    statements.add(statement.toString().strip());
+    return statements.stream().filter(text -> !text.isEmpty()).toList();
+  }
+
+  private Dataset<Row> result(String statement) {
+    try {
+      return spark.sql(statement);
+    } catch (Exception e) {
+      // Spark throws both without declaring them.
+      if (e instanceof ParseException || e instanceof AnalysisException) {
+        throw SqueezeException.usage(
+            e.getMessage().strip() + "\n(query without --sql lists the views)");
+      }
+      throw e;
+    }
+  }
+
+  private void write(Dataset<Row> rows) throws IOException {
+    if (format == Format.PARQUET) {
+      String path = storage.qualified(out);
+      Tables.replace(storage, rows, path);
+      Console.say("Written: " + path);
+    } else if (out != null) {
+      String path = storage.qualified(out);
+      storage.replace(
+          path,
+          stream -> {
+            PrintStream lines = new PrintStream(stream, false, StandardCharsets.UTF_8);
+            print(rows, lines);
+            lines.flush();
+            if (lines.checkError()) {
+              throw new IOException("Cannot write " + path);
+            }
+          });
+      Console.say("Written: " + path);
+    } else {
+      print(rows, Console.results());
+    }
+  }
+
+  private void print(Dataset<Row> rows, PrintStream lines) {
+    switch (format) {
+      case CSV -> {
+        lines.println(header(rows));
+        texts(rows, to_csv(struct(flat(rows)))).forEachRemaining(lines::println);
+      }
+      case JSON ->
+          texts(rows, to_json(struct(named(rows)), Map.of("ignoreNullFields", "false")))
+              .forEachRemaining(lines::println);
+      default -> new TextTable(rows.schema()).print(rows.toLocalIterator(), lines);
+    }
+  }
+
+  private static Iterator<String> texts(Dataset<Row> rows, Column line) {
+    return rows.select(line).as(Encoders.STRING()).toLocalIterator();
+  }
+
+  private static Column[] named(Dataset<Row> rows) {
+    return Arrays.stream(rows.columns()).map(QueryJob::column).toArray(Column[]::new);
+  }
+
+  private static Column column(String name) {
+    return col("`" + name.replace("`", "``") + "`");
+  }
+
+  /** Columns as one cell each: what has parts as JSON, bytes in base64. */
+  private static Column[] flat(Dataset<Row> rows) {
+    return Arrays.stream(rows.schema().fields())
+        .map(
+            field -> {
+              Column column = column(field.name());
+              return parted(field.dataType())
+                  ? to_json(column).as(field.name())
+                  : field.dataType() instanceof BinaryType
+                      ? org.apache.spark.sql.functions.base64(column).as(field.name())
+                      : column;
+            })
+        .toArray(Column[]::new);
+  }
+
+  private static boolean parted(DataType type) {
+    return type instanceof ArrayType || type instanceof MapType || type instanceof StructType;
+  }
+
+  private String header(Dataset<Row> rows) {
+    List<Column> names = new ArrayList<>();
+    for (String name : rows.columns()) {
+      names.add(org.apache.spark.sql.functions.lit(name).as("c" + names.size()));
+    }
+    return spark
+        .range(1)
+        .select(to_csv(struct(names.toArray(Column[]::new))))
+        .as(Encoders.STRING())
+        .first();
+  }
+}

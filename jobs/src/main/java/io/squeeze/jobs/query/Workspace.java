@@ -1,0 +1,301 @@
+package io.squeeze.jobs.query;
+
+import static org.apache.spark.sql.functions.explode;
+import static org.apache.spark.sql.functions.expr;
+import static org.apache.spark.sql.functions.lit;
+
+import io.squeeze.codec.Compression.Ratios;
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.evaluate.PerSample;
+import io.squeeze.jobs.evaluate.Summary;
+import io.squeeze.jobs.evaluate.Summary.Codebook;
+import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.spark.Versions;
+import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+
+/** All that the commands published below a folder, as views of Spark SQL. */
+public final class Workspace {
+  /** Column that tells data sets apart: their path below the folder. */
+  static final String DATA_SET = "data_set";
+
+  private static final int DEPTH = 6;
+  private static final int MOST_FOLDERS = 20_000;
+
+  /** Bytes of embeddings that a reader holds at once. */
+  private static final long BATCH_BYTES = 64L << 20;
+
+  private static final StructType REJECTS =
+      new StructType()
+          .add(Columns.SAMPLE_ID, "string")
+          .add(Columns.SPLIT, "string")
+          .add(Columns.IMAGE_PATH, "string")
+          .add("stage", "string")
+          .add("code", "string")
+          .add("message", "string");
+
+  private static final StructType RUNS =
+      new StructType()
+          .add("run", "string")
+          .add("checkpoint", "string")
+          .add("quantizer", "string")
+          .add("seed", "long")
+          .add("evaluation", "string")
+          .add("samples", "long")
+          .add("miou", "double")
+          .add("mean_sample_iou", "double")
+          .add("pixel_accuracy", "double")
+          .add("bits_per_vector", "double")
+          .add("nominal", "double")
+          .add("packed", "double")
+          .add("entropy", "double")
+          .add("stored", "double")
+          .add("amortized", "double")
+          .add("codes_used", "long")
+          .add("codebook_size", "long")
+          .add("perplexity", "double")
+          .add("baseline_miou", "double");
+
+  private static final StructType CODEBOOK =
+      new StructType()
+          .add(Columns.LEVEL, "int")
+          .add(Columns.CODE, "int")
+          .add(Columns.VECTOR, DataTypes.createArrayType(DataTypes.FloatType));
+
+  private final SparkSession spark;
+  private final HadoopStorage storage;
+  private final String root;
+  private final Map<String, Published> embeddings = new LinkedHashMap<>();
+  private final Map<String, Published> codes = new LinkedHashMap<>();
+  private final Map<String, String> rejects = new LinkedHashMap<>();
+  private final List<String> runs = new ArrayList<>();
+  private int visited;
+
+  /**
+   * Looks for data sets and runs below a folder.
+   *
+   * @throws SqueezeException of category input if there is no such folder, or far too many in it
+   */
+  public Workspace(SparkSession spark, String folder) throws IOException {
+    this.spark = spark;
+    this.storage = new HadoopStorage(spark);
+    this.root = storage.qualified(folder);
+    if (!storage.exists(root)) {
+      throw SqueezeException.input("No folder " + root + " (--workspace)");
+    }
+    visit("", 0);
+  }
+
+  private void visit(String below, int depth) throws IOException {
+    if (++visited > MOST_FOLDERS) {
+      throw SqueezeException.input(
+          root + " has more than " + MOST_FOLDERS + " folders: name a smaller one (--workspace)");
+    }
+    String folder = below.isEmpty() ? root : Storage.join(root, below);
+    List<String> folders =
+        storage
+            .folders(folder)
+            .filter(name -> !name.startsWith("_") && !name.startsWith("."))
+            .toList();
+    if (storage.exists(Storage.join(folder, RunFolder.LAST))) {
+      runs.add(below);
+      return;
+    }
+    if (folders.stream().anyMatch(Versions::isVersion)) {
+      Optional<Published> current = new Versions(storage, folder).current();
+      if (current.isPresent()) {
+        boolean coded = current.get().manifest().table().equals(Manifest.CODES);
+        (coded ? codes : embeddings).put(below, current.get());
+        String version = current.get().path().substring(current.get().path().lastIndexOf('/') + 1);
+        String bad = Storage.join(folder, "rejects/" + version);
+        if (storage.files(bad).keySet().stream().anyMatch(name -> name.endsWith(".parquet"))) {
+          rejects.put(below, bad);
+        }
+      }
+      return;
+    }
+    for (String name : depth < DEPTH ? folders : List.<String>of()) {
+      visit(below.isEmpty() ? name : below + "/" + name, depth + 1);
+    }
+  }
+
+  /** What lies below the folder: names by kind. */
+  Map<String, List<String>> contents() {
+    Map<String, List<String>> contents = new LinkedHashMap<>();
+    contents.put("embeddings", List.copyOf(embeddings.keySet()));
+    contents.put("codes", List.copyOf(codes.keySet()));
+    contents.put("runs", List.copyOf(runs));
+    return contents;
+  }
+
+  /** The views by name; those of which there is nothing are empty. */
+  public Map<String, Dataset<Row>> views() throws IOException {
+    Map<String, Dataset<Row>> views = new LinkedHashMap<>();
+    Dataset<Row> grids = tables(embeddings, Columns.embeddings(List.of()));
+    views.put("embeddings", grids);
+    views.put("patches", patches(grids));
+    views.put("codes", tables(codes, Columns.codes(List.of())));
+    views.put("codebook", codebook());
+    views.put("samples", samples());
+    views.put("rejects", rejects());
+    views.put("runs", runs());
+    return views;
+  }
+
+  /** Rows that the reader of embeddings may hold at once. */
+  int batchRows() {
+    long row =
+        embeddings.values().stream()
+            .map(Published::manifest)
+            .mapToLong(m -> 4L * m.positions() * m.channels() + (long) m.size() * m.size())
+            .max()
+            .orElse(1);
+    return (int) Math.max(8, Math.min(4096, BATCH_BYTES / row));
+  }
+
+  private Dataset<Row> tables(Map<String, Published> published, StructType empty) {
+    List<Dataset<Row>> all = new ArrayList<>();
+    published.forEach(
+        (name, version) -> all.add(version.read(spark).withColumn(DATA_SET, lit(name))));
+    return union(all, empty.add(DATA_SET, "string"));
+  }
+
+  private Dataset<Row> union(List<Dataset<Row>> tables, StructType empty) {
+    return tables.stream()
+        .reduce((a, b) -> a.unionByName(b, true))
+        .orElseGet(() -> spark.createDataFrame(List.of(), empty));
+  }
+
+  /** A row for each vector of each grid. */
+  private static Dataset<Row> patches(Dataset<Row> grids) {
+    return grids
+        .withColumn("place", explode(expr("sequence(0, grid_height * grid_width - 1)")))
+        .withColumn("y", expr("cast(place div grid_width AS int)"))
+        .withColumn("x", expr("place % grid_width"))
+        .withColumn(Columns.VECTOR, expr("embedding_at(embedding, y, x)"))
+        .drop(
+            "place",
+            Columns.EMBEDDING,
+            Columns.MASK,
+            Columns.HEIGHT,
+            Columns.WIDTH,
+            Columns.CHANNELS,
+            Columns.GRID_HEIGHT,
+            Columns.GRID_WIDTH,
+            Columns.DTYPE);
+  }
+
+  private Dataset<Row> codebook() {
+    List<Dataset<Row>> all = new ArrayList<>();
+    codes.forEach(
+        (name, version) -> all.add(version.codebook(spark).withColumn(DATA_SET, lit(name))));
+    return union(all, CODEBOOK.add(DATA_SET, "string"));
+  }
+
+  private Dataset<Row> rejects() {
+    List<Dataset<Row>> all = new ArrayList<>();
+    rejects.forEach(
+        (name, folder) ->
+            all.add(
+                spark
+                    .read()
+                    .schema(REJECTS)
+                    .parquet(HadoopStorage.literal(folder))
+                    .withColumn(DATA_SET, lit(name))));
+    return union(all, REJECTS.add(DATA_SET, "string"));
+  }
+
+  private Dataset<Row> samples() throws IOException {
+    List<Dataset<Row>> all = new ArrayList<>();
+    for (String run : runs) {
+      for (String split : evaluated(run)) {
+        String folder = Storage.join(folder(run).evaluation(split), PerSample.NAME);
+        if (storage.exists(folder)) {
+          all.add(
+              spark
+                  .read()
+                  .parquet(HadoopStorage.literal(folder))
+                  .withColumn("run", lit(run))
+                  .withColumn("evaluation", lit(split)));
+        }
+      }
+    }
+    return union(
+        all,
+        PerSample.schema(List.of(), List.of()).add("run", "string").add("evaluation", "string"));
+  }
+
+  private RunFolder folder(String run) {
+    return new RunFolder(storage, run.isEmpty() ? root : Storage.join(root, run));
+  }
+
+  /** The splits that a run was evaluated on. */
+  private List<String> evaluated(String run) throws IOException {
+    String folder = folder(run).evaluation("");
+    List<String> splits = new ArrayList<>();
+    for (String split : storage.folders(folder).toList()) {
+      if (storage.exists(Storage.join(folder(run).evaluation(split), Summary.NAME))) {
+        splits.add(split);
+      }
+    }
+    return splits;
+  }
+
+  private Dataset<Row> runs() throws IOException {
+    List<Row> rows = new ArrayList<>();
+    for (String run : runs) {
+      List<String> splits = evaluated(run);
+      for (String split : splits) {
+        String file = Storage.join(folder(run).evaluation(split), Summary.NAME);
+        rows.add(row(run, split, Summary.parse(storage.text(file), file)));
+      }
+      if (splits.isEmpty()) {
+        rows.add(row(run, null, null));
+      }
+    }
+    return spark.createDataFrame(rows, RUNS);
+  }
+
+  private Row row(String run, String split, Summary summary) throws IOException {
+    Optional<Settings> settings = folder(run).settings();
+    List<Object> cells = new ArrayList<>();
+    cells.add(run);
+    cells.add(folder(run).path(RunFolder.LAST));
+    cells.add(settings.map(s -> s.quantizer().type()).orElse(null));
+    cells.add(settings.map(Settings::seed).orElse(null));
+    cells.add(split);
+    if (summary != null) {
+      Ratios ratios = summary.compression();
+      Codebook codebook = summary.codebook();
+      cells.addAll(Arrays.asList(summary.samples(), summary.miou(), summary.meanSampleIou()));
+      cells.addAll(Arrays.asList(summary.pixelAccuracy(), summary.bitsPerVector()));
+      cells.addAll(Arrays.asList(ratios.nominal(), ratios.packed(), ratios.entropy()));
+      cells.addAll(Arrays.asList(ratios.stored(), ratios.amortized()));
+      cells.add(codebook == null ? null : (Object) codebook.used());
+      cells.add(codebook == null ? null : (Object) codebook.size());
+      cells.add(codebook == null ? null : (Object) codebook.perplexity());
+      cells.add(summary.baseline() == null ? null : (Object) summary.baseline().miou());
+    }
+    while (cells.size() < RUNS.size()) {
+      cells.add(null);
+    }
+    return RowFactory.create(cells.toArray());
+  }
+}

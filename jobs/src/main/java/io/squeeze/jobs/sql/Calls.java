@@ -1,0 +1,105 @@
+package io.squeeze.jobs.sql;
+
+import io.squeeze.config.SqueezeException;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.analysis.UnresolvedAttribute;
+import org.apache.spark.sql.catalyst.expressions.AttributeReference;
+import org.apache.spark.sql.catalyst.expressions.Cast$;
+import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke;
+import org.apache.spark.sql.catalyst.util.ArrayData;
+import org.apache.spark.sql.types.AbstractDataType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.ObjectType;
+import org.apache.spark.unsafe.types.UTF8String;
+import scala.collection.JavaConverters;
+import scala.collection.Seq;
+
+/** Pieces of expressions: calls of static methods, inside of generated code. */
+final class Calls {
+  static final DataType FLOATS = DataTypes.createArrayType(DataTypes.FloatType, true);
+  static final DataType INTS = DataTypes.createArrayType(DataTypes.IntegerType, true);
+
+  private Calls() {}
+
+  /**
+   * A call that is null where an argument is.
+   *
+   * @param on the class of the static method
+   * @param types of its parameters; arguments are cast to them
+   */
+  static Expression call(
+      Class<?> on,
+      String method,
+      DataType result,
+      List<Expression> arguments,
+      List<? extends AbstractDataType> types) {
+    return new StaticInvoke(
+        on,
+        result,
+        method,
+        seq(arguments),
+        seq(new ArrayList<AbstractDataType>(types)),
+        true,
+        true,
+        true);
+  }
+
+  private static <T> Seq<T> seq(List<T> list) {
+    return JavaConverters.asScalaBuffer(list).toSeq();
+  }
+
+  /** An object that generated code refers to. */
+  static Expression constant(Object value) {
+    return new Literal(value, new ObjectType(value.getClass()));
+  }
+
+  /** The column of this name in the row that a column comes from. */
+  static Expression beside(Expression column, String name) {
+    List<String> parts = new ArrayList<>();
+    if (column instanceof AttributeReference attribute) {
+      parts.addAll(JavaConverters.seqAsJavaList(attribute.qualifier()));
+    }
+    parts.add(name);
+    return new UnresolvedAttribute(seq(parts));
+  }
+
+  /** The vector of a literal, read once; others as they are. */
+  static Expression folded(Expression argument) {
+    if (!argument.resolved() || !argument.foldable()) {
+      return argument;
+    }
+    Object value = Cast$.MODULE$.apply(argument, FLOATS, false).eval(InternalRow.empty());
+    return value instanceof ArrayData array && !VectorFunctions.hasNull(array)
+        ? constant(new Vector(array.toFloatArray()))
+        : argument;
+  }
+
+  /** The type that {@link #folded} leaves. */
+  static DataType typeOf(Expression vector) {
+    return vector.dataType() instanceof ObjectType type ? type : FLOATS;
+  }
+
+  /** The text of an argument that names something. */
+  static String text(Expression argument, String what) {
+    if (argument.resolved()
+        && argument.foldable()
+        && argument.eval(InternalRow.empty()) instanceof UTF8String text) {
+      return text.toString();
+    }
+    throw SqueezeException.usage(
+        "The " + what + " must be a path in quotes, not " + argument.sql());
+  }
+
+  /** A constant vector. */
+  public record Vector(float[] values) {
+    @Override
+    public String toString() {
+      return values.length + " values";
+    }
+  }
+}

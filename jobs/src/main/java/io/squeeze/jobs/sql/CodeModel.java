@@ -1,0 +1,207 @@
+package io.squeeze.jobs.sql;
+
+import io.squeeze.codec.CodeCodec;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.Coding;
+import java.io.Serializable;
+import java.util.Arrays;
+
+/**
+ * What the codes of a data set stand for: a vector is the sum of what its levels' codes stand for.
+ */
+public final class CodeModel implements Serializable {
+  private static final long serialVersionUID = 1L;
+
+  /** Products of two levels' codes, at the most: 64 MB. Beyond that a vector's length is summed. */
+  private static final long MOST_PRODUCTS = 1L << 24;
+
+  private final String name;
+  private final float[][] vectors;
+  private final int channels;
+  private final Coding coding;
+  private final int[] levels;
+  private transient float[][] products;
+  private transient CodeCodec codec;
+
+  /**
+   * A model.
+   *
+   * @param name for messages
+   * @param vectors [level][K * C]
+   * @param channels C
+   * @param coding how the codes stand in their column; null for arrays
+   */
+  CodeModel(String name, float[][] vectors, int channels, Coding coding) {
+    this.name = name;
+    this.vectors = vectors;
+    this.channels = channels;
+    this.coding = coding;
+    this.levels = Arrays.stream(vectors).mapToInt(level -> level.length / channels).toArray();
+  }
+
+  /** Codes of each level. */
+  int[] levels() {
+    return levels;
+  }
+
+  /** Values of a vector. */
+  int channels() {
+    return channels;
+  }
+
+  /** The vectors of codes, one after the other: [n * C]. */
+  float[] decode(int[] codes) {
+    check(codes);
+    int depth = levels.length;
+    float[] decoded = new float[codes.length / depth * channels];
+    for (int i = 0; i < codes.length; i++) {
+      int to = i / depth * channels;
+      int from = codes[i] * channels;
+      float[] level = vectors[i % depth];
+      for (int j = 0; j < channels; j++) {
+        decoded[to + j] += level[from + j];
+      }
+    }
+    return decoded;
+  }
+
+  private void check(int[] codes) {
+    try {
+      CodeCodec.check(codes, levels);
+    } catch (SqueezeException e) {
+      throw SqueezeException.input(e.getMessage() + " (" + name + ")", e);
+    }
+  }
+
+  /** The {@code count} codes in a binary column. */
+  int[] unpack(byte[] packed, int count) {
+    if (codec == null) {
+      if (coding == null) {
+        throw SqueezeException.input("The codes of " + name + " are arrays, nothing is packed");
+      }
+      codec = coding.implementation();
+    }
+    return codec.unpack(packed, count);
+  }
+
+  /** What a query adds to the distance by each code: tables [level][K] of {@code |c|^2 - 2 q c}. */
+  record Tables(double square, double[][] byCode) {}
+
+  /** The tables of each vector of a query, [m * C]. */
+  Tables[] tables(float[] query) {
+    if (query.length == 0 || query.length % channels != 0) {
+      throw SqueezeException.input(
+          "A query of "
+              + query.length
+              + " values for vectors of "
+              + channels
+              + " ("
+              + name
+              + "): it holds one vector or several, one after the other");
+    }
+    Tables[] tables = new Tables[query.length / channels];
+    for (int m = 0; m < tables.length; m++) {
+      int at = m * channels;
+      double[][] byCode = new double[levels.length][];
+      for (int l = 0; l < levels.length; l++) {
+        byCode[l] = new double[levels[l]];
+        for (int k = 0; k < levels[l]; k++) {
+          double along = dot(vectors[l], k * channels, query, at);
+          double square = dot(vectors[l], k * channels, vectors[l], k * channels);
+          byCode[l][k] = square - 2 * along;
+        }
+      }
+      tables[m] = new Tables(dot(query, at, query, at), byCode);
+    }
+    return tables;
+  }
+
+  /**
+   * The mean, over the vectors of a query, of the Euclidean distance to the nearest of the vectors
+   * that codes stand for: of one vector and one code its asymmetric distance (Jegou, Douze and
+   * Schmid, Product Quantization for Nearest Neighbor Search, 2011), by lookups alone.
+   */
+  double distance(int[] codes, Tables[] query) {
+    check(codes);
+    int depth = levels.length;
+    int count = codes.length / depth;
+    double[] cross = new double[count];
+    for (int i = 0; i < count; i++) {
+      cross[i] = depth == 1 ? 0 : cross(codes, i * depth);
+    }
+    double sum = 0;
+    for (Tables tables : query) {
+      double nearest = Double.POSITIVE_INFINITY;
+      for (int i = 0; i < count; i++) {
+        double squared = tables.square() + cross[i];
+        for (int l = 0; l < depth; l++) {
+          squared += tables.byCode()[l][codes[i * depth + l]];
+        }
+        nearest = Math.min(nearest, squared);
+      }
+      sum += Math.sqrt(Math.max(0, nearest));
+    }
+    return sum / query.length;
+  }
+
+  /** Twice the products of what different levels of a vector stand for. */
+  private double cross(int[] codes, int at) {
+    float[][] known = products();
+    double sum = 0;
+    int pair = 0;
+    for (int l = 0; l < levels.length; l++) {
+      for (int m = l + 1; m < levels.length; m++, pair++) {
+        int a = codes[at + l];
+        int b = codes[at + m];
+        sum +=
+            known.length == 0
+                ? 2 * dot(vectors[l], a * channels, vectors[m], b * channels)
+                : known[pair][a * levels[m] + b];
+      }
+    }
+    return sum;
+  }
+
+  private synchronized float[][] products() {
+    if (products == null) {
+      long all = 0;
+      for (int l = 0; l < levels.length; l++) {
+        for (int m = l + 1; m < levels.length; m++) {
+          all += (long) levels[l] * levels[m];
+        }
+      }
+      products = all > MOST_PRODUCTS ? new float[0][] : multiplied();
+    }
+    return products;
+  }
+
+  private float[][] multiplied() {
+    float[][] pairs = new float[levels.length * (levels.length - 1) / 2][];
+    int pair = 0;
+    for (int l = 0; l < levels.length; l++) {
+      for (int m = l + 1; m < levels.length; m++, pair++) {
+        pairs[pair] = new float[levels[l] * levels[m]];
+        for (int a = 0; a < levels[l]; a++) {
+          for (int b = 0; b < levels[m]; b++) {
+            pairs[pair][a * levels[m] + b] =
+                (float) (2 * dot(vectors[l], a * channels, vectors[m], b * channels));
+          }
+        }
+      }
+    }
+    return pairs;
+  }
+
+  private double dot(float[] a, int atA, float[] b, int atB) {
+    double sum = 0;
+    for (int j = 0; j < channels; j++) {
+      sum += (double) a[atA + j] * b[atB + j];
+    }
+    return sum;
+  }
+
+  @Override
+  public String toString() {
+    return name;
+  }
+}
