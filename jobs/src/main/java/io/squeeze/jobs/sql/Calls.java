@@ -95,8 +95,12 @@ final class Calls {
         "The " + what + " must be a path in quotes, not " + argument.sql());
   }
 
-  /** A constant vector. */
-  public record Vector(float[] values) {
+  /** A constant vector, and the sum of its squares. */
+  public record Vector(float[] values, double squares) implements java.io.Serializable {
+    Vector(float[] values) {
+      this(values, VectorFunctions.squares(values));
+    }
+
     @Override
     public String toString() {
       return values.length + " values";
