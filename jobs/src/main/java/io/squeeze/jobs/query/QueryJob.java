@@ -37,6 +37,9 @@ import org.apache.spark.sql.types.StructType;
 public final class QueryJob {
   private static final String BATCH_SIZE = "spark.sql.parquet.columnarReaderBatchSize";
 
+  /** As RFC 4180: a quote within quotes is doubled. */
+  private static final Map<String, String> QUOTES = Map.of("escape", "\"");
+
   private final SparkSession spark;
   private final HadoopStorage storage;
   private final Workspace workspace;
@@ -177,7 +180,7 @@ public final class QueryJob {
     switch (format) {
       case CSV -> {
         lines.println(header(rows));
-        texts(rows, to_csv(struct(flat(rows)))).forEachRemaining(lines::println);
+        texts(rows, to_csv(struct(flat(rows)), QUOTES)).forEachRemaining(lines::println);
       }
       case JSON ->
           texts(rows, to_json(struct(named(rows)), Map.of("ignoreNullFields", "false")))
@@ -224,7 +227,7 @@ public final class QueryJob {
     }
     return spark
         .range(1)
-        .select(to_csv(struct(names.toArray(Column[]::new))))
+        .select(to_csv(struct(names.toArray(Column[]::new)), QUOTES))
         .as(Encoders.STRING())
         .first();
   }

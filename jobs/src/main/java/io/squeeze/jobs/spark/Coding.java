@@ -9,6 +9,7 @@ import io.squeeze.codec.CodeCodec;
 import io.squeeze.codec.EntropyCoding;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.metric.CodeUsage;
+import java.io.Serializable;
 import java.util.List;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -23,7 +24,7 @@ import org.apache.spark.sql.types.DataTypes;
  * @param levels codes of each level
  * @param frequencies of entropy coding, [level][code]; empty for packed codes
  */
-public record Coding(String codec, int[] levels, List<int[]> frequencies) {
+public record Coding(String codec, int[] levels, List<int[]> frequencies) implements Serializable {
   /** Codes as {@code array<int>}: a data set of them has no coding. */
   public static final String ARRAY = "array";
 

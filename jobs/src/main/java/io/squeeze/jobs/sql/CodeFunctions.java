@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.encode.Encoder;
 import io.squeeze.jobs.spark.LoadedModel;
 import io.squeeze.jobs.sql.Calls.Vector;
 import io.squeeze.jobs.sql.CodeModel.Tables;
@@ -39,6 +38,7 @@ public final class CodeFunctions {
     private final String name;
     private final Broadcast<CodeModel> sent;
     private transient Map<Integer, Asked> asked;
+    private transient volatile Asked last;
 
     Model(String name, Broadcast<CodeModel> sent) {
       this.name = name;
@@ -51,7 +51,17 @@ public final class CodeFunctions {
 
     private record Asked(float[] query, Tables[] tables) {}
 
-    private synchronized Tables[] tables(float[] query) {
+    private Tables[] tables(float[] query) {
+      Asked before = last;
+      // A constant is the same array in every row.
+      if (before == null || before.query() != query) {
+        before = remembered(query);
+        last = before;
+      }
+      return before.tables();
+    }
+
+    private synchronized Asked remembered(float[] query) {
       if (asked == null) {
         asked =
             new LinkedHashMap<>() {
@@ -69,7 +79,7 @@ public final class CodeFunctions {
         known = new Asked(query, get().tables(query));
         asked.put(key, known);
       }
-      return known.tables();
+      return known;
     }
 
     @Override
@@ -82,17 +92,19 @@ public final class CodeFunctions {
   public static final class EncodingModel implements Serializable {
     private static final long serialVersionUID = 1L;
 
-    private final Encoder encoder;
+    private final String path;
+    private final String sha256;
     private final Broadcast<Checkpoint> sent;
 
-    EncodingModel(Encoder encoder, Broadcast<Checkpoint> sent) {
-      this.encoder = new Encoder("", encoder.path(), null, encoder.sha256());
+    EncodingModel(String path, String sha256, Broadcast<Checkpoint> sent) {
+      this.path = path;
+      this.sha256 = sha256;
       this.sent = sent;
     }
 
     @Override
     public String toString() {
-      return encoder.path();
+      return path;
     }
   }
 
@@ -135,7 +147,7 @@ public final class CodeFunctions {
         return encode(vectors.toFloatArray(), loaded, model);
       }
     }
-    String key = context.taskAttemptId() + " " + model.encoder.sha256();
+    String key = context.taskAttemptId() + " " + model.sha256;
     LoadedModel loaded = LOADED.get(key);
     if (loaded == null) {
       LoadedModel opened = LoadedModel.of(model.sent.value());

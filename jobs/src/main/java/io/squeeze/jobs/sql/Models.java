@@ -86,7 +86,7 @@ final class Models {
             path + " has an adapter (--add_adapter), which is for grids, not for single vectors");
       }
       Broadcast<Checkpoint> checkpoint = sent(spark, encoder.sha256(), encoder::checkpoint);
-      return new CodeFunctions.EncodingModel(encoder, checkpoint);
+      return new CodeFunctions.EncodingModel(path, encoder.sha256(), checkpoint);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -8,9 +8,11 @@ import org.apache.spark.sql.SparkSessionExtensions;
 import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
+import org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke;
 import scala.Function1;
 import scala.Option;
 import scala.Tuple3;
+import scala.collection.IndexedSeq;
 import scala.collection.JavaConverters;
 import scala.collection.Seq;
 
@@ -41,6 +43,45 @@ record SqlFunction(
   /** Makes the expression of a call. */
   interface Builder {
     Expression of(List<Expression> arguments);
+  }
+
+  /** A call that looks in plans, and as the name of a column, as it does in the query. */
+  private static final class NamedCall extends StaticInvoke {
+    private static final long serialVersionUID = 1L;
+
+    private final String name;
+    private final int given;
+
+    NamedCall(String name, int given, StaticInvoke call) {
+      this(name, given, call, call.arguments());
+    }
+
+    private NamedCall(String name, int given, StaticInvoke call, Seq<Expression> arguments) {
+      super(
+          call.staticObject(),
+          call.dataType(),
+          call.functionName(),
+          arguments,
+          call.inputTypes(),
+          call.propagateNull(),
+          call.returnNullable(),
+          call.isDeterministic());
+      this.name = name;
+      this.given = given;
+    }
+
+    @Override
+    public Expression withNewChildrenInternal(IndexedSeq<Expression> children) {
+      return new NamedCall(name, given, this, children);
+    }
+
+    @Override
+    public String toString() {
+      return JavaConverters.seqAsJavaList(arguments()).stream()
+          .limit(given)
+          .map(Expression::toString)
+          .collect(Collectors.joining(", ", name + "(", ")"));
+    }
   }
 
   private FunctionIdentifier identifier() {
@@ -74,7 +115,9 @@ record SqlFunction(
       throw SqueezeException.usage(
           name + form + " was given " + count + (count == 1 ? " argument" : " arguments"));
     }
-    return builder.of(JavaConverters.seqAsJavaList(given).stream().collect(Collectors.toList()));
+    List<Expression> list = JavaConverters.seqAsJavaList(given);
+    Expression expression = builder.of(list);
+    return expression instanceof StaticInvoke call ? new NamedCall(name, count, call) : expression;
   }
 
   private Function1<Seq<Expression>, Expression> function() {

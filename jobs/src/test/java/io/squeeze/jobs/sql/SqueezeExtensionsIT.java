@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.squeeze.jobs.Fixture;
+import java.nio.file.Path;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class SqueezeExtensionsIT {
   private static final String TABLE =
@@ -67,7 +69,54 @@ class SqueezeExtensionsIT {
   }
 
   @Test
+  void aConstantMayStandWithAColumnOfATable(@TempDir Path folder) {
+    String table = folder.resolve("t").toString();
+    spark.sql("SELECT * FROM " + TABLE).write().parquet(table);
+    String query =
+        """
+        SELECT cosine_similarity(a, array(4, 3)), l2_distance(array(0f, 0f), a),
+               cosine_similarity(b, array(3f, 4f)), l2_distance(b, array(0, 0))
+        FROM parquet.`%s` WHERE id = 1
+        """;
+    Row row = first(query.formatted(table));
+    assertThat(row).hasToString("[0.96,5.0,1.0,5.0]");
+  }
+
+  @Test
+  void masksAreComparedClassByClass() {
+    assertThat(
+            first(
+                "SELECT iou(X'000101', X'010101', 1), iou(X'0001', X'FF01', 0), iou(X'00', NULL, 0)"))
+        .hasToString("[0.6666666666666666,null,null]");
+  }
+
+  /** The examples give what they say, but those of a model and of files that a user has. */
+  @Test
+  void theExamplesAreTrue() {
+    int run = 0;
+    for (SqlFunction function : SqueezeExtensions.FUNCTIONS) {
+      String query = function.examples().get(0);
+      if (!query.contains("codes/") && !query.contains("outputs/")) {
+        String cast = "SELECT concat('', cast(c AS string)) FROM (" + query + ") AS t(c)";
+        boolean nested = function.name().contains("histogram") || query.contains("embedding");
+        String found =
+            nested
+                ? first("SELECT to_json(c) FROM (" + query + ") AS t(c)").getString(0)
+                : first(cast).getString(0);
+        assertThat(found).as(query).isEqualTo(function.examples().get(1));
+        run++;
+      }
+    }
+    assertThat(run).isEqualTo(6);
+  }
+
+  @Test
   void aFunctionDescribesItself() {
+    for (SqlFunction function : SqueezeExtensions.FUNCTIONS) {
+      assertThat(
+              spark.sql("DESCRIBE FUNCTION EXTENDED " + function.name()).collectAsList().toString())
+          .contains(function.name() + "(", "> SELECT ");
+    }
     assertThat(spark.sql("DESCRIBE FUNCTION EXTENDED cosine_similarity").collectAsList().toString())
         .contains("cosine_similarity(a, b) - Returns the cosine", "> SELECT cosine_similarity");
   }

@@ -1,0 +1,265 @@
+package io.squeeze.jobs.query;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.encode.EncodeJob;
+import io.squeeze.jobs.encode.Encoder;
+import io.squeeze.jobs.evaluate.EvaluateJob;
+import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.query.QueryJob.Format;
+import io.squeeze.jobs.spark.Coding;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.train.TrainJob;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Queries over what a small walk published. */
+class QueryIT {
+  private static final int CHANNELS = 24;
+
+  @TempDir private static Path folder;
+  private static SparkSession spark;
+  private static String checkpoint;
+
+  @BeforeAll
+  static void walk() throws IOException {
+    spark = Fixture.local("local[2]");
+    HadoopStorage storage = new HadoopStorage(spark);
+    Fixture fixture = new Fixture(folder, 24);
+    Settings settings =
+        fixture.settings(
+            "emb/shapes", "quantizer { type = rvq, num-quantizers = 3, codebook-size = 12 }");
+    String embeddings = new ExtractJob(spark, settings).run().path();
+    new ExtractJob(spark, fixture.settings("emb/half", "extract.embedding-dtype = float16")).run();
+    checkpoint = TrainJob.run(spark, settings);
+    new EvaluateJob(spark, checkpoint, null, null, "test", null).score();
+    for (String codec : List.of(Coding.ARRAY, Coding.ENTROPY)) {
+      Encoder encoder = Encoder.open(storage, folder + "/codes/" + codec, checkpoint, null);
+      new EncodeJob(spark, embeddings, encoder, codec).run();
+    }
+    new QueryJob(spark, folder.toString(), Format.TABLE, null);
+  }
+
+  @AfterAll
+  static void stop() {
+    spark.stop();
+  }
+
+  private static Row first(String sql) {
+    return spark.sql(sql.replace("codes/pets", folder + "/codes/array")).head();
+  }
+
+  private String written(String sql, Format format) throws IOException {
+    Path file = folder.resolve("out." + format);
+    new QueryJob(spark, folder.toString(), format, file.toString()).run(sql);
+    return Files.readString(file);
+  }
+
+  @Test
+  void theViewsAreOfAllThatIsPublished() {
+    assertThat(first("SELECT count(*), count(DISTINCT data_set) FROM embeddings"))
+        .hasToString("[48,2]");
+    assertThat(first("SELECT count(*), count(DISTINCT y), max(x) FROM patches"))
+        .hasToString("[9408,14,13]");
+    assertThat(first("SELECT count(*), min(size(codes)) FROM codes")).hasToString("[48,588]");
+    assertThat(first("SELECT count(*) FROM codebook WHERE data_set = 'codes/array'"))
+        .hasToString("[36]");
+    assertThat(first("SELECT count(*), min(evaluation) FROM samples")).hasToString("[6,test]");
+    assertThat(first("SELECT count(*) FROM rejects")).hasToString("[0]");
+    Row run = first("SELECT run, quantizer, evaluation, samples, nominal, miou FROM runs");
+    assertThat(run.getString(0)).startsWith("outputs/");
+    assertThat(run.getString(1)).isEqualTo("rvq");
+    assertThat(run.getLong(3)).isEqualTo(6);
+    assertThat(run.getDouble(4)).isEqualTo(CHANNELS * 32 / 12.0);
+  }
+
+  @Test
+  void patchesAreTheVectorsOfTheGridWhateverTheirType() {
+    for (String set : List.of("emb/shapes", "emb/half")) {
+      Row row =
+          first(
+              "SELECT * FROM embeddings WHERE sample_id = 'circle_3' AND data_set = '" + set + "'");
+      List<Float> all =
+          first(
+                  "SELECT embedding_to_array(embedding) FROM embeddings WHERE sample_id = 'circle_3'"
+                      + " AND data_set = '"
+                      + set
+                      + "'")
+              .getList(0);
+      List<Float> patch =
+          first(
+                  "SELECT vector FROM patches WHERE sample_id = 'circle_3' AND y = 2 AND x = 5"
+                      + " AND data_set = '"
+                      + set
+                      + "'")
+              .getList(0);
+      List<Float> expected = new ArrayList<>();
+      for (int c = 0; c < CHANNELS; c++) {
+        expected.add(all.get((c * 14 + 2) * 14 + 5));
+      }
+      assertThat(patch).isEqualTo(expected);
+      if (set.equals("emb/shapes")) {
+        byte[] bytes = row.getAs("embedding");
+        float stored = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getFloat(4 * 33);
+        assertThat(patch.get(0)).isEqualTo(stored);
+      } else {
+        assertThat(row.<String>getAs("dtype")).isEqualTo("float16");
+      }
+    }
+    assertThat(first("SELECT embedding_at(embedding, 14, 0) FROM embeddings").isNullAt(0)).isTrue();
+  }
+
+  @Test
+  void aDistanceByLookupIsTheDistanceToWhatTheCodesStandFor() {
+    String query =
+        "(SELECT first(vector) AS q FROM patches WHERE sample_id = 'circle_3' AND y = 7 AND x = 7)";
+    List<Row> rows =
+        spark
+            .sql(
+                """
+                SELECT code_distance(slice(codes, 1, levels), q, '%s') AS looked_up,
+                       l2_distance(decode_codes(slice(codes, 1, levels), '%s'), q) AS decoded,
+                       code_distance(codes, q, '%s') AS nearest,
+                       code_distance(codes, decode_codes(codes, '%s'), '%s') AS itself
+                FROM (SELECT * FROM codes WHERE data_set = 'codes/array') CROSS JOIN %s
+                """
+                    .replace("%s", "\0")
+                    .replaceFirst("\0", folder + "/codes/array")
+                    .replaceFirst("\0", checkpoint)
+                    .replaceFirst("\0", folder + "/codes/array")
+                    .replaceFirst("\0", folder + "/codes/array")
+                    .replaceFirst("\0", checkpoint)
+                    .replaceFirst("\0", query))
+            .collectAsList();
+    assertThat(rows).hasSize(24);
+    for (Row row : rows) {
+      assertThat(row.getDouble(0)).isCloseTo(row.getDouble(1), within(1e-4));
+      assertThat(row.getDouble(2)).isLessThanOrEqualTo(row.getDouble(0) + 1e-4);
+      assertThat(row.getDouble(3)).isCloseTo(0, within(2e-3));
+    }
+  }
+
+  @Test
+  void aVectorHasTheCodesThatEncodingGaveIt() {
+    long others =
+        spark
+            .sql(
+                """
+                SELECT encode_vector(p.vector, '%s') AS found,
+                       slice(c.codes, (p.y * 14 + p.x) * 3 + 1, 3) AS stored
+                FROM patches p JOIN codes c ON p.sample_id = c.sample_id AND p.split = c.split
+                WHERE p.data_set = 'emb/shapes' AND c.data_set = 'codes/array'
+                """
+                    .formatted(checkpoint))
+            .where("found != stored")
+            .count();
+    // A vector that lies between two codes may fall to the other by the last bit.
+    assertThat(others).isLessThan(5);
+  }
+
+  @Test
+  void binaryCodesAreUnpackedAndCounted() {
+    String packed = folder + "/codes/entropy";
+    Dataset<Row> unpacked =
+        spark.sql(
+            "SELECT sample_id, split, unpack_codes(codes, '%s') FROM parquet.`%s/v1/codes`"
+                .formatted(packed, packed));
+    Dataset<Row> arrays =
+        spark.sql("SELECT sample_id, split, codes FROM codes WHERE data_set = 'codes/array'");
+    assertThat(unpacked.exceptAll(arrays).isEmpty()).isTrue();
+    List<List<Long>> counts =
+        first("SELECT code_histogram(codes) FROM codes WHERE data_set = 'codes/entropy'")
+            .<scala.collection.Seq<Long>>getList(0)
+            .stream()
+            .map(level -> scala.collection.JavaConverters.seqAsJavaList(level))
+            .toList();
+    assertThat(counts).hasSize(3);
+    assertThat(counts).allSatisfy(level -> assertThat(sum(level)).isEqualTo(24 * 196));
+  }
+
+  private static long sum(List<Long> counts) {
+    return counts.stream().mapToLong(Long::longValue).sum();
+  }
+
+  @Test
+  void onlyWhatIsAskedForIsRead() {
+    String plan =
+        first("EXPLAIN SELECT breed, count(*) FROM embeddings WHERE split = 'test' GROUP BY breed")
+            .getString(0);
+    assertThat(plan)
+        .contains("(split#")
+        .contains("= test)]")
+        .contains("ReadSchema: struct<breed:string>")
+        .doesNotContain("embedding#");
+    assertThat(first("EXPLAIN SELECT max(y) FROM patches").getString(0))
+        .doesNotContain("embedding:binary");
+  }
+
+  @Test
+  void resultsComeInEveryFormat() throws IOException {
+    String sql =
+        "SELECT sample_id, array(1, 2) AS a, 'x, \"y\"' AS t, null AS n FROM codes"
+            + " WHERE data_set = 'codes/array' ORDER BY sample_id LIMIT 2";
+    assertThat(written(sql, Format.CSV).lines())
+        .containsExactly(
+            "sample_id,a,t,n",
+            "circle_1,\"[1,2]\",\"x, \"\"y\"\"\",",
+            "circle_2,\"[1,2]\",\"x, \"\"y\"\"\",");
+    assertThat(written(sql, Format.JSON).lines().findFirst())
+        .contains("{\"sample_id\":\"circle_1\",\"a\":[1,2],\"t\":\"x, \\\"y\\\"\",\"n\":null}");
+    assertThat(written(sql, Format.TABLE).lines())
+        .containsExactly(
+            "sample_id  a       t       n",
+            "---------  ------  ------  ----",
+            "circle_1   [1, 2]  x, \"y\"  NULL",
+            "circle_2   [1, 2]  x, \"y\"  NULL",
+            "(2 rows)");
+    Path parquet = folder.resolve("result");
+    new QueryJob(spark, folder.toString(), Format.PARQUET, parquet.toString())
+        .run("-- first\nCREATE OR REPLACE TEMP VIEW t AS SELECT ';' AS s;\nSELECT s FROM t;\n");
+    assertThat(spark.read().parquet(parquet.toString()).head().getString(0)).isEqualTo(";");
+  }
+
+  @Test
+  void whatCannotBeAnsweredIsSaid() throws IOException {
+    QueryJob job = new QueryJob(spark, folder.toString(), Format.TABLE, null);
+    assertThatThrownBy(() -> job.run("SELECT * FROM nothing"))
+        .isInstanceOf(SqueezeException.class)
+        .hasMessageContaining("nothing")
+        .extracting(e -> ((SqueezeException) e).category().exitCode())
+        .isEqualTo(2);
+    assertThatThrownBy(() -> job.run("SELECT l2_distance(1)"))
+        .hasMessageContaining("l2_distance(a, b) was given 1 argument");
+    assertThatThrownBy(() -> job.run("SELECT code_distance(codes, array(1f), 'none') FROM codes"))
+        .hasMessageContaining("No codes in none");
+    assertThatThrownBy(
+            () ->
+                job.run(
+                    "SELECT code_distance(codes, array(1f), '"
+                        + folder
+                        + "/codes/array') FROM codes"))
+        .hasStackTraceContaining("A query of 1 values for vectors of 24");
+    assertThatThrownBy(() -> new QueryJob(spark, folder + "/none", Format.TABLE, null))
+        .hasMessageContaining("(--workspace)");
+    assertThatThrownBy(() -> new QueryJob(spark, folder.toString(), Format.PARQUET, null))
+        .hasMessageContaining("(--out)");
+    assertThatThrownBy(() -> Format.named("xml")).hasMessageContaining("No format xml (--format)");
+  }
+}
