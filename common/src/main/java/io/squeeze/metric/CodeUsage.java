@@ -30,6 +30,14 @@ public record CodeUsage(long[] counts) implements Serializable {
     return bits;
   }
 
+  /** What each code takes in bits: {@code -log2 p}; 0 where it does not occur. */
+  public double[] bits() {
+    double total = Arrays.stream(counts).sum();
+    return Arrays.stream(counts)
+        .mapToDouble(n -> n == 0 ? 0 : -Math.log(n / total) / Math.log(2))
+        .toArray();
+  }
+
   /** {@code exp(-sum p ln(p + 1e-10))}: the number of codes that even use would need. */
   public double perplexity() {
     double total = Arrays.stream(counts).sum();

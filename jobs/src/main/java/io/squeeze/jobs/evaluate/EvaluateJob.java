@@ -1,8 +1,15 @@
 package io.squeeze.jobs.evaluate;
 
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.explode;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.udf;
+
 import io.squeeze.codec.Compression;
 import io.squeeze.config.DataSettings;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.evaluate.Recall.Pair;
+import io.squeeze.jobs.evaluate.Summary.Kept;
 import io.squeeze.jobs.spark.Accounting;
 import io.squeeze.jobs.spark.CodeHistogram;
 import io.squeeze.jobs.spark.Columns;
@@ -23,9 +30,12 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.types.DataTypes;
 
 /** A checkpoint to the IoU and the bytes of every sample, and to their summary. */
 public final class EvaluateJob {
@@ -75,25 +85,75 @@ public final class EvaluateJob {
     String folder = folder();
     // The summary is written last: where it stands, the table beside it is whole and its own.
     storage.delete(Storage.join(folder, Summary.NAME));
-    Dataset<Row> table = write(Storage.join(folder, PerSample.NAME));
-    long samples = table.count();
+    String scored = Storage.join(folder, "_scored.parquet");
+    Tables.replace(storage, new PerSample(spark, trained).withDrawn(split), scored);
+    Dataset<Row> all = read(scored);
+    long samples = all.count();
     if (samples == 0) {
       throw SqueezeException.input("The split " + split + " has no samples");
     }
-    Summary summary = summary(table, samples, Storage.join(folder, PerSample.NAME));
+    List<CodeUsage> usage =
+        CodeHistogram.of(all, trained.checkpoint().model().quantizer().levels());
+    Kept kept = usage.isEmpty() ? null : kept(all);
+    String path = Storage.join(folder, PerSample.NAME);
+    Tables.replace(storage, withEntropy(all.drop(PerSample.DRAWN), usage), path);
+    storage.delete(scored);
+    Summary summary = summary(read(path), samples, path, usage, kept);
     storage.replace(Storage.join(folder, Summary.NAME), summary.json());
     return summary;
   }
 
-  private Dataset<Row> write(String path) throws IOException {
-    Tables.replace(storage, new PerSample(spark, trained).rows(split), path);
+  private Kept kept(Dataset<Row> table) {
+    long vectors = PerSample.vectors(trained.embeddings().manifest(), split);
+    JavaRDD<Pair> drawn =
+        table
+            .select(explode(col(PerSample.DRAWN)).as("pair"))
+            .select("pair.id", "pair.vector", "pair.decoded")
+            .toJavaRDD()
+            .map(row -> new Pair(row.getString(0), floats(row, 1), floats(row, 2)));
+    List<Pair> asked = drawn.filter(pair -> Recall.asked(pair.id(), vectors)).collect();
+    return new Kept(
+        Summary.mean(table, PerSample.ERROR),
+        Summary.mean(table, PerSample.COSINE),
+        Recall.of(drawn.filter(pair -> Recall.searched(pair.id(), vectors)), asked));
+  }
+
+  private static float[] floats(Row row, int column) {
+    List<Float> values = row.getList(column);
+    float[] floats = new float[values.size()];
+    for (int i = 0; i < floats.length; i++) {
+      floats[i] = values.get(i);
+    }
+    return floats;
+  }
+
+  private Dataset<Row> read(String path) throws IOException {
     return spark.read().parquet(HadoopStorage.literal(storage.qualified(path)));
   }
 
-  private Summary summary(Dataset<Row> table, long samples, String path) throws IOException {
+  /** Adds what each sample's codes would take by the statistics of all. */
+  private static Dataset<Row> withEntropy(Dataset<Row> table, List<CodeUsage> usage) {
+    if (usage.isEmpty()) {
+      return table.withColumn(PerSample.ENTROPY, lit(null).cast("double"));
+    }
+    List<double[]> bits = usage.stream().map(CodeUsage::bits).toList();
+    UDF1<scala.collection.Seq<Integer>, Double> bytes =
+        codes -> {
+          double sum = 0;
+          for (int i = 0; i < codes.size(); i++) {
+            sum += bits.get(i % bits.size())[codes.apply(i)];
+          }
+          return sum / 8;
+        };
+    return table.withColumn(
+        PerSample.ENTROPY, udf(bytes, DataTypes.DoubleType).apply(col(PerSample.CODES)));
+  }
+
+  private Summary summary(
+      Dataset<Row> table, long samples, String path, List<CodeUsage> usage, Kept kept)
+      throws IOException {
     Checkpoint checkpoint = trained.checkpoint();
     List<String> classes = checkpoint.classNames();
-    List<CodeUsage> usage = CodeHistogram.of(table, checkpoint.model().quantizer().levels());
     Summary baseline = null;
     if (trained.baseline() != null) {
       baseline =
@@ -104,6 +164,7 @@ public final class EvaluateJob {
               classes,
               compression(trained.baseline(), samples, List.of(), path),
               List.of(),
+              null,
               reference(table, PerSample.BASELINE_CONFUSION),
               null);
     }
@@ -115,6 +176,7 @@ public final class EvaluateJob {
         classes,
         compression(checkpoint, samples, usage, path),
         usage,
+        kept,
         reference(table, PerSample.CONFUSION),
         baseline);
   }
@@ -152,7 +214,7 @@ public final class EvaluateJob {
   }
 
   private String sourceFolder(Manifest manifest) {
-    String source = Cuts.isPart(split) ? manifest.splits().get(0) : split;
+    String source = PerSample.source(manifest, split);
     return Storage.join(trained.embeddings().path(), Columns.SPLIT + "=" + source);
   }
 
@@ -179,6 +241,15 @@ public final class EvaluateJob {
               summary.codebook().used(),
               summary.codebook().size(),
               summary.codebook().perplexity()));
+    }
+    if (summary.kept() != null) {
+      Console.result(
+          String.format(
+              Locale.ROOT,
+              "  vectors         mean squared error %.4g, cosine similarity %.4f, recall@10 %.3f",
+              summary.kept().meanSquaredError(),
+              summary.kept().cosineSimilarity(),
+              summary.kept().recall()));
     }
     Console.result("");
     Console.result("Written: " + folder + "/" + Summary.NAME + ", " + PerSample.NAME);

@@ -2,17 +2,21 @@ package io.squeeze.jobs.evaluate;
 
 import io.squeeze.codec.BitPacking;
 import io.squeeze.dataset.SegmentationDataset.Column;
+import io.squeeze.jobs.evaluate.Predictor.Kept;
 import io.squeeze.jobs.evaluate.Predictor.Prediction;
 import io.squeeze.jobs.evaluate.Trained.Models;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Cuts;
+import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.metric.ConfusionMatrix;
+import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.Example;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.OptionalDouble;
+import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
@@ -35,6 +39,18 @@ public final class PerSample {
   static final String CONFUSION = "confusion";
   static final String BASELINE_CONFUSION = "baseline_confusion";
   static final String CODES = "codes";
+  static final String ENTROPY = "entropy_bytes";
+  static final String ERROR = "mse";
+  static final String COSINE = "cosine_similarity";
+
+  /** Vectors that {@link Recall} is measured with, until it is. */
+  static final String DRAWN = "drawn";
+
+  private static final StructType PAIR =
+      new StructType()
+          .add("id", "string")
+          .add("vector", DataTypes.createArrayType(DataTypes.FloatType, false))
+          .add("decoded", DataTypes.createArrayType(DataTypes.FloatType, false));
 
   private final SparkSession spark;
   private final Trained trained;
@@ -46,9 +62,25 @@ public final class PerSample {
 
   /** The rows of a split: train, val or one of the data set's own. */
   public Dataset<Row> rows(String split) {
+    return withDrawn(split).drop(DRAWN);
+  }
+
+  /** The data set's own split that a split is of. */
+  static String source(Manifest manifest, String split) {
+    return Cuts.isPart(split) ? manifest.splits().get(0) : split;
+  }
+
+  /** Vectors of the split that a split is of. */
+  static long vectors(Manifest manifest, String split) {
+    return manifest.rows().getOrDefault(source(manifest, split), 0L) * manifest.positions();
+  }
+
+  /** The same with the vectors that a recall is measured with. */
+  Dataset<Row> withDrawn(String split) {
+    Manifest manifest = trained.embeddings().manifest();
+    long vectors = vectors(manifest, split);
     Checkpoint checkpoint = trained.checkpoint();
-    List<String> described =
-        trained.embeddings().manifest().columns().stream().map(Column::name).toList();
+    List<String> described = manifest.columns().stream().map(Column::name).toList();
     List<String> read =
         new ArrayList<>(
             List.of(Columns.SAMPLE_ID, Columns.SPLIT, Columns.IMAGE_PATH, Cuts.POSITION));
@@ -64,9 +96,11 @@ public final class PerSample {
                     .map(org.apache.spark.sql.functions::col)
                     .toArray(org.apache.spark.sql.Column[]::new))
             .toJavaRDD()
-            .mapPartitions(samples -> new Scores(models.value(), samples, first));
+            .mapPartitions(samples -> new Scores(models.value(), samples, first, vectors));
     return spark.createDataFrame(
-        rows, schema(checkpoint.classNames(), trained.embeddings().manifest().columns()));
+        rows,
+        schema(checkpoint.classNames(), manifest.columns())
+            .add(DRAWN, DataTypes.createArrayType(PAIR, false)));
   }
 
   /** The columns of the table, for classes and the data set's own columns. */
@@ -86,6 +120,8 @@ public final class PerSample {
     fields.add(field("packed_bytes", DataTypes.IntegerType));
     fields.add(field(CONFUSION, new ArrayType(DataTypes.LongType, false)));
     fields.add(field(CODES, new ArrayType(DataTypes.IntegerType, false)));
+    fields.add(field(ERROR, DataTypes.DoubleType));
+    fields.add(field(COSINE, DataTypes.DoubleType));
     fields.add(field(BASELINE_IOU, DataTypes.DoubleType));
     fields.add(field(BASELINE_CONFUSION, new ArrayType(DataTypes.LongType, false)));
     return new StructType(fields.toArray(StructField[]::new));
@@ -100,13 +136,15 @@ public final class PerSample {
     private final Models models;
     private final Iterator<Row> samples;
     private final int described;
+    private final long vectors;
     private Predictor predictor;
     private Predictor baseline;
 
-    Scores(Models models, Iterator<Row> samples, int described) {
+    Scores(Models models, Iterator<Row> samples, int described, long vectors) {
       this.models = models;
       this.samples = samples;
       this.described = described;
+      this.vectors = vectors;
     }
 
     @Override
@@ -134,7 +172,8 @@ public final class PerSample {
       Row row = samples.next();
       byte[] mask = row.getAs(Columns.MASK);
       Example example = new Example(row.getString(0), row.getAs(Columns.EMBEDDING), mask);
-      Prediction prediction = predictor.predict(example);
+      int[] places = places(example.id());
+      Prediction prediction = predictor.predict(example, places);
       int classes = models.checkpoint().classNames().size();
       ConfusionMatrix matrix = ConfusionMatrix.of(classes, mask, prediction.mask());
       List<Object> values = new ArrayList<>();
@@ -152,6 +191,9 @@ public final class PerSample {
       values.add(packedBytes(prediction, floatBytes));
       values.add(matrix.counts());
       values.add(prediction.codes());
+      Kept kept = prediction.kept();
+      values.add(kept == null ? null : (Object) kept.error());
+      values.add(kept == null ? null : (Object) kept.cosine());
       if (baseline == null) {
         values.add(null);
         values.add(null);
@@ -161,7 +203,31 @@ public final class PerSample {
         values.add(known(compared.meanIou()));
         values.add(compared.counts());
       }
+      values.add(kept == null ? null : pairs(example.id(), places, kept));
       return RowFactory.create(values.toArray());
+    }
+
+    /** A vector's name: the sample's id, and its place in the grid. */
+    private static String name(String id, int place) {
+      return id + "/" + place;
+    }
+
+    private int[] places(String id) {
+      Batch.Layout layout = models.checkpoint().layout();
+      return IntStream.range(0, layout.height() * layout.width())
+          .filter(
+              place ->
+                  Recall.searched(name(id, place), vectors)
+                      || Recall.asked(name(id, place), vectors))
+          .toArray();
+    }
+
+    private static Row[] pairs(String id, int[] places, Kept kept) {
+      Row[] pairs = new Row[places.length];
+      for (int i = 0; i < places.length; i++) {
+        pairs[i] = RowFactory.create(name(id, places[i]), kept.vectors()[i], kept.decoded()[i]);
+      }
+      return pairs;
     }
 
     private static Double known(double value) {

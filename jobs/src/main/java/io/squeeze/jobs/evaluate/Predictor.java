@@ -1,5 +1,6 @@
 package io.squeeze.jobs.evaluate;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.squeeze.jobs.spark.LoadedModel;
 import io.squeeze.segment.Noise;
@@ -14,6 +15,8 @@ import java.util.List;
  * neighbours in a partition.
  */
 public final class Predictor implements AutoCloseable {
+  private static final int[] ALONG = {1};
+
   private final LoadedModel loaded;
 
   /** Loads a model on this task's device. */
@@ -26,15 +29,52 @@ public final class Predictor implements AutoCloseable {
    *
    * @param mask the class of each pixel
    * @param codes [h * w, levels], row-major; null without quantization
+   * @param kept what the codes keep of the features; null without quantization
    */
-  public record Prediction(byte[] mask, int[] codes) {}
+  public record Prediction(byte[] mask, int[] codes, Kept kept) {}
 
+  /**
+   * What codes keep of a sample's vectors.
+   *
+   * @param error mean squared error of a value
+   * @param cosine mean cosine similarity of a vector
+   * @param vectors some of them, as they were quantized
+   * @param decoded what the codes of those stand for
+   */
+  public record Kept(double error, double cosine, float[][] vectors, float[][] decoded) {
+
+    private static Kept of(NDArray vectors, NDArray decoded, int[] places) {
+      NDArray dots = vectors.mul(decoded).sum(ALONG);
+      NDArray lengths = vectors.square().sum(ALONG).mul(decoded.square().sum(ALONG)).sqrt();
+      NDArray cosine = dots.div(lengths.maximum(Float.MIN_NORMAL)).mean();
+      double error = vectors.sub(decoded).square().mean().getFloat();
+      return new Kept(error, cosine.getFloat(), rows(vectors, places), rows(decoded, places));
+    }
+
+    private static float[][] rows(NDArray array, int[] places) {
+      float[][] rows = new float[places.length][];
+      for (int i = 0; i < places.length; i++) {
+        rows[i] = array.get(places[i]).toFloatArray();
+      }
+      return rows;
+    }
+  }
+
+  /** Predicts a sample. */
   public Prediction predict(Example example) {
+    return predict(example, new int[0]);
+  }
+
+  /** The same, with the vectors at some places of the grid. */
+  Prediction predict(Example example, int[] places) {
     try (NDManager scope = loaded.manager().newSubManager()) {
       Batch batch = Batch.of(scope, List.of(example), loaded.layout());
       Output output =
           loaded.model().forward(batch.features(), batch.mask(), loaded.parameters(), Noise.NONE);
-      return new Prediction(output.masks(), output.quantized().codeValues());
+      int[] codes = output.quantized().codeValues();
+      Kept kept =
+          codes == null ? null : Kept.of(output.features(), output.quantized().vectors(), places);
+      return new Prediction(output.masks(), codes, kept);
     }
   }
 

@@ -31,6 +31,7 @@ import org.apache.spark.sql.Row;
  * @param compression against float32
  * @param compressionOfStored against what the embeddings take in Parquet
  * @param codebook null without quantization
+ * @param kept what the codes keep of the vectors; null without quantization
  * @param reference what the Python project would print
  * @param baseline null without a second checkpoint
  */
@@ -61,6 +62,7 @@ public record Summary(
     Bytes bytes,
     @JsonProperty("bytes_per_sample") Bytes bytesPerSample,
     Codebook codebook,
+    Kept kept,
     Reference reference,
     Summary baseline) {
   /** The file's name. */
@@ -104,6 +106,18 @@ public record Summary(
     }
   }
 
+  /**
+   * What codes keep of the vectors.
+   *
+   * @param meanSquaredError of a value, the mean of the samples'
+   * @param cosineSimilarity of a vector, the mean of the samples'
+   * @param recall see {@link Recall}
+   */
+  public record Kept(
+      @JsonProperty("mse") double meanSquaredError,
+      @JsonProperty("cosine_similarity") double cosineSimilarity,
+      @JsonProperty("recall_at_10") double recall) {}
+
   static Summary of(
       long samples,
       ConfusionMatrix matrix,
@@ -111,6 +125,7 @@ public record Summary(
       List<String> classes,
       Compression compression,
       List<CodeUsage> usage,
+      Kept kept,
       Reference reference,
       Summary baseline) {
     Map<String, Double> classIou = new LinkedHashMap<>();
@@ -133,6 +148,7 @@ public record Summary(
         compression.bytes(),
         compression.bytesPerSample(),
         Codebook.of(usage),
+        kept,
         reference,
         baseline);
   }

@@ -4,25 +4,21 @@ import static org.apache.spark.sql.functions.avg;
 import static org.apache.spark.sql.functions.col;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.squeeze.config.Seeds;
+import io.squeeze.jobs.evaluate.Recall;
+import io.squeeze.jobs.evaluate.Recall.Pair;
 import io.squeeze.jobs.evaluate.Summary.Codebook;
 import io.squeeze.jobs.spark.CodeHistogram;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.RunFolder;
-import io.squeeze.quantize.KMeans;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.MapFunction;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -32,17 +28,12 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * What codes keep of the vectors of a table: mean squared error, cosine similarity and recall@10,
- * the share of a vector's ten nearest neighbours (Euclidean, itself left out) that are still among
- * its ten nearest when the others are decoded from their codes.
+ * What codes keep of the vectors of a table: mean squared error, cosine similarity and {@link
+ * Recall}.
  */
 public final class EvaluateVectorsJob {
-  private static final int NEIGHBOURS = 10;
-  private static final int QUERIES = 200;
-  private static final int SEARCHED = 20_000;
   private static final String DECODED = "decoded";
 
-  private final SparkSession spark;
   private final HadoopStorage storage;
   private final VectorTable table;
   private final String path;
@@ -54,7 +45,6 @@ public final class EvaluateVectorsJob {
    * @param beam codes that rvq keeps open at a level; null: as it was fitted
    */
   public EvaluateVectorsJob(SparkSession spark, VectorTable table, String path, String beam) {
-    this.spark = spark;
     this.storage = new HadoopStorage(spark);
     this.table = table;
     this.path = path;
@@ -137,115 +127,20 @@ public final class EvaluateVectorsJob {
     return RowFactory.create(error / x.length, lengths > 0 ? dot / lengths : xs == ys ? 1.0 : 0.0);
   }
 
-  /** A vector and what its codes stand for. */
-  private record Pair(String id, float[] vector, float[] decoded) implements java.io.Serializable {
-    static Pair of(Row row) {
-      return new Pair(
-          row.getAs(Columns.SAMPLE_ID),
-          VectorColumn.floats(row.getAs(Columns.VECTOR)),
-          VectorColumn.floats(row.getAs(DECODED)));
-    }
+  private static Pair pair(Row row) {
+    return new Pair(
+        row.getAs(Columns.SAMPLE_ID),
+        VectorColumn.floats(row.getAs(Columns.VECTOR)),
+        VectorColumn.floats(row.getAs(DECODED)));
   }
 
-  private double recall(Dataset<Row> decoded, long count) {
-    JavaRDD<Pair> searched = drawn(decoded, "searched", SEARCHED, count);
-    List<Pair> queries = drawn(decoded, "query", QUERIES, count).collect();
-    if (queries.isEmpty() || count < 2) {
-      return 1;
-    }
-    Broadcast<List<Pair>> sent =
-        JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(queries);
-    Nearest[][] found =
-        searched
-            .mapPartitions(
-                pairs -> {
-                  Nearest[][] nearest = Nearest.none(sent.value().size());
-                  pairs.forEachRemaining(pair -> Nearest.offer(nearest, sent.value(), pair));
-                  return List.of((Object) nearest).iterator();
-                })
-            .map(nearest -> (Nearest[][]) nearest)
-            .treeReduce(Nearest::merge);
-    sent.destroy();
-    double shared = 0;
-    double all = 0;
-    for (Nearest[] query : found) {
-      List<String> truth = query[0].ids();
-      all += truth.size();
-      shared += query[1].ids().stream().filter(truth::contains).count();
-    }
-    return all == 0 ? 1 : shared / all;
-  }
-
-  private static JavaRDD<Pair> drawn(Dataset<Row> decoded, String purpose, int most, long count) {
-    double share = (double) most / count;
-    return decoded
-        .toJavaRDD()
-        .filter(row -> Seeds.takes(Seeds.hash(0, purpose, row.getAs(Columns.SAMPLE_ID)), share))
-        .map(Pair::of);
-  }
-
-  /** The ten nearest so far, ties by id. */
-  private static final class Nearest implements java.io.Serializable {
-    private static final long serialVersionUID = 1L;
-    private final double[] distances = new double[NEIGHBOURS];
-    private final String[] names = new String[NEIGHBOURS];
-    private int size;
-
-    static Nearest[][] none(int queries) {
-      Nearest[][] none = new Nearest[queries][2];
-      for (Nearest[] query : none) {
-        query[0] = new Nearest();
-        query[1] = new Nearest();
-      }
-      return none;
-    }
-
-    static void offer(Nearest[][] nearest, List<Pair> queries, Pair pair) {
-      for (int q = 0; q < queries.size(); q++) {
-        Pair query = queries.get(q);
-        if (!query.id().equals(pair.id())) {
-          float[] x = query.vector();
-          nearest[q][0].offer(KMeans.squared(x, 0, pair.vector(), 0, x.length), pair.id());
-          nearest[q][1].offer(KMeans.squared(x, 0, pair.decoded(), 0, x.length), pair.id());
-        }
-      }
-    }
-
-    private void offer(double distance, String name) {
-      int at = size;
-      while (at > 0 && before(distance, name, at - 1)) {
-        at--;
-      }
-      if (at == NEIGHBOURS) {
-        return;
-      }
-      size = Math.min(NEIGHBOURS, size + 1);
-      for (int i = size - 1; i > at; i--) {
-        distances[i] = distances[i - 1];
-        names[i] = names[i - 1];
-      }
-      distances[at] = distance;
-      names[at] = name;
-    }
-
-    private boolean before(double distance, String name, int at) {
-      return distance < distances[at]
-          || (distance == distances[at] && name.compareTo(names[at]) < 0);
-    }
-
-    static Nearest[][] merge(Nearest[][] a, Nearest[][] b) {
-      for (int q = 0; q < a.length; q++) {
-        for (int side = 0; side < 2; side++) {
-          for (int i = 0; i < b[q][side].size; i++) {
-            a[q][side].offer(b[q][side].distances[i], b[q][side].names[i]);
-          }
-        }
-      }
-      return a;
-    }
-
-    List<String> ids() {
-      return Arrays.asList(names).subList(0, size);
-    }
+  private static double recall(Dataset<Row> decoded, long count) {
+    JavaRDD<Row> rows = decoded.toJavaRDD();
+    return Recall.of(
+        rows.filter(row -> Recall.searched(row.getAs(Columns.SAMPLE_ID), count))
+            .map(EvaluateVectorsJob::pair),
+        rows.filter(row -> Recall.asked(row.getAs(Columns.SAMPLE_ID), count))
+            .map(EvaluateVectorsJob::pair)
+            .collect());
   }
 }

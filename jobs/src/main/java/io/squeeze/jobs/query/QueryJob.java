@@ -25,7 +25,6 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.catalyst.parser.ParseException;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.BinaryType;
 import org.apache.spark.sql.types.DataType;
@@ -144,10 +143,10 @@ public final class QueryJob {
     try {
       return spark.sql(statement);
     } catch (Exception e) {
-      // Spark throws both without declaring them.
-      if (e instanceof ParseException || e instanceof AnalysisException) {
-        throw SqueezeException.usage(
-            e.getMessage().strip() + "\n(query without --sql lists the views)");
+      // Spark throws both without declaring them; a ParseException is an AnalysisException.
+      if (e instanceof AnalysisException problem) {
+        String text = problem.getSimpleMessage().strip();
+        throw SqueezeException.usage(text + "\n(query without --sql lists the views)");
       }
       throw e;
     }

@@ -41,7 +41,9 @@ public final class CodeHistogram extends Aggregator<Tuple2<int[], Integer>, long
   /** The aggregate function of two columns. */
   public static UserDefinedFunction function() {
     Encoder<int[]> codes = arrays(PrimitiveIntEncoder$.MODULE$);
-    return functions.udaf(new CodeHistogram(), Encoders.tuple(codes, Encoders.INT()));
+    return functions
+        .udaf(new CodeHistogram(), Encoders.tuple(codes, Encoders.INT()))
+        .withName("code_histogram");
   }
 
   /**

@@ -102,7 +102,7 @@ class GridPlanTest {
     Ratios ratios = new Ratios(3072 / bits, 1.0, 1.0, 1.0, 1.0);
     Summary summary =
         new Summary(
-            9, miou, Map.of(), miou, 0.9, 0, 0, 0, bits, ratios, null, null, null, null, null,
+            9, miou, Map.of(), miou, 0.9, 0, 0, 0, bits, ratios, null, null, null, null, null, null,
             null);
     return new Outcome(run, null, summary, miou - 0.1, 10, "folder");
   }
