@@ -154,11 +154,7 @@ final class FiniteScalarQuantizer implements Quantizer {
       NDArray half = each(z, v -> 0.5);
       digits = bounded.stopGradient().add(one).mul(steps).add(half).floor();
     } else {
-      NDArray scaled =
-          z.add(each(z, FiniteScalarQuantizer::shift))
-              .tanh()
-              .mul(each(z, FiniteScalarQuantizer::half))
-              .sub(each(z, FiniteScalarQuantizer::offset));
+      NDArray scaled = scaled(z);
       NDArray middle = each(z, FiniteScalarQuantizer::middle);
       bounded = scaled.div(middle);
       digits = scaled.stopGradient().round().add(middle);
@@ -169,6 +165,21 @@ final class FiniteScalarQuantizer implements Quantizer {
         digits.toType(DataType.INT64, false).mul(basis(z)).sum(new int[] {1}).reshape(-1, parts);
     NDArray nothing = Quantizer.noLoss(z);
     return new Quantized(out.reshape(-1, width()), codes, List.of(), nothing);
+  }
+
+  /** Values of each dimension in the bounds of its digits, around 0. */
+  private NDArray scaled(NDArray z) {
+    return z.add(each(z, FiniteScalarQuantizer::shift))
+        .tanh()
+        .mul(each(z, FiniteScalarQuantizer::half))
+        .sub(each(z, FiniteScalarQuantizer::offset));
+  }
+
+  @Override
+  public NDArray located(NDArray vectors, Parameters parameters) {
+    NDArray z = vectors.reshape(-1, values.length);
+    NDArray bounded = symmetric ? z.tanh() : scaled(z).div(each(z, FiniteScalarQuantizer::middle));
+    return bounded.reshape(-1, width());
   }
 
   /** Digits [n, d] from 0 up -> values in [-1, 1]. */

@@ -99,15 +99,7 @@ final class LookupFreeQuantizer implements Quantizer {
 
   @Override
   public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
-    NDArray z = vectors.reshape(-1, bits);
-    if (options.softClamp() != null) {
-      NDArray most = Torch.scalar(z.getManager(), options.softClamp());
-      z = z.div(most).tanh().mul(most);
-    }
-    if (options.spherical()) {
-      NDArray length = Torch.scalar(z.getManager(), options.codebookScale());
-      z = z.normalize(2, 1, SHORTEST).mul(length);
-    }
+    NDArray z = bounded(vectors);
     NDArray ones = z.stopGradient().gt(0).toType(DataType.INT64, false);
     NDArray codes = ones.mul(basis(z)).sum(new int[] {1}).reshape(-1, parts);
     NDArray q = values(ones);
@@ -167,6 +159,24 @@ final class LookupFreeQuantizer implements Quantizer {
       basis[i] = 1L << (bits - 1 - i);
     }
     return beside.getManager().create(basis);
+  }
+
+  private NDArray bounded(NDArray vectors) {
+    NDArray z = vectors.reshape(-1, bits);
+    if (options.softClamp() != null) {
+      NDArray most = Torch.scalar(z.getManager(), options.softClamp());
+      z = z.div(most).tanh().mul(most);
+    }
+    if (options.spherical()) {
+      NDArray length = Torch.scalar(z.getManager(), options.codebookScale());
+      z = z.normalize(2, 1, SHORTEST).mul(length);
+    }
+    return z;
+  }
+
+  @Override
+  public NDArray located(NDArray vectors, Parameters parameters) {
+    return bounded(vectors).reshape(-1, width());
   }
 
   @Override

@@ -104,4 +104,14 @@ final class Projected implements Quantizer {
   public NDArray decode(NDArray codes, Parameters parameters) {
     return out.apply(inner.decode(codes, parameters), parameters);
   }
+
+  @Override
+  public NDArray located(NDArray vectors, Parameters parameters) {
+    return inner.located(in.apply(vectors, parameters), parameters);
+  }
+
+  @Override
+  public NDArray locations(NDArray codes, Parameters parameters) {
+    return inner.locations(codes, parameters);
+  }
 }

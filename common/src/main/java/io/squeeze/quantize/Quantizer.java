@@ -149,4 +149,14 @@ public interface Quantizer extends Serializable {
    * a vector is a sum over levels.
    */
   NDArray decode(NDArray codes, Parameters parameters);
+
+  /** Vectors as their codes are searched for, [N, C] -> [N, d]: behind a projection, if any. */
+  default NDArray located(NDArray vectors, Parameters parameters) {
+    return vectors;
+  }
+
+  /** What codes stand for where they are searched for: int64 [N, levels] -> [N, d]. */
+  default NDArray locations(NDArray codes, Parameters parameters) {
+    return decode(codes, parameters);
+  }
 }

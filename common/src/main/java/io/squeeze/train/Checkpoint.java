@@ -75,6 +75,17 @@ public record Checkpoint(
     return new Checkpoint(model, config, layout, classNames, palette, backbone, epoch, progress);
   }
 
+  /** The quantizer without the head, with an optimizer that has not stepped: to keep with codes. */
+  public Checkpoint withoutHead() {
+    Settings changed = settings().with("train.head", "none");
+    SqueezeModel model = new SqueezeModel(changed, layout.channels(), classNames.size());
+    Map<String, HostTensor> tensors = new LinkedHashMap<>();
+    model.initial(0).keySet().forEach(name -> tensors.put(name, state.tensors().get(name)));
+    ModelState alone = ModelState.start(model, changed.train().optimizer(), tensors);
+    return new Checkpoint(
+        alone, changed.trainingJson(), layout, classNames, palette, backbone, epoch, progress);
+  }
+
   /**
    * The same with another width of the beam that encodes.
    *

@@ -392,17 +392,19 @@ final class Commands {
         arguments -> {
           Settings settings = arguments.settings(Map.of());
           SparkSession spark = Sessions.start("decode", settings.compute());
-          Encoder encoder =
-              Encoder.open(
-                  new HadoopStorage(spark), arguments.own(CODES), arguments.own(CHECKPOINT), null);
-          String target = arguments.own(EMBEDDINGS);
-          Console.result(
-              "Embeddings: "
-                  + new DecodeJob(spark, encoder, target, arguments.own(MASKS)).run().path());
+          DecodeJob job =
+              new DecodeJob(
+                  spark,
+                  arguments.own(CODES),
+                  arguments.own(CHECKPOINT),
+                  arguments.own(EMBEDDINGS),
+                  arguments.own(MASKS));
+          Console.result("Embeddings: " + job.run().path());
         },
         spec -> {
           Arguments.declare(spec, CODES, "PATH", true, "Data set of codes.");
-          Arguments.declare(spec, CHECKPOINT, "FILE", true, "The checkpoint that encoded them.");
+          Arguments.declare(
+              spec, CHECKPOINT, "FILE", false, "Refuse codes that this one did not give.");
           Arguments.declare(
               spec, EMBEDDINGS, "PATH", true, "Data set to write; its versions lie below.");
           Arguments.declare(
@@ -410,10 +412,9 @@ final class Commands {
         },
         "Codes to embeddings, as the quantizer reconstructs them.",
         "",
-        "Publishes embeddings in float32 in PATH/v1. Codes are refused that another checkpoint gave.",
+        "Publishes embeddings in float32 in PATH/v1; the quantizer lies beside the codes.",
         "",
-        "  submit/squeeze decode --codes codes/pets --checkpoint outputs/vq_squeeze/last.ckpt \\",
-        "      --embeddings emb/pets_decoded --masks emb/pets",
+        "  submit/squeeze decode --codes codes/pets --embeddings emb/pets_decoded --masks emb/pets",
         "");
   }
 

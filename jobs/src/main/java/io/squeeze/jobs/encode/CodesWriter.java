@@ -20,6 +20,7 @@ import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -116,7 +117,8 @@ public final class CodesWriter {
     }
     List<DataFile> files = new ArrayList<>(publication.files(place));
     Map<String, Long> rows = Publication.rows(source.like().splits(), files);
-    files.add(0, encoder.codebook(storage, place));
+    files.addAll(encoder.decoder(storage, place));
+    files.sort(Comparator.comparing(DataFile::path));
     return source.like().codes(asked, rows, coding, files);
   }
 

@@ -25,6 +25,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
@@ -47,40 +48,44 @@ public final class DecodeJob {
   private static final Column NO_MASK = lit(new byte[0]);
 
   private final SparkSession spark;
-  private final Encoder encoder;
+  private final Checkpoint checkpoint;
   private final Published codes;
   private final Published masks;
   private final String target;
 
   /**
-   * A job that decodes the codes that {@code encoder} names.
+   * A job that decodes published codes with the quantizer beside them.
    *
+   * @param checkpoint that should have encoded them; null to believe it
    * @param target data set of embeddings to write
    * @param masks embeddings that have the masks of the same samples; null for none
-   * @throws SqueezeException of category input if the codes are another checkpoint's
+   * @throws SqueezeException of category input if the codes are another checkpoint's, or damaged
    */
-  public DecodeJob(SparkSession spark, Encoder encoder, String target, String masks)
+  public DecodeJob(SparkSession spark, String codes, String checkpoint, String target, String masks)
       throws IOException {
     HadoopStorage storage = new HadoopStorage(spark);
     this.spark = spark;
-    this.encoder = encoder;
-    this.codes = Versions.codes(storage, encoder.codes());
+    this.codes = Versions.codes(storage, codes);
     this.masks = masks == null ? null : Versions.embeddings(storage, masks);
     this.target = target;
-    String made = codes.manifest().settings().get(Encoder.CHECKPOINT);
-    if (!encoder.sha256().equals(made)) {
-      throw SqueezeException.input(
-          codes.path()
-              + " was encoded with a checkpoint of SHA-256 "
-              + made
-              + ", but "
-              + encoder.path()
-              + " has "
-              + encoder.sha256()
-              + " (--checkpoint)");
+    if (checkpoint != null) {
+      Encoder asked = Encoder.open(storage, codes, checkpoint, null);
+      String made = this.codes.manifest().settings().get(Encoder.CHECKPOINT);
+      if (!asked.sha256().equals(made)) {
+        throw SqueezeException.input(
+            this.codes.path()
+                + " was encoded with a checkpoint of SHA-256 "
+                + made
+                + ", but "
+                + checkpoint
+                + " has "
+                + asked.sha256()
+                + " (--checkpoint)");
+      }
     }
+    this.checkpoint = Encoder.beside(storage, this.codes).checkpoint();
     if (this.masks != null
-        && !this.masks.manifest().backbone().equals(codes.manifest().backbone())) {
+        && !Objects.equals(this.masks.manifest().backbone(), this.codes.manifest().backbone())) {
       throw SqueezeException.input(
           this.masks.path() + " holds embeddings of another backbone (--masks)");
     }
@@ -128,7 +133,6 @@ public final class DecodeJob {
             Arrays.stream(schema.fields())
                 .filter(field -> !field.name().equals(Columns.SPLIT))
                 .toArray(StructField[]::new));
-    Checkpoint checkpoint = encoder.checkpoint();
     Broadcast<Checkpoint> sent =
         JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(checkpoint);
     long rows = codes.manifest().rows().get(split);

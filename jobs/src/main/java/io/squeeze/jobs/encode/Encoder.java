@@ -14,7 +14,7 @@ import io.squeeze.jobs.spark.LoadedModel;
 import io.squeeze.jobs.spark.Manifest.DataFile;
 import io.squeeze.jobs.spark.ParquetFile;
 import io.squeeze.jobs.spark.Versions;
-import io.squeeze.quantize.Quantizer;
+import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.storage.Storage;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
@@ -22,6 +22,7 @@ import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import org.apache.parquet.example.data.Group;
 import org.apache.parquet.schema.MessageType;
@@ -34,6 +35,9 @@ import org.apache.parquet.schema.Types;
  * @param path of the checkpoint
  */
 public record Encoder(String codes, String path, Checkpoint checkpoint, String sha256) {
+  /** The quantizer's file beside the codes. */
+  public static final String QUANTIZER = "_quantizer.ckpt";
+
   /** The setting that names a checkpoint by its digest. */
   static final String CHECKPOINT = "checkpoint.sha256";
 
@@ -73,6 +77,32 @@ public record Encoder(String codes, String path, Checkpoint checkpoint, String s
     }
   }
 
+  /**
+   * The quantizer that was kept with published codes.
+   *
+   * @throws SqueezeException of category input if it is not the one of their manifest
+   */
+  public static Encoder beside(HadoopStorage storage, Published codes) throws IOException {
+    DataFile file =
+        codes.manifest().files().stream()
+            .filter(f -> f.path().equals(QUANTIZER))
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    SqueezeException.input(
+                        codes.path() + " holds no " + QUANTIZER + ": encode again"));
+    Encoder encoder = open(storage, codes.path(), Storage.join(codes.path(), QUANTIZER), null);
+    if (!encoder.sha256().equals(file.sha256())) {
+      throw SqueezeException.input(
+          encoder.path()
+              + " is damaged: its SHA-256 is "
+              + encoder.sha256()
+              + ", the manifest says "
+              + file.sha256());
+    }
+    return encoder;
+  }
+
   /** What codes follow from beside their input, for a manifest. */
   public Map<String, String> settings() {
     String beam = Integer.toString(checkpoint.settings().quantizer().beam());
@@ -110,15 +140,22 @@ public record Encoder(String codes, String path, Checkpoint checkpoint, String s
         .sum();
   }
 
-  /** Writes the table of what each code stands for, as the quantizer decodes it. */
-  public DataFile codebook(HadoopStorage storage, String target) throws IOException {
+  /**
+   * Writes what decodes beside the codes: the table of what each code stands for, and the
+   * quantizer.
+   */
+  public List<DataFile> decoder(HadoopStorage storage, String target) throws IOException {
+    return List.of(codebook(storage, target), quantizer(storage, target));
+  }
+
+  private DataFile codebook(HadoopStorage storage, String target) throws IOException {
     String name = Versions.CODEBOOK + "/part-000000.parquet";
     storage.delete(Storage.join(target, name));
     ParquetFile file = new ParquetFile(storage, Storage.join(target, name), SCHEMA);
-    try {
-      float[][] vectors = vectors();
-      for (int level = 0; level < vectors.length; level++) {
-        write(file, level, vectors[level], checkpoint.layout().channels());
+    try (LoadedModel loaded = LoadedModel.of(checkpoint)) {
+      int channels = checkpoint.layout().channels();
+      for (int level = 0; level < levels().length; level++) {
+        write(file, level, contributions(loaded, level, loaded.quantizer()::decode), channels);
       }
     } finally {
       file.close();
@@ -126,34 +163,37 @@ public record Encoder(String codes, String path, Checkpoint checkpoint, String s
     return new DataFile(name, file.bytes(), file.rows(), file.sha256());
   }
 
-  /** What each code of each level stands for, [level][K * C]: a vector is their sum. */
-  public float[][] vectors() {
-    try (LoadedModel loaded = LoadedModel.of(checkpoint)) {
-      Quantizer quantizer = loaded.model().quantizer();
-      float[][] vectors = new float[levels().length][];
-      for (int level = 0; level < vectors.length; level++) {
-        NDArray added = contributions(quantizer, level, loaded.manager(), loaded.parameters());
-        vectors[level] = Torch.tensor(added).floats();
-      }
-      return vectors;
+  private DataFile quantizer(HadoopStorage storage, String target) throws IOException {
+    String path = Storage.join(target, QUANTIZER);
+    storage.replace(path, checkpoint.withoutHead()::write);
+    try (InputStream in = storage.open(path)) {
+      return new DataFile(QUANTIZER, storage.length(path), 0, BackboneFile.digest(in));
     }
   }
 
-  /** What each code of a level adds to a vector: [K, C]; the first level brings the bias. */
-  private static NDArray contributions(
-      Quantizer quantizer, int level, NDManager manager, Parameters parameters) {
-    int depth = quantizer.levels().length;
-    int size = quantizer.levels()[level];
+  /** Turns codes [N, levels] into vectors. */
+  public interface Decoding {
+    NDArray decode(NDArray codes, Parameters parameters);
+  }
+
+  /** What each code of a level adds to a vector, [K * d]; the first level brings the bias. */
+  public static float[] contributions(LoadedModel loaded, int level, Decoding decoding) {
+    int[] levels = loaded.quantizer().levels();
+    int depth = levels.length;
+    int size = levels[level];
     long[] codes = new long[size * depth];
     Arrays.setAll(codes, i -> i % depth == level ? i / depth : -1);
-    NDArray alone = quantizer.decode(manager.create(codes, new Shape(size, depth)), parameters);
-    if (level == 0) {
-      return alone;
+    try (NDManager scope = loaded.manager().newSubManager()) {
+      NDArray alone =
+          decoding.decode(scope.create(codes, new Shape(size, depth)), loaded.parameters());
+      if (level == 0) {
+        return Torch.tensor(alone).floats();
+      }
+      long[] none = new long[depth];
+      Arrays.fill(none, -1);
+      NDArray bias = decoding.decode(scope.create(none, new Shape(1, depth)), loaded.parameters());
+      return Torch.tensor(alone.sub(bias)).floats();
     }
-    long[] none = new long[depth];
-    Arrays.fill(none, -1);
-    NDArray bias = quantizer.decode(manager.create(none, new Shape(1, depth)), parameters);
-    return alone.sub(bias);
   }
 
   private static void write(ParquetFile file, int level, float[] vectors, int width)

@@ -108,9 +108,9 @@ public final class EvaluateJob {
     JavaRDD<Pair> drawn =
         table
             .select(explode(col(PerSample.DRAWN)).as("pair"))
-            .select("pair.id", "pair.vector", "pair.decoded")
+            .select("pair.id", "pair.vector", "pair.located", "pair.decoded")
             .toJavaRDD()
-            .map(row -> new Pair(row.getString(0), floats(row, 1), floats(row, 2)));
+            .map(row -> new Pair(row.getString(0), floats(row, 1), floats(row, 2), floats(row, 3)));
     List<Pair> asked = drawn.filter(pair -> Recall.asked(pair.id(), vectors)).collect();
     return new Kept(
         Summary.mean(table, PerSample.ERROR),

@@ -50,6 +50,7 @@ public final class PerSample {
       new StructType()
           .add("id", "string")
           .add("vector", DataTypes.createArrayType(DataTypes.FloatType, false))
+          .add("located", DataTypes.createArrayType(DataTypes.FloatType, false))
           .add("decoded", DataTypes.createArrayType(DataTypes.FloatType, false));
 
   private final SparkSession spark;
@@ -225,7 +226,9 @@ public final class PerSample {
     private static Row[] pairs(String id, int[] places, Kept kept) {
       Row[] pairs = new Row[places.length];
       for (int i = 0; i < places.length; i++) {
-        pairs[i] = RowFactory.create(name(id, places[i]), kept.vectors()[i], kept.decoded()[i]);
+        pairs[i] =
+            RowFactory.create(
+                name(id, places[i]), kept.vectors()[i], kept.located()[i], kept.decoded()[i]);
       }
       return pairs;
     }

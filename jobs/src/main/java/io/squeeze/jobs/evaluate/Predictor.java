@@ -3,6 +3,7 @@ package io.squeeze.jobs.evaluate;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.squeeze.jobs.spark.LoadedModel;
+import io.squeeze.quantize.Quantizer;
 import io.squeeze.segment.Noise;
 import io.squeeze.segment.SqueezeModel.Output;
 import io.squeeze.train.Batch;
@@ -39,16 +40,30 @@ public final class Predictor implements AutoCloseable {
    * @param error mean squared error of a value
    * @param cosine mean cosine similarity of a vector
    * @param vectors some of them, as they were quantized
-   * @param decoded what the codes of those stand for
+   * @param located those where the quantizer searches
+   * @param decoded what the codes of those stand for there
    */
-  public record Kept(double error, double cosine, float[][] vectors, float[][] decoded) {
+  public record Kept(
+      double error, double cosine, float[][] vectors, float[][] located, float[][] decoded) {
 
-    private static Kept of(NDArray vectors, NDArray decoded, int[] places) {
+    private static Kept of(Output output, int[] places, LoadedModel loaded) {
+      NDArray vectors = output.features();
+      NDArray decoded = output.quantized().vectors();
       NDArray dots = vectors.mul(decoded).sum(ALONG);
       NDArray lengths = vectors.square().sum(ALONG).mul(decoded.square().sum(ALONG)).sqrt();
       NDArray cosine = dots.div(lengths.maximum(Float.MIN_NORMAL)).mean();
       double error = vectors.sub(decoded).square().mean().getFloat();
-      return new Kept(error, cosine.getFloat(), rows(vectors, places), rows(decoded, places));
+      if (places.length == 0) {
+        float[][] none = new float[0][];
+        return new Kept(error, cosine.getFloat(), none, none, none);
+      }
+      Quantizer quantizer = loaded.quantizer();
+      return new Kept(
+          error,
+          cosine.getFloat(),
+          rows(vectors, places),
+          rows(quantizer.located(vectors, loaded.parameters()), places),
+          rows(quantizer.locations(output.quantized().codes(), loaded.parameters()), places));
     }
 
     private static float[][] rows(NDArray array, int[] places) {
@@ -72,8 +87,7 @@ public final class Predictor implements AutoCloseable {
       Output output =
           loaded.model().forward(batch.features(), batch.mask(), loaded.parameters(), Noise.NONE);
       int[] codes = output.quantized().codeValues();
-      Kept kept =
-          codes == null ? null : Kept.of(output.features(), output.quantized().vectors(), places);
+      Kept kept = codes == null ? null : Kept.of(output, places, loaded);
       return new Prediction(output.masks(), codes, kept);
     }
   }

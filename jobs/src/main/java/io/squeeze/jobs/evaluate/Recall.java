@@ -11,8 +11,8 @@ import org.apache.spark.broadcast.Broadcast;
 
 /**
  * Recall@10: the share of a vector's ten nearest neighbours (Euclidean, itself left out) that are
- * still among its ten nearest when the others are decoded from their codes. Of 200 vectors, among
- * 20,000; both drawn by hash of their names.
+ * still among its ten nearest when of the others only the codes are known: by the distance in the
+ * space where the quantizer searches. Of 200 vectors, among 20,000; both drawn by hash of names.
  */
 public final class Recall {
   private static final int NEIGHBOURS = 10;
@@ -21,8 +21,14 @@ public final class Recall {
 
   private Recall() {}
 
-  /** A vector, and what its codes stand for. */
-  public record Pair(String id, float[] vector, float[] decoded) implements Serializable {}
+  /**
+   * A vector and its codes.
+   *
+   * @param located the vector where the quantizer searches
+   * @param decoded what its codes stand for there
+   */
+  public record Pair(String id, float[] vector, float[] located, float[] decoded)
+      implements Serializable {}
 
   /** Whether a vector, one of {@code count}, is among those that are searched. */
   public static boolean searched(String id, long count) {
@@ -86,11 +92,14 @@ public final class Recall {
       for (int q = 0; q < queries.size(); q++) {
         Pair query = queries.get(q);
         if (!query.id().equals(pair.id())) {
-          float[] x = query.vector();
-          nearest[q][0].offer(KMeans.squared(x, 0, pair.vector(), 0, x.length), pair.id());
-          nearest[q][1].offer(KMeans.squared(x, 0, pair.decoded(), 0, x.length), pair.id());
+          nearest[q][0].offer(squared(query.vector(), pair.vector()), pair.id());
+          nearest[q][1].offer(squared(query.located(), pair.decoded()), pair.id());
         }
       }
+    }
+
+    private static double squared(float[] a, float[] b) {
+      return KMeans.squared(a, 0, b, 0, a.length);
     }
 
     private void offer(double distance, String name) {

@@ -222,7 +222,7 @@ public final class ExtractJob {
     place.checkRejects(spark, written, total, growth.rows(), settings.data().maxBadFraction());
     List<DataFile> files = new ArrayList<>(written.stream().map(Written::rows).toList());
     if (encoder != null) {
-      files.add(encoder.codebook(storage, place.rows()));
+      files.addAll(encoder.decoder(storage, place.rows()));
     }
     files.sort(Comparator.comparing(DataFile::path));
     Manifest manifest = manifest(source, files, Workplace.rejected(written), grid);

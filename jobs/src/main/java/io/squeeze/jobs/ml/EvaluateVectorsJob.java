@@ -128,10 +128,10 @@ public final class EvaluateVectorsJob {
   }
 
   private static Pair pair(Row row) {
-    return new Pair(
-        row.getAs(Columns.SAMPLE_ID),
-        VectorColumn.floats(row.getAs(Columns.VECTOR)),
-        VectorColumn.floats(row.getAs(DECODED)));
+    // The projection is of principal components, so distances behind it are those before.
+    float[] vector = VectorColumn.floats(row.getAs(Columns.VECTOR));
+    float[] decoded = VectorColumn.floats(row.getAs(DECODED));
+    return new Pair(row.getAs(Columns.SAMPLE_ID), vector, vector, decoded);
   }
 
   private static double recall(Dataset<Row> decoded, long count) {

@@ -1,6 +1,7 @@
 package io.squeeze.jobs.spark;
 
 import ai.djl.ndarray.NDManager;
+import io.squeeze.quantize.Quantizer;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
@@ -24,6 +25,11 @@ public record LoadedModel(
         checkpoint.layout(),
         manager,
         new Parameters(manager, checkpoint.state().model()));
+  }
+
+  /** The model's quantizer. */
+  public Quantizer quantizer() {
+    return model.quantizer();
   }
 
   @Override

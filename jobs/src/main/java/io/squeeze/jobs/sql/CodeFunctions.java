@@ -14,7 +14,9 @@ import java.io.Serializable;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
 import org.apache.spark.TaskContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.catalyst.expressions.UnsafeArrayData;
@@ -36,22 +38,33 @@ public final class CodeFunctions {
     private static final int REMEMBERED = 64;
 
     private final String name;
-    private final Broadcast<CodeModel> sent;
+    private final String sha256;
+    private final Broadcast<CodeModel> codes;
+    private final Broadcast<Checkpoint> checkpoint;
     private transient Map<Integer, Asked> asked;
     private transient volatile Asked last;
 
-    Model(String name, Broadcast<CodeModel> sent) {
+    /**
+     * A model.
+     *
+     * @param sha256 of the checkpoint
+     */
+    Model(
+        String name, String sha256, Broadcast<CodeModel> codes, Broadcast<Checkpoint> checkpoint) {
       this.name = name;
-      this.sent = sent;
+      this.sha256 = sha256;
+      this.codes = codes;
+      this.checkpoint = checkpoint;
     }
 
     private CodeModel get() {
-      return sent.value();
+      return codes.value();
     }
 
-    private record Asked(float[] query, Tables[] tables) {}
+    private record Asked(Object query, Tables[] tables) {}
 
-    private Tables[] tables(float[] query) {
+    /** The tables of a query: a float[] of vectors, or an int[] of codes. */
+    private Tables[] tables(Object query) {
       Asked before = last;
       // A constant is the same array in every row.
       if (before == null || before.query() != query) {
@@ -61,7 +74,7 @@ public final class CodeFunctions {
       return before.tables();
     }
 
-    private synchronized Asked remembered(float[] query) {
+    private synchronized Asked remembered(Object query) {
       if (asked == null) {
         asked =
             new LinkedHashMap<>() {
@@ -73,10 +86,12 @@ public final class CodeFunctions {
               }
             };
       }
-      int key = Arrays.hashCode(query);
+      int key = Arrays.deepHashCode(new Object[] {query});
       Asked known = asked.get(key);
-      if (known == null || !Arrays.equals(known.query(), query)) {
-        known = new Asked(query, get().tables(query));
+      if (known == null || !Objects.deepEquals(known.query(), query)) {
+        float[] located =
+            query instanceof int[] others ? get().locate(others) : locate((float[]) query, this);
+        known = new Asked(query, get().tables(located));
         asked.put(key, known);
       }
       return known;
@@ -85,26 +100,6 @@ public final class CodeFunctions {
     @Override
     public String toString() {
       return name;
-    }
-  }
-
-  /** A checkpoint that executors fetch once. */
-  public static final class EncodingModel implements Serializable {
-    private static final long serialVersionUID = 1L;
-
-    private final String path;
-    private final String sha256;
-    private final Broadcast<Checkpoint> sent;
-
-    EncodingModel(String path, String sha256, Broadcast<Checkpoint> sent) {
-      this.path = path;
-      this.sha256 = sha256;
-      this.sent = sent;
-    }
-
-    @Override
-    public String toString() {
-      return path;
     }
   }
 
@@ -120,37 +115,99 @@ public final class CodeFunctions {
     return UnsafeArrayData.fromPrimitiveArray(model.get().unpack(packed, levels * height * width));
   }
 
-  /** See {@link CodeModel#distance}. */
+  /** See {@link CodeModel#distance}; of a query that is vectors. */
   public static Double distance(ArrayData codes, ArrayData query, Model model) {
-    return VectorFunctions.hasNull(query) ? null : distance(codes, query.toFloatArray(), model);
+    return VectorFunctions.hasNull(query)
+        ? null
+        : distance(codes, (Object) query.toFloatArray(), model);
   }
 
   /** The same for a query that is constant. */
   public static Double distance(ArrayData codes, Vector query, Model model) {
-    return distance(codes, query.values(), model);
+    return distance(codes, (Object) query.values(), model);
   }
 
-  private static Double distance(ArrayData codes, float[] query, Model model) {
+  /** The same for a query that is codes. */
+  public static Double codeDistance(ArrayData codes, ArrayData query, Model model) {
+    return VectorFunctions.hasNull(query) || query.numElements() == 0
+        ? null
+        : distance(codes, (Object) query.toIntArray(), model);
+  }
+
+  private static Double distance(ArrayData codes, Object query, Model model) {
     return codes.numElements() == 0 || VectorFunctions.hasNull(codes)
         ? null
         : model.get().distance(codes.toIntArray(), model.tables(query));
   }
 
   /** The codes of vectors, [m * C]: [m * levels]. */
-  public static ArrayData encode(ArrayData vectors, EncodingModel model) {
+  public static ArrayData encode(ArrayData vectors, Model model) {
     if (VectorFunctions.hasNull(vectors)) {
       return null;
     }
+    float[] values = vectors.toFloatArray();
+    return with(
+        model,
+        loaded -> {
+          try (NDManager scope = loaded.manager().newSubManager()) {
+            NDArray block = block(scope, values, loaded, model);
+            int[] codes =
+                loaded
+                    .quantizer()
+                    .quantize(block, loaded.parameters(), Step.EVALUATION)
+                    .codeValues();
+            int count = values.length / loaded.layout().channels();
+            int depth = codes.length / (int) block.getShape().get(0);
+            return UnsafeArrayData.fromPrimitiveArray(Arrays.copyOf(codes, count * depth));
+          }
+        });
+  }
+
+  /** Vectors [m * C] where the quantizer searches, [m * d]. */
+  private static float[] locate(float[] values, Model model) {
+    return with(
+        model,
+        loaded -> {
+          try (NDManager scope = loaded.manager().newSubManager()) {
+            NDArray block = block(scope, values, loaded, model);
+            NDArray located = loaded.quantizer().located(block, loaded.parameters());
+            int count = values.length / loaded.layout().channels();
+            int width = (int) located.getShape().get(1);
+            return Arrays.copyOf(Torch.tensor(located).floats(), count * width);
+          }
+        });
+  }
+
+  /** Vectors, filled up with zeros to a block. */
+  private static NDArray block(NDManager scope, float[] values, LoadedModel loaded, Model model) {
+    int channels = loaded.layout().channels();
+    if (values.length == 0 || values.length % channels != 0) {
+      throw SqueezeException.input(
+          model
+              + " is of vectors of "
+              + channels
+              + " values, not of an array of "
+              + values.length
+              + ": it holds one vector, or several one after the other");
+    }
+    int count = values.length / channels;
+    int rows = (count + BLOCK - 1) / BLOCK * BLOCK;
+    return Torch.floats(
+        scope, new Shape(rows, channels), b -> b.put(values).put(new float[b.remaining()]));
+  }
+
+  /** Does something with a model's tensors, which a task loads once. */
+  private static <T> T with(Model model, Function<LoadedModel, T> action) {
     TaskContext context = TaskContext.get();
     if (context == null) {
-      try (LoadedModel loaded = LoadedModel.of(model.sent.value())) {
-        return encode(vectors.toFloatArray(), loaded, model);
+      try (LoadedModel loaded = LoadedModel.of(model.checkpoint.value())) {
+        return action.apply(loaded);
       }
     }
     String key = context.taskAttemptId() + " " + model.sha256;
     LoadedModel loaded = LOADED.get(key);
     if (loaded == null) {
-      LoadedModel opened = LoadedModel.of(model.sent.value());
+      LoadedModel opened = LoadedModel.of(model.checkpoint.value());
       LOADED.put(key, opened);
       context.addTaskCompletionListener(
           (TaskCompletionListener)
@@ -160,29 +217,6 @@ public final class CodeFunctions {
               });
       loaded = opened;
     }
-    return encode(vectors.toFloatArray(), loaded, model);
-  }
-
-  private static ArrayData encode(float[] values, LoadedModel loaded, EncodingModel model) {
-    int channels = loaded.layout().channels();
-    if (values.length == 0 || values.length % channels != 0) {
-      throw SqueezeException.input(
-          model + " encodes vectors of " + channels + " values, not an array of " + values.length);
-    }
-    int count = values.length / channels;
-    int rows = (count + BLOCK - 1) / BLOCK * BLOCK;
-    try (NDManager scope = loaded.manager().newSubManager()) {
-      NDArray block =
-          Torch.floats(
-              scope, new Shape(rows, channels), b -> b.put(values).put(new float[b.remaining()]));
-      int[] codes =
-          loaded
-              .model()
-              .quantizer()
-              .quantize(block, loaded.parameters(), Step.EVALUATION)
-              .codeValues();
-      int depth = codes.length / rows;
-      return UnsafeArrayData.fromPrimitiveArray(Arrays.copyOf(codes, count * depth));
-    }
+    return action.apply(loaded);
   }
 }

@@ -7,7 +7,8 @@ import java.io.Serializable;
 import java.util.Arrays;
 
 /**
- * What the codes of a data set stand for: a vector is the sum of what its levels' codes stand for.
+ * What the codes of a quantizer stand for: a vector is the sum of what its levels' codes stand for,
+ * among the features, and where the quantizer searches.
  */
 public final class CodeModel implements Serializable {
   private static final long serialVersionUID = 1L;
@@ -17,7 +18,9 @@ public final class CodeModel implements Serializable {
 
   private final String name;
   private final float[][] vectors;
+  private final float[][] places;
   private final int channels;
+  private final int width;
   private final Coding coding;
   private final int[] levels;
   private transient float[][] products;
@@ -27,42 +30,44 @@ public final class CodeModel implements Serializable {
    * A model.
    *
    * @param name for messages
-   * @param vectors [level][K * C]
+   * @param vectors among the features, [level][K * C]
+   * @param places where the quantizer searches, [level][K * d]
    * @param channels C
    * @param coding how the codes stand in their column; null for arrays
    */
-  CodeModel(String name, float[][] vectors, int channels, Coding coding) {
+  CodeModel(String name, float[][] vectors, float[][] places, int channels, Coding coding) {
     this.name = name;
     this.vectors = vectors;
+    this.places = places;
     this.channels = channels;
     this.coding = coding;
     this.levels = Arrays.stream(vectors).mapToInt(level -> level.length / channels).toArray();
+    this.width = places[0].length / levels[0];
   }
 
-  /** Codes of each level. */
-  int[] levels() {
-    return levels;
-  }
-
-  /** Values of a vector. */
-  int channels() {
-    return channels;
-  }
-
-  /** The vectors of codes, one after the other: [n * C]. */
+  /** The vectors of codes among the features, one after the other: [n * C]. */
   float[] decode(int[] codes) {
+    return sum(codes, vectors, channels);
+  }
+
+  /** The vectors of codes where the quantizer searches: [n * d]. */
+  float[] locate(int[] codes) {
+    return sum(codes, places, width);
+  }
+
+  private float[] sum(int[] codes, float[][] of, int size) {
     check(codes);
     int depth = levels.length;
-    float[] decoded = new float[codes.length / depth * channels];
+    float[] sums = new float[codes.length / depth * size];
     for (int i = 0; i < codes.length; i++) {
-      int to = i / depth * channels;
-      int from = codes[i] * channels;
-      float[] level = vectors[i % depth];
-      for (int j = 0; j < channels; j++) {
-        decoded[to + j] += level[from + j];
+      int to = i / depth * size;
+      int from = codes[i] * size;
+      float[] level = of[i % depth];
+      for (int j = 0; j < size; j++) {
+        sums[to + j] += level[from + j];
       }
     }
-    return decoded;
+    return sums;
   }
 
   private void check(int[] codes) {
@@ -87,27 +92,17 @@ public final class CodeModel implements Serializable {
   /** What a query adds to the distance by each code: tables [level][K] of {@code |c|^2 - 2 q c}. */
   record Tables(double square, double[][] byCode) {}
 
-  /** The tables of each vector of a query, [m * C]. */
+  /** The tables of each vector of a query, where the quantizer searches: [m * d]. */
   Tables[] tables(float[] query) {
-    if (query.length == 0 || query.length % channels != 0) {
-      throw SqueezeException.input(
-          "A query of "
-              + query.length
-              + " values for vectors of "
-              + channels
-              + " ("
-              + name
-              + "): it holds one vector or several, one after the other");
-    }
-    Tables[] tables = new Tables[query.length / channels];
+    Tables[] tables = new Tables[query.length / width];
     for (int m = 0; m < tables.length; m++) {
-      int at = m * channels;
+      int at = m * width;
       double[][] byCode = new double[levels.length][];
       for (int l = 0; l < levels.length; l++) {
         byCode[l] = new double[levels[l]];
         for (int k = 0; k < levels[l]; k++) {
-          double along = dot(vectors[l], k * channels, query, at);
-          double square = dot(vectors[l], k * channels, vectors[l], k * channels);
+          double along = dot(places[l], k * width, query, at);
+          double square = dot(places[l], k * width, places[l], k * width);
           byCode[l][k] = square - 2 * along;
         }
       }
@@ -118,8 +113,9 @@ public final class CodeModel implements Serializable {
 
   /**
    * The mean, over the vectors of a query, of the Euclidean distance to the nearest of the vectors
-   * that codes stand for: of one vector and one code its asymmetric distance (Jegou, Douze and
-   * Schmid, Product Quantization for Nearest Neighbor Search, 2011), by lookups alone.
+   * that codes stand for, where the quantizer searches: of one vector its asymmetric distance
+   * (Jegou, Douze and Schmid, Product Quantization for Nearest Neighbor Search, 2011), by lookups
+   * alone.
    */
   double distance(int[] codes, Tables[] query) {
     check(codes);
@@ -155,7 +151,7 @@ public final class CodeModel implements Serializable {
         int b = codes[at + m];
         sum +=
             known.length == 0
-                ? 2 * dot(vectors[l], a * channels, vectors[m], b * channels)
+                ? 2 * dot(places[l], a * width, places[m], b * width)
                 : known[pair][a * levels[m] + b];
       }
     }
@@ -184,7 +180,7 @@ public final class CodeModel implements Serializable {
         for (int a = 0; a < levels[l]; a++) {
           for (int b = 0; b < levels[m]; b++) {
             pairs[pair][a * levels[m] + b] =
-                (float) (2 * dot(vectors[l], a * channels, vectors[m], b * channels));
+                (float) (2 * dot(places[l], a * width, places[m], b * width));
           }
         }
       }
@@ -194,7 +190,7 @@ public final class CodeModel implements Serializable {
 
   private double dot(float[] a, int atA, float[] b, int atB) {
     double sum = 0;
-    for (int j = 0; j < channels; j++) {
+    for (int j = 0; j < width; j++) {
       sum += (double) a[atA + j] * b[atB + j];
     }
     return sum;

@@ -22,8 +22,11 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.SparkSessionExtensions;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.expressions.UserDefinedAggregator;
+import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.IntegralType;
+import org.apache.spark.sql.types.ObjectType;
 import scala.collection.JavaConverters;
 import scala.runtime.AbstractFunction1;
 import scala.runtime.BoxedUnit;
@@ -82,19 +85,18 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
               "encode_vector",
               ARRAYS,
               Arity.of(2),
-              "_FUNC_(vector, checkpoint) - Returns the codes, level by level, that the quantizer of"
-                  + " a checkpoint gives a vector; of several vectors one after the other, their"
-                  + " codes one after the other.",
+              "_FUNC_(vector, model) - Returns the codes, level by level, that a quantizer gives a"
+                  + " vector; of several vectors one after the other, their codes one after the"
+                  + " other."
+                  + MODEL,
               List.of("SELECT encode_vector(array(0.1, 0.2, 0.3), 'outputs/vq/last.ckpt')", "[7]"),
               arguments ->
                   call(
                       CodeFunctions.class,
                       "encode",
                       DataTypes.createArrayType(IntegerType, false),
-                      with(
-                          arguments.subList(0, 1),
-                          constant(Models.encoding(text(arguments.get(1), "checkpoint")))),
-                      List.of(FLOATS, type(CodeFunctions.EncodingModel.class)))),
+                      with(arguments.subList(0, 1), model(arguments.get(1))),
+                      List.of(FLOATS, type(CodeFunctions.Model.class)))),
           new SqlFunction(
               "decode_codes",
               ARRAYS,
@@ -128,9 +130,10 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
               ARRAYS,
               Arity.of(3),
               "_FUNC_(codes, query, model) - Returns the Euclidean distance of a query to the vector"
-                  + " that codes stand for, by lookups alone. Of the codes of a grid: the distance to"
-                  + " the nearest of its vectors. Of a query of several vectors, one after the other:"
-                  + " the mean over them."
+                  + " that codes stand for, in the space where the quantizer searches, by lookups"
+                  + " alone. Of the codes of a grid: the distance to the nearest of its vectors. Of a"
+                  + " query of several vectors, one after the other: the mean over them. A query of"
+                  + " whole numbers is codes itself."
                   + MODEL,
               List.of(
                   "SELECT sample_id FROM codes ORDER BY code_distance(codes, array(0.1, 0.2, 0.3),"
@@ -165,7 +168,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
                       List.of(BinaryType, BinaryType, IntegerType))));
 
   private static DataType type(Class<?> of) {
-    return new org.apache.spark.sql.types.ObjectType(of);
+    return new ObjectType(of);
   }
 
   private static List<Expression> with(List<Expression> some, Expression... more) {
@@ -187,7 +190,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
     }
     boolean binary = a.dataType().equals(BinaryType);
     DataType type = binary ? BinaryType : FLOATS;
-    boolean array = b.dataType() instanceof org.apache.spark.sql.types.ArrayType;
+    boolean array = b.dataType() instanceof ArrayType;
     Expression second = array && !a.foldable() ? folded(b) : b;
     DataType other = second == b ? type : typeOf(second);
     return call(
@@ -244,13 +247,16 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
   }
 
   private static Expression distance(List<Expression> arguments) {
-    Expression query = folded(arguments.get(1));
+    Expression given = arguments.get(1);
+    boolean codes =
+        given.dataType() instanceof ArrayType array && array.elementType() instanceof IntegralType;
+    Expression query = codes ? given : folded(given);
     return call(
         CodeFunctions.class,
-        "distance",
+        codes ? "codeDistance" : "distance",
         DoubleType,
         List.of(arguments.get(0), query, model(arguments.get(2))),
-        List.of(INTS, typeOf(query), type(CodeFunctions.Model.class)));
+        List.of(INTS, codes ? INTS : typeOf(query), type(CodeFunctions.Model.class)));
   }
 
   private static Expression histogram(List<Expression> arguments) {

@@ -14,6 +14,7 @@ import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.spark.Coding;
 import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.spark.Versions;
 import io.squeeze.jobs.spark.Versions.Published;
@@ -95,9 +96,9 @@ class EncodeIT {
   @Test
   void codesBecomeTheEmbeddingsThatTheQuantizerReconstructs() throws IOException {
     encode("whole", Coding.ENTROPY);
-    Encoder encoder = Encoder.open(storage, folder + "/whole", checkpoint, null);
-    Published bare = new DecodeJob(spark, encoder, folder + "/bare", null).run();
-    Published decoded = new DecodeJob(spark, encoder, folder + "/decoded", folder + "/e").run();
+    String codes = folder + "/whole";
+    Published bare = new DecodeJob(spark, codes, checkpoint, folder + "/bare", null).run();
+    Published decoded = new DecodeJob(spark, codes, null, folder + "/decoded", folder + "/e").run();
     Dataset<Row> originals = embeddings.read(spark);
     Dataset<Row> reconstructed = decoded.read(spark);
     assertThat(reconstructed.drop("embedding").exceptAll(originals.drop("embedding")).isEmpty())
@@ -138,7 +139,7 @@ class EncodeIT {
     String other =
         TrainJob.run(spark, fixture.settings("e", "seed = 7, output.experiment-name = other"));
     Encoder wrong = Encoder.open(storage, folder + "/foreign", other, null);
-    assertThatThrownBy(() -> new DecodeJob(spark, wrong, folder + "/never", null))
+    assertThatThrownBy(() -> new DecodeJob(spark, wrong.codes(), other, folder + "/never", null))
         .isInstanceOf(SqueezeException.class)
         .hasMessageContaining("was encoded with a checkpoint of SHA-256");
     assertThatThrownBy(() -> new EncodeJob(spark, embeddings.path(), wrong, Coding.ARRAY).run())
@@ -156,7 +157,12 @@ class EncodeIT {
   @Test
   void damagedCodesAreNeverDecoded() throws IOException {
     Published codes = encode("damaged", Coding.PACKED);
-    String one = codes.manifest().files().get(1).path();
+    String one =
+        codes.manifest().files().stream()
+            .map(Manifest.DataFile::path)
+            .filter(path -> path.startsWith("codes/"))
+            .findFirst()
+            .orElseThrow();
     Path file = Path.of(codes.path().replace("file:", "")).resolve(one);
     Dataset<Row> rows = spark.read().parquet(file.toString());
     Dataset<Row> shorter =

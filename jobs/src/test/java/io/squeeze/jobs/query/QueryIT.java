@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Fixture;
@@ -14,14 +17,22 @@ import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.query.QueryJob.Format;
 import io.squeeze.jobs.spark.Coding;
 import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.LoadedModel;
+import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.train.TrainJob;
+import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -130,30 +141,85 @@ class QueryIT {
   void aDistanceByLookupIsTheDistanceToWhatTheCodesStandFor() {
     String query =
         "(SELECT first(vector) AS q FROM patches WHERE sample_id = 'circle_3' AND y = 7 AND x = 7)";
+    String codes = folder + "/codes/array";
     List<Row> rows =
         spark
             .sql(
                 """
-                SELECT code_distance(slice(codes, 1, levels), q, '%s') AS looked_up,
-                       l2_distance(decode_codes(slice(codes, 1, levels), '%s'), q) AS decoded,
+                SELECT codes, q,
+                       code_distance(slice(codes, 1, 3), q, '%s') AS first,
                        code_distance(codes, q, '%s') AS nearest,
-                       code_distance(codes, decode_codes(codes, '%s'), '%s') AS itself
+                       code_distance(codes, codes, '%s') AS itself,
+                       code_distance(codes, slice(codes, 4, 3), '%s') AS part
                 FROM (SELECT * FROM codes WHERE data_set = 'codes/array') CROSS JOIN %s
                 """
-                    .replace("%s", "\0")
-                    .replaceFirst("\0", folder + "/codes/array")
-                    .replaceFirst("\0", checkpoint)
-                    .replaceFirst("\0", folder + "/codes/array")
-                    .replaceFirst("\0", folder + "/codes/array")
-                    .replaceFirst("\0", checkpoint)
-                    .replaceFirst("\0", query))
+                    .formatted(codes, checkpoint, codes, checkpoint, query))
             .collectAsList();
     assertThat(rows).hasSize(24);
-    for (Row row : rows) {
-      assertThat(row.getDouble(0)).isCloseTo(row.getDouble(1), within(1e-4));
-      assertThat(row.getDouble(2)).isLessThanOrEqualTo(row.getDouble(0) + 1e-4);
-      assertThat(row.getDouble(3)).isCloseTo(0, within(2e-3));
+    Tasks.start();
+    try (LoadedModel loaded =
+            LoadedModel.of(Checkpoint.read(new HadoopStorage(spark), checkpoint));
+        NDManager scope = loaded.manager().newSubManager()) {
+      for (Row row : rows) {
+        long[] all = row.<Integer>getList(0).stream().mapToLong(code -> code).toArray();
+        NDArray there =
+            loaded.quantizer().locations(scope.create(all, new Shape(196, 3)), loaded.parameters());
+        NDArray asked = scope.create(floats(row.getList(1)), new Shape(1, CHANNELS));
+        float[] distances =
+            there
+                .sub(loaded.quantizer().located(asked, loaded.parameters()))
+                .square()
+                .sum(new int[] {1})
+                .sqrt()
+                .toFloatArray();
+        assertThat(row.getDouble(2)).isCloseTo(distances[0], within(1e-4));
+        float nearest = Float.MAX_VALUE;
+        for (float distance : distances) {
+          nearest = Math.min(nearest, distance);
+        }
+        assertThat(row.getDouble(3)).isCloseTo(nearest, within(1e-4));
+        assertThat(row.getDouble(4)).isCloseTo(0, within(1e-3));
+        assertThat(row.getDouble(5)).isCloseTo(0, within(1e-3));
+      }
     }
+  }
+
+  private static float[] floats(List<Float> values) {
+    float[] floats = new float[values.size()];
+    for (int i = 0; i < floats.length; i++) {
+      floats[i] = values.get(i);
+    }
+    return floats;
+  }
+
+  @Test
+  void codesAreDecodedByEngineThatKnowsNothingOfThem() throws Exception {
+    String sql =
+        Files.readString(Path.of("../notebooks/decode_codes.duckdb.sql"))
+            .replace("codes/pets", folder + "/codes/array");
+    Map<String, List<Float>> ours = new HashMap<>();
+    spark
+        .sql(
+            "SELECT concat(split, '/', sample_id), decode_codes(codes, '%s') FROM codes"
+                    .formatted(folder + "/codes/array")
+                + " WHERE data_set = 'codes/array'")
+        .collectAsList()
+        .forEach(row -> ours.put(row.getString(0), row.getList(1)));
+    int vectors = 0;
+    try (Connection duck = DriverManager.getConnection("jdbc:duckdb:");
+        ResultSet rows = duck.createStatement().executeQuery(sql)) {
+      while (rows.next()) {
+        List<Float> all = ours.get(rows.getString("split") + "/" + rows.getString("sample_id"));
+        int place = rows.getInt("place");
+        Object[] vector = (Object[]) rows.getArray("vector").getArray();
+        assertThat(vector).hasSize(CHANNELS);
+        for (int c = 0; c < CHANNELS; c++) {
+          assertThat((Float) vector[c]).isCloseTo(all.get(place * CHANNELS + c), within(1e-4f));
+        }
+        vectors++;
+      }
+    }
+    assertThat(vectors).isEqualTo(24 * 196);
   }
 
   @Test
@@ -255,7 +321,7 @@ class QueryIT {
                     "SELECT code_distance(codes, array(1f), '"
                         + folder
                         + "/codes/array') FROM codes"))
-        .hasStackTraceContaining("A query of 1 values for vectors of 24");
+        .hasStackTraceContaining("is of vectors of 24 values, not of an array of 1");
     assertThatThrownBy(() -> new QueryJob(spark, folder + "/none", Format.TABLE, null))
         .hasMessageContaining("(--workspace)");
     assertThatThrownBy(() -> new QueryJob(spark, folder.toString(), Format.PARQUET, null))
