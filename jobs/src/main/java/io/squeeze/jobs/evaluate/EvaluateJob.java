@@ -85,7 +85,7 @@ public final class EvaluateJob {
     String folder = folder();
     // The summary is written last: where it stands, the table beside it is whole and its own.
     storage.delete(Storage.join(folder, Summary.NAME));
-    String scored = Storage.join(folder, "_scored.parquet");
+    String scored = Storage.join(folder, "_scoring/scored.parquet");
     Tables.replace(storage, new PerSample(spark, trained).withDrawn(split), scored);
     Dataset<Row> all = read(scored);
     long samples = all.count();
@@ -97,7 +97,7 @@ public final class EvaluateJob {
     Kept kept = usage.isEmpty() ? null : kept(all);
     String path = Storage.join(folder, PerSample.NAME);
     Tables.replace(storage, withEntropy(all.drop(PerSample.DRAWN), usage), path);
-    storage.delete(scored);
+    storage.delete(Storage.join(folder, "_scoring"));
     Summary summary = summary(read(path), samples, path, usage, kept);
     storage.replace(Storage.join(folder, Summary.NAME), summary.json());
     return summary;

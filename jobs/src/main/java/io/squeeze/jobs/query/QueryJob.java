@@ -102,7 +102,7 @@ public final class QueryJob {
   }
 
   /**
-   * Runs statements and writes what the last one gives.
+   * Runs statements. As a table each result is written, in other formats that of the last one.
    *
    * @param sql one statement, or several that end with a semicolon at the end of a line
    * @throws SqueezeException of category usage if it is no SQL of these views
@@ -112,11 +112,17 @@ public final class QueryJob {
     if (statements.isEmpty()) {
       throw SqueezeException.usage("There is no statement in the query (--sql, --file)");
     }
-    Dataset<Row> rows = null;
+    List<Dataset<Row>> results = new ArrayList<>();
     for (String statement : statements) {
-      rows = result(statement);
+      Dataset<Row> rows = result(statement);
+      if (format != Format.TABLE) {
+        results.clear();
+        results.add(rows);
+      } else if (rows.columns().length > 0) {
+        results.add(rows);
+      }
     }
-    write(rows);
+    write(results);
   }
 
   /** Statements that end with a semicolon at the end of a line, or with the text. */
@@ -152,10 +158,10 @@ public final class QueryJob {
     }
   }
 
-  private void write(Dataset<Row> rows) throws IOException {
+  private void write(List<Dataset<Row>> results) throws IOException {
     if (format == Format.PARQUET) {
       String path = storage.qualified(out);
-      Tables.replace(storage, rows, path);
+      Tables.replace(storage, results.get(0), path);
       Console.say("Written: " + path);
     } else if (out != null) {
       String path = storage.qualified(out);
@@ -163,7 +169,7 @@ public final class QueryJob {
           path,
           stream -> {
             PrintStream lines = new PrintStream(stream, false, StandardCharsets.UTF_8);
-            print(rows, lines);
+            print(results, lines);
             lines.flush();
             if (lines.checkError()) {
               throw new IOException("Cannot write " + path);
@@ -171,7 +177,16 @@ public final class QueryJob {
           });
       Console.say("Written: " + path);
     } else {
-      print(rows, Console.results());
+      print(results, Console.results());
+    }
+  }
+
+  private void print(List<Dataset<Row>> results, PrintStream lines) {
+    for (int i = 0; i < results.size(); i++) {
+      if (i > 0) {
+        lines.println();
+      }
+      print(results.get(i), lines);
     }
   }
 

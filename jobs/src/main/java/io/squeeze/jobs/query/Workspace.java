@@ -1,5 +1,6 @@
 package io.squeeze.jobs.query;
 
+import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.explode;
 import static org.apache.spark.sql.functions.expr;
 import static org.apache.spark.sql.functions.lit;
@@ -173,7 +174,7 @@ public final class Workspace {
   private Dataset<Row> tables(Map<String, Published> published, StructType empty) {
     List<Dataset<Row>> all = new ArrayList<>();
     published.forEach(
-        (name, version) -> all.add(version.read(spark).withColumn(DATA_SET, lit(name))));
+        (name, version) -> all.add(version.read(spark).select(lit(name).as(DATA_SET), col("*"))));
     return union(all, empty.add(DATA_SET, "string"));
   }
 
@@ -205,7 +206,8 @@ public final class Workspace {
   private Dataset<Row> codebook() {
     List<Dataset<Row>> all = new ArrayList<>();
     codes.forEach(
-        (name, version) -> all.add(version.codebook(spark).withColumn(DATA_SET, lit(name))));
+        (name, version) ->
+            all.add(version.codebook(spark).select(lit(name).as(DATA_SET), col("*"))));
     return union(all, CODEBOOK.add(DATA_SET, "string"));
   }
 
@@ -218,7 +220,7 @@ public final class Workspace {
                     .read()
                     .schema(REJECTS)
                     .parquet(HadoopStorage.literal(folder))
-                    .withColumn(DATA_SET, lit(name))));
+                    .select(lit(name).as(DATA_SET), col("*"))));
     return union(all, REJECTS.add(DATA_SET, "string"));
   }
 
@@ -232,8 +234,7 @@ public final class Workspace {
               spark
                   .read()
                   .parquet(HadoopStorage.literal(folder))
-                  .withColumn("run", lit(run))
-                  .withColumn("evaluation", lit(split)));
+                  .select(lit(run).as("run"), lit(split).as("evaluation"), col("*")));
         }
       }
     }

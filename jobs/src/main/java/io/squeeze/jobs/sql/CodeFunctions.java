@@ -35,7 +35,9 @@ public final class CodeFunctions {
   /** A model that executors fetch once, and the queries that were asked of it last. */
   public static final class Model implements Serializable {
     private static final long serialVersionUID = 1L;
-    private static final int REMEMBERED = 64;
+
+    /** Bytes of tables that are kept for queries to come. */
+    private static final long REMEMBERED = 64L << 20;
 
     private final String name;
     private final String sha256;
@@ -82,7 +84,9 @@ public final class CodeFunctions {
 
               @Override
               protected boolean removeEldestEntry(Map.Entry<Integer, Asked> eldest) {
-                return size() > REMEMBERED;
+                Tables[] tables = eldest.getValue().tables();
+                return size() > 16
+                    && codes.value().tableBytes() * tables.length * size() > REMEMBERED;
               }
             };
       }
@@ -90,7 +94,7 @@ public final class CodeFunctions {
       Asked known = asked.get(key);
       if (known == null || !Objects.deepEquals(known.query(), query)) {
         float[] located =
-            query instanceof int[] others ? get().locate(others) : locate((float[]) query, this);
+            query instanceof int[] others ? get().decode(others) : locate((float[]) query, this);
         known = new Asked(query, get().tables(located));
         asked.put(key, known);
       }

@@ -7,8 +7,8 @@ import java.io.Serializable;
 import java.util.Arrays;
 
 /**
- * What the codes of a quantizer stand for: a vector is the sum of what its levels' codes stand for,
- * among the features, and where the quantizer searches.
+ * What the codes of a quantizer stand for, among the features or where the quantizer searches: a
+ * vector is the sum of what its levels' codes stand for.
  */
 public final class CodeModel implements Serializable {
   private static final long serialVersionUID = 1L;
@@ -17,12 +17,10 @@ public final class CodeModel implements Serializable {
   private static final long MOST_PRODUCTS = 1L << 24;
 
   private final String name;
+  private final int[] levels;
   private final float[][] vectors;
-  private final float[][] places;
-  private final int channels;
   private final int width;
   private final Coding coding;
-  private final int[] levels;
   private transient float[][] products;
   private transient CodeCodec codec;
 
@@ -30,40 +28,28 @@ public final class CodeModel implements Serializable {
    * A model.
    *
    * @param name for messages
-   * @param vectors among the features, [level][K * C]
-   * @param places where the quantizer searches, [level][K * d]
-   * @param channels C
+   * @param levels codes of each level
+   * @param vectors [level][K * d]; null where only {@link #unpack} is asked for
    * @param coding how the codes stand in their column; null for arrays
    */
-  CodeModel(String name, float[][] vectors, float[][] places, int channels, Coding coding) {
+  CodeModel(String name, int[] levels, float[][] vectors, Coding coding) {
     this.name = name;
+    this.levels = levels;
     this.vectors = vectors;
-    this.places = places;
-    this.channels = channels;
+    this.width = vectors == null ? 0 : vectors[0].length / levels[0];
     this.coding = coding;
-    this.levels = Arrays.stream(vectors).mapToInt(level -> level.length / channels).toArray();
-    this.width = places[0].length / levels[0];
   }
 
-  /** The vectors of codes among the features, one after the other: [n * C]. */
+  /** The vectors of codes, one after the other: [n * d]. */
   float[] decode(int[] codes) {
-    return sum(codes, vectors, channels);
-  }
-
-  /** The vectors of codes where the quantizer searches: [n * d]. */
-  float[] locate(int[] codes) {
-    return sum(codes, places, width);
-  }
-
-  private float[] sum(int[] codes, float[][] of, int size) {
     check(codes);
     int depth = levels.length;
-    float[] sums = new float[codes.length / depth * size];
+    float[] sums = new float[codes.length / depth * width];
     for (int i = 0; i < codes.length; i++) {
-      int to = i / depth * size;
-      int from = codes[i] * size;
-      float[] level = of[i % depth];
-      for (int j = 0; j < size; j++) {
+      int to = i / depth * width;
+      int from = codes[i] * width;
+      float[] level = vectors[i % depth];
+      for (int j = 0; j < width; j++) {
         sums[to + j] += level[from + j];
       }
     }
@@ -92,7 +78,12 @@ public final class CodeModel implements Serializable {
   /** What a query adds to the distance by each code: tables [level][K] of {@code |c|^2 - 2 q c}. */
   record Tables(double square, double[][] byCode) {}
 
-  /** The tables of each vector of a query, where the quantizer searches: [m * d]. */
+  /** Bytes of the tables of one vector. */
+  long tableBytes() {
+    return 8L * Arrays.stream(levels).sum();
+  }
+
+  /** The tables of each vector of a query: [m * d]. */
   Tables[] tables(float[] query) {
     Tables[] tables = new Tables[query.length / width];
     for (int m = 0; m < tables.length; m++) {
@@ -101,8 +92,8 @@ public final class CodeModel implements Serializable {
       for (int l = 0; l < levels.length; l++) {
         byCode[l] = new double[levels[l]];
         for (int k = 0; k < levels[l]; k++) {
-          double along = dot(places[l], k * width, query, at);
-          double square = dot(places[l], k * width, places[l], k * width);
+          double along = dot(vectors[l], k * width, query, at);
+          double square = dot(vectors[l], k * width, vectors[l], k * width);
           byCode[l][k] = square - 2 * along;
         }
       }
@@ -113,9 +104,8 @@ public final class CodeModel implements Serializable {
 
   /**
    * The mean, over the vectors of a query, of the Euclidean distance to the nearest of the vectors
-   * that codes stand for, where the quantizer searches: of one vector its asymmetric distance
-   * (Jegou, Douze and Schmid, Product Quantization for Nearest Neighbor Search, 2011), by lookups
-   * alone.
+   * that codes stand for: of one vector its asymmetric distance (Jegou, Douze and Schmid, Product
+   * Quantization for Nearest Neighbor Search, 2011), by lookups alone.
    */
   double distance(int[] codes, Tables[] query) {
     check(codes);
@@ -151,7 +141,7 @@ public final class CodeModel implements Serializable {
         int b = codes[at + m];
         sum +=
             known.length == 0
-                ? 2 * dot(places[l], a * width, places[m], b * width)
+                ? 2 * dot(vectors[l], a * width, vectors[m], b * width)
                 : known[pair][a * levels[m] + b];
       }
     }
@@ -180,7 +170,7 @@ public final class CodeModel implements Serializable {
         for (int a = 0; a < levels[l]; a++) {
           for (int b = 0; b < levels[m]; b++) {
             pairs[pair][a * levels[m] + b] =
-                (float) (2 * dot(places[l], a * width, places[m], b * width));
+                (float) (2 * dot(vectors[l], a * width, vectors[m], b * width));
           }
         }
       }

@@ -3,71 +3,110 @@ package io.squeeze.jobs.sql;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.encode.Encoder;
 import io.squeeze.jobs.spark.Coding;
+import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.LoadedModel;
 import io.squeeze.jobs.spark.Versions;
 import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.sql.CodeFunctions.Model;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
-/** The models that queries name by path, each sent to the executors once an application. */
-final class Models {
+/**
+ * A model that a query names by path, a data set of codes or a checkpoint; sent to the executors
+ * once an application.
+ *
+ * @param codes null for a checkpoint
+ */
+record Models(SparkSession spark, String name, Encoder encoder, Published codes) {
   private static final Map<String, Broadcast<?>> SENT = new ConcurrentHashMap<>();
 
-  private Models() {}
-
-  /** The model of a data set of codes, or of a checkpoint. */
-  static CodeFunctions.Model of(String path) {
+  /** Opens a model; libtorch is not needed for that. */
+  static Models at(String path) {
     SparkSession spark = SparkSession.active();
     HadoopStorage storage = new HadoopStorage(spark);
     try {
       if (path.endsWith(".ckpt")) {
-        return model(spark, path, Encoder.open(storage, "", path, null), null);
+        return new Models(spark, path, Encoder.open(storage, "", path, null), null);
       }
       Published codes = Versions.codes(storage, path);
-      Encoder encoder = Encoder.beside(storage, codes);
-      return model(spark, codes.path(), encoder, codes.manifest().coding());
+      return new Models(spark, codes.path(), Encoder.beside(storage, codes), codes);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
-  private static CodeFunctions.Model model(
-      SparkSession spark, String name, Encoder encoder, Coding coding) {
+  /** What unpacks codes. */
+  Model unpacking() {
+    return model("unpack", () -> null);
+  }
+
+  /** What decodes codes to features: by the table that was published with them, if any. */
+  Model decoding() {
+    return model("decode", () -> codes == null ? computed(false) : published());
+  }
+
+  /** What compares codes with vectors, and gives vectors codes: where the quantizer searches. */
+  Model searching() {
     if (encoder.checkpoint().settings().train().adapterParameters() != null) {
       throw SqueezeException.configuration(
           name + " has an adapter (--add_adapter), which is for grids, not for single vectors");
     }
-    String sha256 = encoder.sha256();
-    Broadcast<Checkpoint> checkpoint =
-        sent(spark, "checkpoint " + sha256, () -> encoder.checkpoint().withoutHead().forUse());
-    Broadcast<CodeModel> codes =
-        sent(spark, name + " " + sha256, () -> codes(name, encoder.checkpoint(), coding));
-    return new CodeFunctions.Model(name, sha256, codes, checkpoint);
+    return model("search", () -> computed(true));
   }
 
-  private static CodeModel codes(String name, Checkpoint checkpoint, Coding coding) {
-    try (LoadedModel loaded = LoadedModel.of(checkpoint)) {
-      int depth = loaded.quantizer().levels().length;
-      float[][] vectors = new float[depth][];
-      float[][] places = new float[depth][];
-      for (int l = 0; l < depth; l++) {
-        vectors[l] = Encoder.contributions(loaded, l, loaded.quantizer()::decode);
-        places[l] = Encoder.contributions(loaded, l, loaded.quantizer()::locations);
+  private Model model(String purpose, Supplier<float[][]> vectors) {
+    String sha256 = encoder.sha256();
+    Coding coding = codes == null ? null : codes.manifest().coding();
+    Broadcast<Checkpoint> checkpoint =
+        sent("checkpoint " + sha256, () -> encoder.checkpoint().withoutHead().forUse());
+    Broadcast<CodeModel> model =
+        sent(
+            purpose + " " + name + " " + sha256,
+            () -> new CodeModel(name, encoder.levels(), vectors.get(), coding));
+    return new Model(name, sha256, model, checkpoint);
+  }
+
+  private float[][] computed(boolean search) {
+    try (LoadedModel loaded = LoadedModel.of(encoder.checkpoint())) {
+      float[][] vectors = new float[encoder.levels().length][];
+      for (int l = 0; l < vectors.length; l++) {
+        vectors[l] =
+            Encoder.contributions(
+                loaded, l, search ? loaded.quantizer()::locations : loaded.quantizer()::decode);
       }
-      return new CodeModel(name, vectors, places, loaded.layout().channels(), coding);
+      return vectors;
     }
   }
 
+  private float[][] published() {
+    int channels = codes.manifest().channels();
+    int[] levels = encoder.levels();
+    float[][] vectors = new float[levels.length][];
+    for (int l = 0; l < vectors.length; l++) {
+      vectors[l] = new float[levels[l] * channels];
+    }
+    for (Row row : codes.codebook(spark).collectAsList()) {
+      int at = row.<Integer>getAs(Columns.CODE) * channels;
+      List<Float> values = row.getList(row.fieldIndex(Columns.VECTOR));
+      for (int j = 0; j < channels; j++) {
+        vectors[row.<Integer>getAs(Columns.LEVEL)][at + j] = values.get(j);
+      }
+    }
+    return vectors;
+  }
+
   @SuppressWarnings("unchecked") // a key always has one type
-  private static <T> Broadcast<T> sent(SparkSession spark, String what, Supplier<T> value) {
+  private <T> Broadcast<T> sent(String what, Supplier<T> value) {
     String key = spark.sparkContext().applicationId() + " " + what;
     return (Broadcast<T>)
         SENT.computeIfAbsent(

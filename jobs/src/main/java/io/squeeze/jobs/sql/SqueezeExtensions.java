@@ -95,7 +95,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
                       CodeFunctions.class,
                       "encode",
                       DataTypes.createArrayType(IntegerType, false),
-                      with(arguments.subList(0, 1), model(arguments.get(1))),
+                      with(arguments.subList(0, 1), constant(model(arguments.get(1)).searching())),
                       List.of(FLOATS, type(CodeFunctions.Model.class)))),
           new SqlFunction(
               "decode_codes",
@@ -112,7 +112,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
                       CodeFunctions.class,
                       "decode",
                       DataTypes.createArrayType(DataTypes.FloatType, false),
-                      with(arguments.subList(0, 1), model(arguments.get(1))),
+                      with(arguments.subList(0, 1), constant(model(arguments.get(1)).decoding())),
                       List.of(INTS, type(CodeFunctions.Model.class)))),
           new SqlFunction(
               "unpack_codes",
@@ -177,8 +177,8 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
     return all;
   }
 
-  private static Expression model(Expression path) {
-    return constant(Models.of(text(path, "model")));
+  private static Models model(Expression path) {
+    return Models.at(text(path, "model"));
   }
 
   private static Expression ofTwo(String method, List<Expression> vectors) {
@@ -241,7 +241,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
             beside(codes, Columns.LEVELS),
             beside(codes, Columns.GRID_HEIGHT),
             beside(codes, Columns.GRID_WIDTH),
-            model(arguments.get(1))),
+            constant(model(arguments.get(1)).unpacking())),
         List.of(
             BinaryType, IntegerType, IntegerType, IntegerType, type(CodeFunctions.Model.class)));
   }
@@ -255,7 +255,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
         CodeFunctions.class,
         codes ? "codeDistance" : "distance",
         DoubleType,
-        List.of(arguments.get(0), query, model(arguments.get(2))),
+        List.of(arguments.get(0), query, constant(model(arguments.get(2)).searching())),
         List.of(INTS, codes ? INTS : typeOf(query), type(CodeFunctions.Model.class)));
   }
 

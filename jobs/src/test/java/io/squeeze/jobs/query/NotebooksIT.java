@@ -1,0 +1,127 @@
+package io.squeeze.jobs.query;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.query.QueryJob.Format;
+import io.squeeze.jobs.spark.Coding;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What lies in notebooks/ runs, on a walk smaller than submit/quickstart's. */
+class NotebooksIT {
+  private static final Path NOTEBOOKS = Path.of("../notebooks");
+  private static final String CODES = "codes/vit_vq_512";
+
+  @TempDir private static Path folder;
+  private static SparkSession spark;
+
+  @BeforeAll
+  static void walk() throws IOException {
+    spark = Fixture.local("local[2]");
+    Walk.below(folder, spark, "type = vq, codebook-size = 16", Map.of("vit_vq_512", Coding.ARRAY));
+  }
+
+  @AfterAll
+  static void stop() {
+    spark.stop();
+  }
+
+  private static String here(String text) {
+    return text.replace("data/quickstart/", folder + "/")
+        .replace("y = 3 AND x = 3", "y = 7 AND x = 7");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"explore", "codebook_usage", "rate_distortion", "lookalikes"})
+  void theQueriesGiveRows(String name) throws IOException {
+    Path out = folder.resolve(name + ".txt");
+    String sql = here(Files.readString(NOTEBOOKS.resolve(name + ".sql")));
+    new QueryJob(spark, folder.toString(), Format.TABLE, out.toString()).run(sql);
+    List<String> counts =
+        Files.readString(out).lines().filter(line -> line.matches("\\([0-9]+ rows?\\)")).toList();
+    assertThat(counts).isNotEmpty().doesNotContain("(0 rows)");
+  }
+
+  @Test
+  void aSearchInTwoStepsFindsMore() throws IOException {
+    spark
+        .sql("SELECT concat(sample_id, y, x) AS id, vector FROM patches WHERE split = 'test'")
+        .write()
+        .parquet(folder + "/vectors");
+    spark
+        .sql(
+            "SELECT concat(sample_id, i DIV 14, i % 14) AS sample_id, array(code) AS codes"
+                + " FROM codes LATERAL VIEW posexplode(codes) AS i, code WHERE split = 'test'")
+        .write()
+        .parquet(folder + "/single/v1/codes");
+    String sql =
+        Files.readString(NOTEBOOKS.resolve("search_recall.sql"))
+            .replace("codes/vectors", folder + "/vectors")
+            .replace("codes/rvq/v1/codes", folder + "/single/v1/codes")
+            .replace("codes/rvq", folder + "/" + CODES);
+    Path out = folder.resolve("recall.json");
+    new QueryJob(spark, folder.toString(), Format.JSON, out.toString()).run(sql);
+    JsonNode found = new ObjectMapper().readTree(Files.readString(out));
+    assertThat(found.get("queries").asInt()).isPositive();
+    assertThat(found.get("recall_in_two_steps").asDouble())
+        .isGreaterThan(found.get("recall_on_codes").asDouble());
+  }
+
+  @Test
+  void theJavaNotebookRunsAndKeepsItsPictures() throws IOException {
+    System.setProperty("workspace", folder.toString());
+    try {
+      JsonNode notebook = JavaNotebook.run(NOTEBOOKS.resolve("explore_java.ipynb"));
+      assertThat(JavaNotebook.pictures(notebook)).isEqualTo(3);
+    } finally {
+      System.clearProperty("workspace");
+    }
+    for (String name : List.of("explore_java.ipynb", "explore_python.ipynb")) {
+      JsonNode kept = new ObjectMapper().readTree(NOTEBOOKS.resolve(name).toFile());
+      assertThat(JavaNotebook.pictures(kept)).as(name).isEqualTo(3);
+    }
+  }
+
+  @Test
+  void tenLinesOfPythonDecode() throws Exception {
+    Process check =
+        new ProcessBuilder("python3", "-c", "import numpy, pyarrow").inheritIO().start();
+    Assumptions.assumeTrue(
+        check.waitFor(60, TimeUnit.SECONDS) && check.exitValue() == 0,
+        "python3 with numpy and pyarrow is not here");
+    Path out = folder.resolve("python.txt");
+    String script = NOTEBOOKS.resolve("decode_codes.py").toString();
+    Process process =
+        new ProcessBuilder("python3", script, folder + "/" + CODES + "/v1", "circle_1")
+            .redirectOutput(out.toFile())
+            .start();
+    assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    List<Float> ours =
+        spark
+            .sql(
+                "SELECT decode_codes(codes, '%s') FROM codes WHERE sample_id = 'circle_1'"
+                    .formatted(folder + "/" + CODES))
+            .head()
+            .getList(0);
+    String[] words = Files.readString(out).strip().split("\\s+", -1);
+    for (int i = 0; i < 4; i++) {
+      float value = Float.parseFloat(words[words.length - 4 + i]);
+      assertThat(value).isCloseTo(ours.get(i), org.assertj.core.api.Assertions.within(1e-5f));
+    }
+  }
+}
