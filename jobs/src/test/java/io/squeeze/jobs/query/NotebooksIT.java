@@ -34,6 +34,7 @@ class NotebooksIT {
   static void walk() throws IOException {
     spark = Fixture.local("local[2]");
     Walk.below(folder, spark, "type = vq, codebook-size = 16", Map.of("vit_vq_512", Coding.ARRAY));
+    new QueryJob(spark, folder.toString(), Format.TABLE, null);
   }
 
   @AfterAll
