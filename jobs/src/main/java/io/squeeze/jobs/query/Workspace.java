@@ -229,13 +229,11 @@ public final class Workspace {
     for (String run : runs) {
       for (String split : evaluated(run)) {
         String folder = Storage.join(folder(run).evaluation(split), PerSample.NAME);
-        if (storage.exists(folder)) {
-          all.add(
-              spark
-                  .read()
-                  .parquet(HadoopStorage.literal(folder))
-                  .select(lit(run).as("run"), lit(split).as("evaluation"), col("*")));
-        }
+        all.add(
+            spark
+                .read()
+                .parquet(HadoopStorage.literal(folder))
+                .select(lit(run).as("run"), lit(split).as("evaluation"), col("*")));
       }
     }
     return union(
@@ -252,7 +250,10 @@ public final class Workspace {
     String folder = folder(run).evaluation("");
     List<String> splits = new ArrayList<>();
     for (String split : storage.folders(folder).toList()) {
-      if (storage.exists(Storage.join(folder(run).evaluation(split), Summary.NAME))) {
+      // An evaluation of a table of vectors has no samples.
+      String evaluation = folder(run).evaluation(split);
+      if (storage.exists(Storage.join(evaluation, Summary.NAME))
+          && storage.exists(Storage.join(evaluation, PerSample.NAME))) {
         splits.add(split);
       }
     }
