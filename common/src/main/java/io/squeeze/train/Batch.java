@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import io.squeeze.config.SqueezeException;
 import io.squeeze.torch.Torch;
 import java.io.Serializable;
 import java.util.List;
@@ -25,8 +26,26 @@ public record Batch(NDArray features, NDArray mask) {
     }
   }
 
-  /** Copies examples; they belong to the manager. */
+  /**
+   * Copies examples; they belong to the manager.
+   *
+   * @throws SqueezeException of category input if a mask has another size
+   */
   public static Batch of(NDManager manager, List<Example> examples, Layout layout) {
+    for (Example example : examples) {
+      if (example.mask().length != layout.size() * layout.size()) {
+        throw SqueezeException.input(
+            "The mask of "
+                + example.id()
+                + " has "
+                + example.mask().length
+                + " pixels, not "
+                + layout.size()
+                + " x "
+                + layout.size()
+                + (example.mask().length == 0 ? ": decode with --masks" : ""));
+      }
+    }
     NDArray features = features(manager, examples.stream().map(Example::features).toList(), layout);
     NDArray labels =
         Torch.array(

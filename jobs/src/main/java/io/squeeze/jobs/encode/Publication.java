@@ -94,7 +94,7 @@ final class Publication {
     String name = "v" + versions.next();
     String unique = UUID.randomUUID().toString().substring(0, 8);
     String place = Storage.join(versions.base(), "_" + name + "." + unique);
-    Published published;
+    Published published = null;
     long began = System.nanoTime();
     try {
       Manifest manifest = content.write(place);
@@ -102,9 +102,10 @@ final class Publication {
       storage.move(place, version);
       storage.replace(Storage.join(version, Manifest.NAME), manifest.json());
       published = new Published(version, manifest);
-    } catch (IOException | RuntimeException e) {
-      storage.delete(place);
-      throw e;
+    } finally {
+      if (published == null) {
+        storage.delete(place);
+      }
     }
     report.of(published, (System.nanoTime() - began) / 1e9);
     return published;

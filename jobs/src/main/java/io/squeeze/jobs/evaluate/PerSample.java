@@ -8,12 +8,12 @@ import io.squeeze.jobs.evaluate.Trained.Models;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Cuts;
 import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.spark.MappedRows;
 import io.squeeze.metric.ConfusionMatrix;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.Example;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
 import java.util.OptionalDouble;
 import java.util.stream.IntStream;
@@ -97,7 +97,9 @@ public final class PerSample {
                     .map(org.apache.spark.sql.functions::col)
                     .toArray(org.apache.spark.sql.Column[]::new))
             .toJavaRDD()
-            .mapPartitions(samples -> new Scores(models.value(), samples, first, vectors));
+            .mapPartitions(
+                samples ->
+                    new MappedRows(samples, () -> new Scores(models.value(), first, vectors)));
     return spark.createDataFrame(
         rows,
         schema(checkpoint.classNames(), manifest.columns())
@@ -132,45 +134,32 @@ public final class PerSample {
     return DataTypes.createStructField(name, type, true);
   }
 
-  /** Scores the rows of a partition one after the other. */
-  private static final class Scores implements Iterator<Row> {
+  /** Scores one row after the other. */
+  private static final class Scores implements MappedRows.Mapping {
     private final Models models;
-    private final Iterator<Row> samples;
     private final int described;
     private final long vectors;
-    private Predictor predictor;
-    private Predictor baseline;
+    private final Predictor predictor;
+    private final Predictor baseline;
 
-    Scores(Models models, Iterator<Row> samples, int described, long vectors) {
+    Scores(Models models, int described, long vectors) {
       this.models = models;
-      this.samples = samples;
       this.described = described;
       this.vectors = vectors;
+      this.predictor = new Predictor(models.checkpoint());
+      this.baseline = models.baseline() == null ? null : new Predictor(models.baseline());
     }
 
     @Override
-    public boolean hasNext() {
-      if (samples.hasNext()) {
-        return true;
-      }
-      if (predictor != null) {
-        predictor.close();
-        predictor = null;
-      }
+    public void close() {
+      predictor.close();
       if (baseline != null) {
         baseline.close();
-        baseline = null;
       }
-      return false;
     }
 
     @Override
-    public Row next() {
-      if (predictor == null) {
-        predictor = new Predictor(models.checkpoint());
-        baseline = models.baseline() == null ? null : new Predictor(models.baseline());
-      }
-      Row row = samples.next();
+    public Row map(Row row) {
       byte[] mask = row.getAs(Columns.MASK);
       Example example = new Example(row.getString(0), row.getAs(Columns.EMBEDDING), mask);
       int[] places = places(example.id());

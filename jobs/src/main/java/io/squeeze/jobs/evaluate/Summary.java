@@ -114,8 +114,8 @@ public record Summary(
    * @param recall see {@link Recall}
    */
   public record Kept(
-      @JsonProperty("mse") double meanSquaredError,
-      @JsonProperty("cosine_similarity") double cosineSimilarity,
+      @JsonProperty("mse") Double meanSquaredError,
+      @JsonProperty("cosine_similarity") Double cosineSimilarity,
       @JsonProperty("recall_at_10") double recall) {}
 
   static Summary of(
@@ -168,7 +168,7 @@ public record Summary(
   /** The mean of a column; as decimals, whose sum no order of adding changes. */
   static Double mean(Dataset<Row> table, String column) {
     Row row =
-        table.agg(avg(col(column).cast("decimal(20,15)")).cast("double")).collectAsList().get(0);
+        table.agg(avg(col(column).cast("decimal(38,15)")).cast("double")).collectAsList().get(0);
     return row.isNullAt(0) ? null : row.getDouble(0);
   }
 

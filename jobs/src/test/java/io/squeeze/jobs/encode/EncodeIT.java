@@ -126,6 +126,9 @@ class EncodeIT {
         assertThat(SqueezeModel.rows(decodedGrid).allClose(out.vectors())).isTrue();
       }
     }
+    assertThatThrownBy(
+            () -> new EvaluateJob(spark, checkpoint, null, bare.path(), "test", null).score())
+        .hasStackTraceContaining("has 0 pixels, not 224 x 224: decode with --masks");
     // What is decoded is used as embeddings are.
     double before = new EvaluateJob(spark, checkpoint, null, null, "test", null).score().miou();
     double after =
