@@ -37,7 +37,7 @@ public final class CodesWriter {
   /** Codes of one file, about 40 MB of them: a hundred million ViT grids are 150 files. */
   private static final long CODES_PER_FILE = 1L << 25;
 
-  private static final String ARRAYS = "_arrays";
+  private static final String ARRAYS = "arrays";
 
   private final SparkSession spark;
   private final HadoopStorage storage;

@@ -34,7 +34,6 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
@@ -170,23 +169,14 @@ public final class DecodeJob {
 
     @Override
     public Row map(Row row) {
-      Object[] cells = new Object[schema.size()];
-      for (int i = 0; i < cells.length; i++) {
-        String name = schema.fields()[i].name();
-        cells[i] =
-            switch (name) {
-              case Columns.EMBEDDING ->
-                  embedding(
-                      row.<Integer>getList(row.fieldIndex(Columns.CODES)).stream()
-                          .mapToInt(code -> code)
-                          .toArray(),
-                      row.getAs(Columns.GRID_HEIGHT),
-                      row.getAs(Columns.GRID_WIDTH));
-              case Columns.DTYPE -> "float32";
-              default -> row.getAs(name);
-            };
-      }
-      return RowFactory.create(cells);
+      int[] codes =
+          row.<Integer>getList(row.fieldIndex(Columns.CODES)).stream()
+              .mapToInt(code -> code)
+              .toArray();
+      byte[] embedding =
+          embedding(codes, row.getAs(Columns.GRID_HEIGHT), row.getAs(Columns.GRID_WIDTH));
+      return MappedRows.row(
+          schema, row, Map.of(Columns.EMBEDDING, embedding, Columns.DTYPE, "float32"));
     }
 
     private byte[] embedding(int[] codes, int height, int width) {

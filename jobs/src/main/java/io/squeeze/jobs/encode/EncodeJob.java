@@ -17,12 +17,12 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.StructType;
@@ -94,17 +94,14 @@ public final class EncodeJob {
 
     @Override
     public Row map(Row row) {
-      Object[] cells = new Object[schema.size()];
-      for (int i = 0; i < cells.length; i++) {
-        String name = schema.fields()[i].name();
-        cells[i] =
-            switch (name) {
-              case Columns.LEVELS -> loaded.model().quantizer().levels().length;
-              case Columns.CODES -> codes(row.getAs(Columns.EMBEDDING));
-              default -> row.getAs(name);
-            };
-      }
-      return RowFactory.create(cells);
+      return MappedRows.row(
+          schema,
+          row,
+          Map.of(
+              Columns.LEVELS,
+              loaded.quantizer().levels().length,
+              Columns.CODES,
+              codes(row.getAs(Columns.EMBEDDING))));
     }
 
     private int[] codes(byte[] embedding) {

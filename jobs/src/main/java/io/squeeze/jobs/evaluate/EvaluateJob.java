@@ -39,6 +39,8 @@ import org.apache.spark.sql.types.DataTypes;
 
 /** A checkpoint to the IoU and the bytes of every sample, and to their summary. */
 public final class EvaluateJob {
+  private static final long ROWS_PER_FILE = 100_000;
+
   private final SparkSession spark;
   private final HadoopStorage storage;
   private final String checkpointPath;
@@ -96,7 +98,12 @@ public final class EvaluateJob {
         CodeHistogram.of(all, trained.checkpoint().model().quantizer().levels());
     Kept kept = usage.isEmpty() ? null : kept(all);
     String path = Storage.join(folder, PerSample.NAME);
-    Tables.replace(storage, withEntropy(all.drop(PerSample.DRAWN), usage), path);
+    // By hash and in order, so that what Parquet makes of it does not depend on the cluster.
+    Dataset<Row> table =
+        withEntropy(all.drop(PerSample.DRAWN), usage)
+            .repartition((int) (1 + samples / ROWS_PER_FILE), col(Columns.SAMPLE_ID))
+            .sortWithinPartitions(Columns.SAMPLE_ID);
+    Tables.replace(storage, table, path);
     storage.delete(Storage.join(folder, "_scoring"));
     Summary summary = summary(read(path), samples, path, usage, kept);
     storage.replace(Storage.join(folder, Summary.NAME), summary.json());

@@ -45,7 +45,15 @@ import org.apache.spark.sql.Row;
   "precision",
   "recall",
   "f1",
-  "bits_per_vector"
+  "bits_per_vector",
+  "compression",
+  "compression_of_stored",
+  "bytes",
+  "bytes_per_sample",
+  "codebook",
+  "kept",
+  "reference",
+  "baseline"
 })
 public record Summary(
     long samples,

@@ -151,8 +151,8 @@ public final class QueryJob {
     } catch (Exception e) {
       // Spark throws both without declaring them; a ParseException is an AnalysisException.
       if (e instanceof AnalysisException problem) {
-        String text = problem.getSimpleMessage().strip();
-        throw SqueezeException.usage(text + "\n(query without --sql lists the views)");
+        String first = problem.getSimpleMessage().strip().lines().findFirst().orElse("");
+        throw SqueezeException.usage(first + " (query without --sql lists the views)");
       }
       throw e;
     }

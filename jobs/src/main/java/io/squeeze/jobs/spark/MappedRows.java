@@ -2,8 +2,11 @@ package io.squeeze.jobs.spark;
 
 import java.io.Serializable;
 import java.util.Iterator;
+import java.util.Map;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.TaskCompletionListener;
 
 /**
@@ -26,6 +29,16 @@ public final class MappedRows implements Iterator<Row> {
   /** Opens what maps the rows of a partition. */
   public interface Opening extends Serializable {
     Mapping open();
+  }
+
+  /** A row of a schema: what is fresh, and all else by its name from another row. */
+  public static Row row(StructType schema, Row from, Map<String, Object> fresh) {
+    Object[] cells = new Object[schema.size()];
+    for (int i = 0; i < cells.length; i++) {
+      String name = schema.fields()[i].name();
+      cells[i] = fresh.containsKey(name) ? fresh.get(name) : from.getAs(name);
+    }
+    return RowFactory.create(cells);
   }
 
   public MappedRows(Iterator<Row> rows, Opening opening) {

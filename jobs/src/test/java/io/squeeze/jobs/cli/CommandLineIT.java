@@ -120,7 +120,11 @@ class CommandLineIT {
             "f1",
             "bits_per_vector",
             "compression",
+            "compression_of_stored",
+            "bytes",
+            "bytes_per_sample",
             "codebook",
+            "kept",
             "reference",
             "baseline");
     assertThat(json.at("/samples").asInt()).isEqualTo(12);
@@ -139,6 +143,23 @@ class CommandLineIT {
     assertThat(metrics).hasSize(2);
     assertThat(JSON.readTree(metrics.get(1)).has("val/loss")).isTrue();
     assertThat(JSON.readTree(metrics.get(1)).at("/train~1codes_used").asInt()).isBetween(2, 32);
+
+    String checkpoint = "outputs/vq/last.ckpt";
+    Run encoded =
+        squeeze("encode", "--embeddings", "emb", "--checkpoint", checkpoint, "--codes", "codes");
+    assertThat(encoded.code()).as(encoded.err()).isZero();
+    assertThat(encoded.out()).contains("of embeddings", "Codes: ");
+    Run queried =
+        squeeze(
+            "query",
+            "--format",
+            "csv",
+            "--sql",
+            "SELECT count(*) AS n, sum(size(decode_codes(codes, 'codes'))) AS m FROM codes");
+    assertThat(queried.code()).as(queried.err()).isZero();
+    assertThat(queried.out().lines()).containsExactly("n,m", "36," + 36 * 196 * 24);
+    Run decoded = squeeze("decode", "--codes", "codes", "--embeddings", "decoded");
+    assertThat(decoded.code()).as(decoded.err()).isZero();
 
     Run drawn =
         squeeze(
@@ -229,6 +250,7 @@ class CommandLineIT {
         3,
         "schedules no GPUs");
     assertEnds(squeeze("extract", "--data_path", "nowhere"), 4, "No Oxford-IIIT Pet data");
+    assertEnds(squeeze("query", "--sql", "SELEC 1"), 2, "query without --sql lists the views");
     assertEnds(squeeze("evaluate", "--checkpoint", "no.ckpt"), 4, "No checkpoint at no.ckpt");
   }
 
