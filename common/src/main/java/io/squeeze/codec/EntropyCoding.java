@@ -9,6 +9,9 @@ import java.util.List;
  * bits more, and what fills the last byte.
  */
 public final class EntropyCoding implements CodeCodec {
+  /** Codes of the largest codebook whose table the arithmetic can hold. */
+  public static final int MOST_CODES = 1 << 20;
+
   private static final long serialVersionUID = 1L;
   private static final long HALF = 1L << 31;
   private static final long QUARTER = 1L << 30;

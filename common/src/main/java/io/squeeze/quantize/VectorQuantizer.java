@@ -61,7 +61,7 @@ final class VectorQuantizer implements Quantizer {
 
   @Override
   public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
-    NDArray z = cosine ? vectors.normalize(2, 1, SHORTEST) : vectors;
+    NDArray z = located(vectors, parameters);
     NDArray searched = z.stopGradient();
     NDArray codes = codebook.nearest(searched, parameters);
     NDArray q = codebook.lookup(codes, parameters);
@@ -69,6 +69,11 @@ final class VectorQuantizer implements Quantizer {
     // What the search made was made without gradients in mind: a copy can stand before a layer.
     NDArray out = step.estimate() ? estimator.pass(z, q) : q.duplicate();
     return new Quantized(out, codes.expandDims(1), List.of(searched), loss);
+  }
+
+  @Override
+  public NDArray located(NDArray vectors, Parameters parameters) {
+    return cosine ? vectors.normalize(2, 1, SHORTEST) : vectors;
   }
 
   @Override

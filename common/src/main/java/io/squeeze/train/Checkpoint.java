@@ -64,6 +64,13 @@ public record Checkpoint(
     return new SqueezeModel(settings(), layout.channels(), classNames.size());
   }
 
+  /** Bytes of the tensors that turn codes into features. */
+  public long decoderBytes() {
+    return model().quantizer().decoder().stream()
+        .mapToLong(name -> state.tensors().get(name).bytes().length)
+        .sum();
+  }
+
   /** The same run after an epoch. */
   public Checkpoint after(ModelState next, int done, Progress now) {
     return new Checkpoint(next, config, layout, classNames, palette, backbone, done, now);

@@ -60,7 +60,7 @@ public final class CodesBenchmark {
       SqueezeExtensions.register(spark);
       CodesBenchmark benchmark = new CodesBenchmark(spark);
       for (String path : args) {
-        Published codes = Versions.codes(benchmark.storage, path);
+        Published codes = Versions.codes(benchmark.storage, path, "--codes");
         Dataset<Row> rows = codes.read(spark);
         int depth = rows.select(Columns.LEVELS).first().getInt(0);
         long[] sizes = new long[depth];

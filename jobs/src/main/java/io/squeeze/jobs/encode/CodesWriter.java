@@ -5,6 +5,7 @@ import static org.apache.spark.sql.functions.udf;
 
 import io.squeeze.codec.CodeCodec;
 import io.squeeze.codec.Compression;
+import io.squeeze.codec.EntropyCoding;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Accounting;
 import io.squeeze.jobs.spark.CodeHistogram;
@@ -20,6 +21,7 @@ import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -54,11 +56,20 @@ public final class CodesWriter {
     if (!Coding.NAMES.contains(codec)) {
       throw Coding.unknown(codec);
     }
+    int most = Arrays.stream(encoder.levels()).max().orElse(0);
+    if (codec.equals(Coding.ENTROPY) && most > EntropyCoding.MOST_CODES) {
+      throw SqueezeException.configuration(
+          "Entropy coding has a table of "
+              + EntropyCoding.MOST_CODES
+              + " codes at the most, the codebook has "
+              + most
+              + ": take --codec array");
+    }
     this.spark = spark;
     this.storage = new HadoopStorage(spark);
     this.encoder = encoder;
     this.codec = codec;
-    this.publication = new Publication(spark, encoder.codes(), "--codes");
+    this.publication = new Publication(spark, encoder.codes(), Manifest.CODES, "--codes");
   }
 
   /**
@@ -143,7 +154,7 @@ public final class CodesWriter {
           rows.apply(split)
               .drop(Columns.SPLIT)
               .repartition(files, col(Columns.SAMPLE_ID))
-              .sortWithinPartitions(Columns.SAMPLE_ID),
+              .sortWithinPartitions(Columns.SAMPLE_ID, Columns.CODES),
           folder,
           split);
     }
@@ -159,7 +170,7 @@ public final class CodesWriter {
             manifest.channels(),
             CodeHistogram.of(published.read(spark), encoder.levels()),
             ParquetBytes.of(spark, storage, codes, Columns.CODES).bytes(),
-            encoder.decoderBytes(),
+            encoder.checkpoint().decoderBytes(),
             source.embeddingBytes());
     double vectors = (double) manifest.samples() * manifest.positions();
     Console.say(

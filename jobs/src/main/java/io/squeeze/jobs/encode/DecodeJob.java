@@ -1,12 +1,12 @@
 package io.squeeze.jobs.encode;
 
-import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.squeeze.backbone.BackboneFile;
 import io.squeeze.codec.CodeCodec;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Columns;
@@ -64,7 +64,7 @@ public final class DecodeJob {
       throws IOException {
     HadoopStorage storage = new HadoopStorage(spark);
     this.spark = spark;
-    this.codes = Versions.codes(storage, codes);
+    this.codes = Versions.codes(storage, codes, "--codes");
     this.masks = masks == null ? null : Versions.embeddings(storage, masks);
     this.target = target;
     if (checkpoint != null) {
@@ -83,6 +83,19 @@ public final class DecodeJob {
       }
     }
     this.checkpoint = Encoder.beside(storage, this.codes).checkpoint();
+    if (this.masks != null) {
+      List<String> others =
+          this.masks.manifest().differences(this.codes.manifest().settings()).stream()
+              .filter(line -> line.startsWith("image."))
+              .toList();
+      if (!others.isEmpty()) {
+        throw SqueezeException.input(
+            this.masks.path()
+                + " has masks of photos cut otherwise ("
+                + String.join("; ", others)
+                + ") (--masks)");
+      }
+    }
     if (this.masks != null
         && !Objects.equals(this.masks.manifest().backbone(), this.codes.manifest().backbone())) {
       throw SqueezeException.input(
@@ -97,12 +110,20 @@ public final class DecodeJob {
    */
   public Published run() throws IOException {
     Map<String, String> settings = new TreeMap<>(codes.manifest().settings());
-    settings.put("masks", masks == null ? "none" : masks.manifest().settings().get(Manifest.LISTS));
-    Publication publication = new Publication(spark, target, "--embeddings");
+    // What the codes follow from, under names of its own: these embeddings can be encoded, too.
+    settings.remove("codec");
+    for (String key : List.of(Encoder.CHECKPOINT, Encoder.BEAM)) {
+      settings.put("decoded." + key, settings.remove(key));
+    }
+    settings.put(
+        "masks",
+        masks == null ? "none" : BackboneFile.digest(masks.manifest().settings().toString()));
+    Publication publication = new Publication(spark, target, Manifest.EMBEDDINGS, "--embeddings");
     return publication.run(
         settings,
         List.of(Manifest.LISTS, "masks"),
         place -> {
+          checkMasks();
           for (String split : codes.manifest().splits()) {
             Publication.write(rows(split), place, split);
           }
@@ -111,6 +132,19 @@ public final class DecodeJob {
           return codes.manifest().embeddings(settings, rows, files);
         },
         this::report);
+  }
+
+  private void checkMasks() {
+    if (masks == null) {
+      return;
+    }
+    Seq<String> key =
+        JavaConverters.asScalaBuffer(List.of(Columns.SAMPLE_ID, Columns.SPLIT)).toSeq();
+    long missing = codes.read(spark).join(masks.read(spark), key, "left_anti").count();
+    if (missing > 0) {
+      throw SqueezeException.input(
+          masks.path() + " lacks " + missing + " samples of " + codes.path() + " (--masks)");
+    }
   }
 
   private void report(Published published, double seconds) {
@@ -153,8 +187,7 @@ public final class DecodeJob {
     }
     Dataset<Row> others = masks.read(spark, split).select(Columns.SAMPLE_ID, Columns.MASK);
     Seq<String> key = JavaConverters.asScalaBuffer(List.of(Columns.SAMPLE_ID)).toSeq();
-    return rows.join(others, key, "left")
-        .withColumn(Columns.MASK, coalesce(col(Columns.MASK), NO_MASK));
+    return rows.join(others, key);
   }
 
   /** Decodes one sample at a time. */

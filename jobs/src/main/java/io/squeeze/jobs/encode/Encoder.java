@@ -41,6 +41,8 @@ public record Encoder(String codes, String path, Checkpoint checkpoint, String s
   /** The setting that names a checkpoint by its digest. */
   static final String CHECKPOINT = "checkpoint.sha256";
 
+  static final String BEAM = "beam";
+
   /** What a code stands for, in the space of the features. */
   private static final MessageType SCHEMA =
       Types.buildMessage()
@@ -106,7 +108,7 @@ public record Encoder(String codes, String path, Checkpoint checkpoint, String s
   /** What codes follow from beside their input, for a manifest. */
   public Map<String, String> settings() {
     String beam = Integer.toString(checkpoint.settings().quantizer().beam());
-    return Map.of(CHECKPOINT, sha256, "beam", beam);
+    return Map.of(CHECKPOINT, sha256, BEAM, beam);
   }
 
   /**
@@ -131,13 +133,6 @@ public record Encoder(String codes, String path, Checkpoint checkpoint, String s
   /** Codes of each level. */
   public int[] levels() {
     return checkpoint.model().quantizer().levels();
-  }
-
-  /** Bytes of the tensors that turn codes into features. */
-  public long decoderBytes() {
-    return checkpoint.model().quantizer().decoder().stream()
-        .mapToLong(name -> checkpoint.state().tensors().get(name).bytes().length)
-        .sum();
   }
 
   /**

@@ -29,6 +29,7 @@ final class Publication {
   private final SparkSession spark;
   private final HadoopStorage storage;
   private final Versions versions;
+  private final String table;
   private final String option;
 
   /** What is written into the folder of a version that is not published yet. */
@@ -44,12 +45,14 @@ final class Publication {
   /**
    * The versions below {@code base}.
    *
+   * @param table what they hold: {@link Manifest#CODES} or {@link Manifest#EMBEDDINGS}
    * @param option that names it, for messages
    */
-  Publication(SparkSession spark, String base, String option) throws IOException {
+  Publication(SparkSession spark, String base, String table, String option) throws IOException {
     this.spark = spark;
     this.storage = new HadoopStorage(spark);
     this.versions = new Versions(storage, base);
+    this.table = table;
     this.option = option;
   }
 
@@ -62,20 +65,50 @@ final class Publication {
    */
   Published run(Map<String, String> asked, List<String> growing, Content content, Report report)
       throws IOException {
+    Optional<Published> there = there(asked, growing);
+    if (there.isPresent()) {
+      return there.get();
+    }
+    if (storage.exists(Storage.join(versions.base(), Manifest.NAME))) {
+      throw SqueezeException.configuration(
+          versions.base()
+              + " is a version, and something else is asked for: name the folder above it for a"
+              + " next version ("
+              + option
+              + ")");
+    }
     RunLock lock = RunLock.take(storage, versions.base());
     try {
-      Optional<Published> current = versions.current();
-      if (current.isPresent() && isThere(current.get(), asked, growing)) {
-        Console.say("There already: " + current.get().path() + ", nothing to do");
-        return current.get();
-      }
-      return publish(content, report);
+      // Again, now that nobody else publishes.
+      there = there(asked, growing);
+      return there.isPresent() ? there.get() : publish(content, report);
     } finally {
       lock.close();
     }
   }
 
+  private Optional<Published> there(Map<String, String> asked, List<String> growing)
+      throws IOException {
+    Optional<Published> current = versions.current();
+    if (current.isEmpty() || !isThere(current.get(), asked, growing)) {
+      return Optional.empty();
+    }
+    Console.say("There already: " + current.get().path() + ", nothing to do");
+    return current;
+  }
+
   private boolean isThere(Published current, Map<String, String> asked, List<String> growing) {
+    if (!current.manifest().table().equals(table)) {
+      throw SqueezeException.configuration(
+          current.path()
+              + " holds "
+              + current.manifest().table()
+              + ", no "
+              + table
+              + ": name another folder ("
+              + option
+              + ")");
+    }
     List<String> differences = current.manifest().differences(asked);
     if (!differences.stream().allMatch(line -> growing.contains(line.split(":", 2)[0]))) {
       throw SqueezeException.configuration(

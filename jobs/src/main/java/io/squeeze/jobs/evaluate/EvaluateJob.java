@@ -2,7 +2,6 @@ package io.squeeze.jobs.evaluate;
 
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.explode;
-import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.udf;
 
 import io.squeeze.codec.Compression;
@@ -85,26 +84,33 @@ public final class EvaluateJob {
   /** The same in silence. */
   public Summary score() throws IOException {
     String folder = folder();
-    // The summary is written last: where it stands, the table beside it is whole and its own.
-    storage.delete(Storage.join(folder, Summary.NAME));
-    String scored = Storage.join(folder, "_scoring/scored.parquet");
-    Tables.replace(storage, new PerSample(spark, trained).withDrawn(split), scored);
-    Dataset<Row> all = read(scored);
-    long samples = all.count();
+    String scoring = Storage.join(folder, "_scoring");
+    try {
+      String scored = Storage.join(scoring, "scored.parquet");
+      Tables.replace(storage, new PerSample(spark, trained).withDrawn(split), scored);
+      return summarized(read(scored), folder);
+    } finally {
+      storage.delete(scoring);
+    }
+  }
+
+  private Summary summarized(Dataset<Row> scored, String folder) throws IOException {
+    long samples = scored.count();
     if (samples == 0) {
       throw SqueezeException.input("The split " + split + " has no samples");
     }
     List<CodeUsage> usage =
-        CodeHistogram.of(all, trained.checkpoint().model().quantizer().levels());
-    Kept kept = usage.isEmpty() ? null : kept(all);
-    String path = Storage.join(folder, PerSample.NAME);
+        CodeHistogram.of(scored, trained.checkpoint().model().quantizer().levels());
+    Kept kept = usage.isEmpty() ? null : kept(scored);
     // By hash and in order, so that what Parquet makes of it does not depend on the cluster.
     Dataset<Row> table =
-        withEntropy(all.drop(PerSample.DRAWN), usage)
+        withEntropy(scored.drop(PerSample.DRAWN), usage)
             .repartition((int) (1 + samples / ROWS_PER_FILE), col(Columns.SAMPLE_ID))
             .sortWithinPartitions(Columns.SAMPLE_ID);
+    String path = Storage.join(folder, PerSample.NAME);
+    // The summary is written last: where it stands, the table beside it is whole and its own.
+    storage.delete(Storage.join(folder, Summary.NAME));
     Tables.replace(storage, table, path);
-    storage.delete(Storage.join(folder, "_scoring"));
     Summary summary = summary(read(path), samples, path, usage, kept);
     storage.replace(Storage.join(folder, Summary.NAME), summary.json());
     return summary;
@@ -141,7 +147,7 @@ public final class EvaluateJob {
   /** Adds what each sample's codes would take by the statistics of all. */
   private static Dataset<Row> withEntropy(Dataset<Row> table, List<CodeUsage> usage) {
     if (usage.isEmpty()) {
-      return table.withColumn(PerSample.ENTROPY, lit(null).cast("double"));
+      return table;
     }
     List<double[]> bits = usage.stream().map(CodeUsage::bits).toList();
     UDF1<scala.collection.Seq<Integer>, Double> bytes =
@@ -205,10 +211,7 @@ public final class EvaluateJob {
     if (quantizer.levels().length == 0) {
       return Compression.none(samples, manifest.positions(), manifest.channels(), features);
     }
-    long decoder =
-        quantizer.decoder().stream()
-            .mapToLong(name -> checkpoint.state().tensors().get(name).bytes().length)
-            .sum();
+    long decoder = checkpoint.decoderBytes();
     Stored stored = ParquetBytes.of(spark, storage, path, PerSample.CODES);
     return Compression.of(
         samples,

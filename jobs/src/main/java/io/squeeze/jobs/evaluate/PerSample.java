@@ -121,6 +121,7 @@ public final class PerSample {
     fields.add(field("pixel_accuracy", DataTypes.DoubleType));
     fields.add(field("float_bytes", DataTypes.IntegerType));
     fields.add(field("packed_bytes", DataTypes.IntegerType));
+    fields.add(field(ENTROPY, DataTypes.DoubleType));
     fields.add(field(CONFUSION, new ArrayType(DataTypes.LongType, false)));
     fields.add(field(CODES, new ArrayType(DataTypes.IntegerType, false)));
     fields.add(field(ERROR, DataTypes.DoubleType));
@@ -179,6 +180,7 @@ public final class PerSample {
       int floatBytes = models.checkpoint().layout().floatBytes();
       values.add(floatBytes);
       values.add(packedBytes(prediction, floatBytes));
+      values.add(null); // known once all are counted
       values.add(matrix.counts());
       values.add(prediction.codes());
       Kept kept = prediction.kept();

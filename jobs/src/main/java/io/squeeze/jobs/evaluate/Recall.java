@@ -12,7 +12,8 @@ import org.apache.spark.broadcast.Broadcast;
 /**
  * Recall@10: the share of a vector's ten nearest neighbours (Euclidean, itself left out) that are
  * still among its ten nearest when of the others only the codes are known: by the distance in the
- * space where the quantizer searches. Of 200 vectors, among 20,000; both drawn by hash of names.
+ * space where the quantizer searches. Of up to 200 vectors among up to 20,000, drawn by hash of
+ * names.
  */
 public final class Recall {
   private static final int NEIGHBOURS = 10;

@@ -10,15 +10,18 @@ import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Tables;
 import io.squeeze.jobs.sql.SqueezeExtensions;
+import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -34,8 +37,6 @@ import org.apache.spark.sql.types.StructType;
 
 /** Spark SQL over a workspace: results are streamed, a partition at a time. */
 public final class QueryJob {
-  private static final String BATCH_SIZE = "spark.sql.parquet.columnarReaderBatchSize";
-
   /** As RFC 4180: a quote within quotes is doubled. */
   private static final Map<String, String> QUOTES = Map.of("escape", "\"");
 
@@ -79,7 +80,6 @@ public final class QueryJob {
     this.out = out;
     SqueezeExtensions.register(spark);
     this.workspace = new Workspace(spark, folder);
-    spark.conf().set(BATCH_SIZE, workspace.batchRows());
     workspace.views().forEach((name, view) -> view.createOrReplaceTempView(name));
   }
 
@@ -115,14 +115,29 @@ public final class QueryJob {
     List<Dataset<Row>> results = new ArrayList<>();
     for (String statement : statements) {
       Dataset<Row> rows = result(statement);
-      if (format != Format.TABLE) {
-        results.clear();
-        results.add(rows);
-      } else if (rows.columns().length > 0) {
+      if (rows.columns().length > 0) {
+        if (format != Format.TABLE) {
+          results.clear();
+        }
         results.add(rows);
       }
     }
-    write(results);
+    if (format != Format.TABLE) {
+      results.forEach(QueryJob::checkNames);
+    }
+    if (!results.isEmpty()) {
+      write(results);
+    }
+  }
+
+  private static void checkNames(Dataset<Row> rows) {
+    Set<String> names = new HashSet<>();
+    for (String name : rows.columns()) {
+      if (!names.add(name.toLowerCase(Locale.ROOT))) {
+        throw SqueezeException.usage(
+            "Two columns are called " + name + ": call one otherwise (AS) for this --format");
+      }
+    }
   }
 
   /** Statements that end with a semicolon at the end of a line, or with the text. */
@@ -161,6 +176,10 @@ public final class QueryJob {
   private void write(List<Dataset<Row>> results) throws IOException {
     if (format == Format.PARQUET) {
       String path = storage.qualified(out);
+      if (storage.exists(path) && !storage.exists(Storage.join(path, "_SUCCESS"))) {
+        throw SqueezeException.usage(
+            path + " is there, and no result of a query: name another folder (--out)");
+      }
       Tables.replace(storage, results.get(0), path);
       Console.say("Written: " + path);
     } else if (out != null) {
@@ -194,12 +213,23 @@ public final class QueryJob {
     switch (format) {
       case CSV -> {
         lines.println(header(rows));
-        texts(rows, to_csv(struct(flat(rows)), QUOTES)).forEachRemaining(lines::println);
+        lines(texts(rows, to_csv(struct(flat(rows)), QUOTES)), lines);
       }
       case JSON ->
-          texts(rows, to_json(struct(named(rows)), Map.of("ignoreNullFields", "false")))
-              .forEachRemaining(lines::println);
+          lines(
+              texts(rows, to_json(struct(named(rows)), Map.of("ignoreNullFields", "false"))),
+              lines);
       default -> new TextTable(rows.schema()).print(rows.toLocalIterator(), lines);
+    }
+  }
+
+  /** Writes lines until there are no more, or nobody reads them. */
+  private static void lines(Iterator<String> texts, PrintStream lines) {
+    for (long i = 1; texts.hasNext(); i++) {
+      lines.println(texts.next());
+      if (i % TextTable.LOOKED_AT == 0 && lines.checkError()) {
+        return;
+      }
     }
   }
 

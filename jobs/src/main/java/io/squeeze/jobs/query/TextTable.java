@@ -14,7 +14,7 @@ import scala.collection.JavaConverters;
 
 /** Rows as a table of text, as wide as the first hundred ask for; later cells may stick out. */
 final class TextTable {
-  private static final int LOOKED_AT = 100;
+  static final int LOOKED_AT = 100;
   private static final int WIDEST = 60;
 
   private final StructField[] fields;
@@ -46,6 +46,9 @@ final class TextTable {
     }
     for (; rows.hasNext(); count++) {
       out.println(line(cells(rows.next())));
+      if (count % LOOKED_AT == 0 && out.checkError()) {
+        return;
+      }
     }
     out.println(String.format(Locale.ROOT, "(%,d %s)", count, count == 1 ? "row" : "rows"));
   }

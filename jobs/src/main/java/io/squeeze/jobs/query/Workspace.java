@@ -12,6 +12,7 @@ import io.squeeze.jobs.evaluate.PerSample;
 import io.squeeze.jobs.evaluate.Summary;
 import io.squeeze.jobs.evaluate.Summary.Codebook;
 import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.RunFolder;
@@ -37,6 +38,7 @@ public final class Workspace {
   /** Column that tells data sets apart: their path below the folder. */
   static final String DATA_SET = "data_set";
 
+  private static final String BATCH_SIZE = "spark.sql.parquet.columnarReaderBatchSize";
   private static final int DEPTH = 6;
   private static final int MOST_FOLDERS = 20_000;
 
@@ -120,7 +122,7 @@ public final class Workspace {
       return;
     }
     if (folders.stream().anyMatch(Versions::isVersion)) {
-      Optional<Published> current = new Versions(storage, folder).current();
+      Optional<Published> current = current(folder);
       if (current.isPresent()) {
         boolean coded = current.get().manifest().table().equals(Manifest.CODES);
         (coded ? codes : embeddings).put(below, current.get());
@@ -137,6 +139,16 @@ public final class Workspace {
     }
   }
 
+  /** The current version; one that cannot be used is told of, and left out. */
+  private Optional<Published> current(String folder) throws IOException {
+    try {
+      return new Versions(storage, folder).current();
+    } catch (SqueezeException e) {
+      Console.warn("Left out: " + e.getMessage());
+      return Optional.empty();
+    }
+  }
+
   /** What lies below the folder: names by kind. */
   Map<String, List<String>> contents() {
     Map<String, List<String>> contents = new LinkedHashMap<>();
@@ -149,6 +161,7 @@ public final class Workspace {
   /** The views by name; those of which there is nothing are empty. */
   public Map<String, Dataset<Row>> views() throws IOException {
     Map<String, Dataset<Row>> views = new LinkedHashMap<>();
+    spark.conf().set(BATCH_SIZE, batchRows());
     Dataset<Row> grids = tables(embeddings, Columns.embeddings(List.of()));
     views.put("embeddings", grids);
     views.put("patches", patches(grids));
@@ -161,7 +174,7 @@ public final class Workspace {
   }
 
   /** Rows that the reader of embeddings may hold at once. */
-  int batchRows() {
+  private int batchRows() {
     long row =
         embeddings.values().stream()
             .map(Published::manifest)
@@ -266,13 +279,22 @@ public final class Workspace {
       List<String> splits = evaluated(run);
       for (String split : splits) {
         String file = Storage.join(folder(run).evaluation(split), Summary.NAME);
-        rows.add(row(run, split, Summary.parse(storage.text(file), file)));
+        rows.add(row(run, split, summary(file)));
       }
       if (splits.isEmpty()) {
         rows.add(row(run, null, null));
       }
     }
     return spark.createDataFrame(rows, RUNS);
+  }
+
+  private Summary summary(String file) throws IOException {
+    try {
+      return Summary.parse(storage.text(file), file);
+    } catch (SqueezeException e) {
+      Console.warn("Left out: " + e.getMessage());
+      return null;
+    }
   }
 
   private Row row(String run, String split, Summary summary) throws IOException {

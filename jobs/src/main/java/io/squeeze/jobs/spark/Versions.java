@@ -100,9 +100,14 @@ public final class Versions {
     return named(storage, path, Manifest.EMBEDDINGS, "--embeddings");
   }
 
-  /** The same of codes. */
-  public static Published codes(HadoopStorage storage, String path) throws IOException {
-    return named(storage, path, Manifest.CODES, "--codes");
+  /**
+   * The same of codes.
+   *
+   * @param option that names them, for messages
+   */
+  public static Published codes(HadoopStorage storage, String path, String option)
+      throws IOException {
+    return named(storage, path, Manifest.CODES, option);
   }
 
   private static Published named(HadoopStorage storage, String path, String table, String option)

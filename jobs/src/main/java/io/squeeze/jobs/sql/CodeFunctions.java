@@ -79,13 +79,13 @@ public final class CodeFunctions {
     private synchronized Asked remembered(Object query) {
       if (asked == null) {
         asked =
-            new LinkedHashMap<>() {
+            new LinkedHashMap<>(16, 0.75f, true) {
               private static final long serialVersionUID = 1L;
 
               @Override
               protected boolean removeEldestEntry(Map.Entry<Integer, Asked> eldest) {
                 Tables[] tables = eldest.getValue().tables();
-                return size() > 16
+                return size() > 1
                     && codes.value().tableBytes() * tables.length * size() > REMEMBERED;
               }
             };

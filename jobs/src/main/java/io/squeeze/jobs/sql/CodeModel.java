@@ -21,7 +21,7 @@ public final class CodeModel implements Serializable {
   private final float[][] vectors;
   private final int width;
   private final Coding coding;
-  private transient float[][] products;
+  private transient volatile float[][] products;
   private transient CodeCodec codec;
 
   /**
@@ -72,7 +72,11 @@ public final class CodeModel implements Serializable {
       }
       codec = coding.implementation();
     }
-    return codec.unpack(packed, count);
+    try {
+      return codec.unpack(packed, count);
+    } catch (SqueezeException e) {
+      throw SqueezeException.input(e.getMessage() + " (" + name + ")", e);
+    }
   }
 
   /** What a query adds to the distance by each code: tables [level][K] of {@code |c|^2 - 2 q c}. */
@@ -112,8 +116,11 @@ public final class CodeModel implements Serializable {
     int depth = levels.length;
     int count = codes.length / depth;
     double[] cross = new double[count];
-    for (int i = 0; i < count; i++) {
-      cross[i] = depth == 1 ? 0 : cross(codes, i * depth);
+    if (depth > 1) {
+      float[][] known = products();
+      for (int i = 0; i < count; i++) {
+        cross[i] = cross(codes, i * depth, known);
+      }
     }
     double sum = 0;
     for (Tables tables : query) {
@@ -131,8 +138,7 @@ public final class CodeModel implements Serializable {
   }
 
   /** Twice the products of what different levels of a vector stand for. */
-  private double cross(int[] codes, int at) {
-    float[][] known = products();
+  private double cross(int[] codes, int at, float[][] known) {
     double sum = 0;
     int pair = 0;
     for (int l = 0; l < levels.length; l++) {
@@ -148,7 +154,12 @@ public final class CodeModel implements Serializable {
     return sum;
   }
 
-  private synchronized float[][] products() {
+  private float[][] products() {
+    float[][] known = products;
+    return known == null ? multiply() : known;
+  }
+
+  private synchronized float[][] multiply() {
     if (products == null) {
       long all = 0;
       for (int l = 0; l < levels.length; l++) {

@@ -38,7 +38,7 @@ record Models(SparkSession spark, String name, Encoder encoder, Published codes)
       if (path.endsWith(".ckpt")) {
         return new Models(spark, path, Encoder.open(storage, "", path, null), null);
       }
-      Published codes = Versions.codes(storage, path);
+      Published codes = Versions.codes(storage, path, "the model of a function");
       return new Models(spark, codes.path(), Encoder.beside(storage, codes), codes);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -71,7 +71,7 @@ record Models(SparkSession spark, String name, Encoder encoder, Published codes)
         sent("checkpoint " + sha256, () -> encoder.checkpoint().withoutHead().forUse());
     Broadcast<CodeModel> model =
         sent(
-            purpose + " " + name + " " + sha256,
+            purpose + " " + name + " " + sha256 + (codes == null ? "" : codes.manifest().files()),
             () -> new CodeModel(name, encoder.levels(), vectors.get(), coding));
     return new Model(name, sha256, model, checkpoint);
   }
@@ -107,7 +107,9 @@ record Models(SparkSession spark, String name, Encoder encoder, Published codes)
 
   @SuppressWarnings("unchecked") // a key always has one type
   private <T> Broadcast<T> sent(String what, Supplier<T> value) {
-    String key = spark.sparkContext().applicationId() + " " + what;
+    String application = spark.sparkContext().applicationId() + " ";
+    SENT.keySet().removeIf(known -> !known.startsWith(application));
+    String key = application + what;
     return (Broadcast<T>)
         SENT.computeIfAbsent(
             key,

@@ -188,6 +188,9 @@ public final class VectorFunctions {
    */
   public static Double iou(byte[] mask, byte[] target, int label) {
     check(mask.length, target.length);
+    if (label < 0 || label > 254) {
+      throw SqueezeException.input("There is no class " + label + ": they are 0 to 254");
+    }
     long both = 0;
     long either = 0;
     for (int i = 0; i < mask.length; i++) {

@@ -153,7 +153,14 @@ class EncodeIT {
     Encoder right = Encoder.open(storage, folder + "/none", checkpoint, null);
     assertThatThrownBy(() -> new EncodeJob(spark, folder + "/foreign", right, Coding.ARRAY))
         .hasMessageContaining("holds codes, no embeddings (--embeddings)");
-    assertThatThrownBy(() -> Versions.codes(storage, folder + "/nowhere"))
+    // What is there is never mixed with what is not of its kind, nor put into a version.
+    assertThatThrownBy(() -> new DecodeJob(spark, wrong.codes(), null, wrong.codes(), null).run())
+        .hasMessageContaining("holds codes, no embeddings: name another folder (--embeddings)");
+    Encoder within = Encoder.open(storage, folder + "/foreign/v1", checkpoint, null);
+    assertThatThrownBy(() -> new EncodeJob(spark, embeddings.path(), within, Coding.PACKED).run())
+        .hasMessageContaining("(--codes)");
+    assertThat(Versions.codes(storage, folder + "/foreign", "--codes").path()).endsWith("/v1");
+    assertThatThrownBy(() -> Versions.codes(storage, folder + "/nowhere", "--codes"))
         .hasMessageContaining("No codes in ");
   }
 
@@ -176,7 +183,7 @@ class EncodeIT {
       Files.deleteIfExists(file.resolveSibling("." + file.getFileName() + ".crc"));
       Files.copy(fresh, file, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
     }
-    assertThatThrownBy(() -> Versions.codes(storage, codes.path()))
+    assertThatThrownBy(() -> Versions.codes(storage, codes.path(), "--codes"))
         .hasMessageContaining("is damaged");
     assertThatThrownBy(() -> codes.read(spark).collectAsList())
         .hasStackTraceContaining("Damaged or foreign codes");

@@ -9,6 +9,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.evaluate.Summary;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.query.QueryJob.Format;
 import io.squeeze.jobs.spark.Coding;
@@ -268,6 +269,17 @@ class QueryIT {
   }
 
   @Test
+  void aSamplesEntropyAddsUpToTheDataSets() throws IOException {
+    Path run =
+        Path.of(checkpoint.replace("file:", "")).resolveSibling("evaluation/test/summary.json");
+    Summary summary = Summary.parse(Files.readString(run), run.toString());
+    Row sums = first("SELECT sum(entropy_bytes), sum(packed_bytes), avg(mse) FROM samples");
+    assertThat(sums.getDouble(0)).isCloseTo(summary.bytes().entropy(), within(1e-6));
+    assertThat((double) sums.getLong(1)).isEqualTo(summary.bytes().packed());
+    assertThat(sums.getDouble(2)).isCloseTo(summary.kept().meanSquaredError(), within(1e-9));
+  }
+
+  @Test
   void resultsComeInEveryFormat() throws IOException {
     String sql =
         "SELECT sample_id, array(1, 2) AS a, 'x, \"y\"' AS t, null AS n FROM codes"
@@ -311,6 +323,12 @@ class QueryIT {
                         + folder
                         + "/codes/array') FROM codes"))
         .hasStackTraceContaining("is of vectors of 24 values, not of an array of 1");
+    QueryJob over = new QueryJob(spark, folder.toString(), Format.PARQUET, folder + "/codes");
+    assertThatThrownBy(() -> over.run("SELECT 1 AS n"))
+        .hasMessageContaining("no result of a query: name another folder (--out)");
+    QueryJob twice = new QueryJob(spark, folder.toString(), Format.CSV, null);
+    assertThatThrownBy(() -> twice.run("SELECT 1 AS n, 2 AS n"))
+        .hasMessageContaining("Two columns are called n");
     assertThatThrownBy(() -> new QueryJob(spark, folder + "/none", Format.TABLE, null))
         .hasMessageContaining("(--workspace)");
     assertThatThrownBy(() -> new QueryJob(spark, folder.toString(), Format.PARQUET, null))
