@@ -176,7 +176,8 @@ public final class DecodeJob {
             .repartition((int) Math.max(1, bytes / BYTES_PER_FILE), col(Columns.SAMPLE_ID))
             .sortWithinPartitions(Columns.SAMPLE_ID)
             .toJavaRDD()
-            .mapPartitions(part -> new MappedRows(part, () -> new Decoding(sent.value(), written)));
+            .mapPartitions(
+                part -> MappedRows.by(sent, (loaded, row) -> decoded(written, loaded, row), part));
     return spark.createDataFrame(decoded, written);
   }
 
@@ -190,48 +191,31 @@ public final class DecodeJob {
     return rows.join(others, key);
   }
 
-  /** Decodes one sample at a time. */
-  private static final class Decoding implements MappedRows.Mapping {
-    private final LoadedModel loaded;
-    private final StructType schema;
+  private static Row decoded(StructType schema, LoadedModel loaded, Row row) {
+    int[] codes =
+        row.<Integer>getList(row.fieldIndex(Columns.CODES)).stream()
+            .mapToInt(code -> code)
+            .toArray();
+    byte[] embedding =
+        embedding(loaded, codes, row.getAs(Columns.GRID_HEIGHT), row.getAs(Columns.GRID_WIDTH));
+    return MappedRows.row(
+        schema, row, Map.of(Columns.EMBEDDING, embedding, Columns.DTYPE, "float32"));
+  }
 
-    Decoding(Checkpoint checkpoint, StructType schema) {
-      this.loaded = LoadedModel.of(checkpoint);
-      this.schema = schema;
+  private static byte[] embedding(LoadedModel loaded, int[] codes, int height, int width) {
+    int[] levels = loaded.quantizer().levels();
+    CodeCodec.check(codes, levels);
+    int vectors = height * width;
+    if (codes.length != vectors * levels.length) {
+      throw CodeCodec.damaged(
+          codes.length + " codes for a grid of " + height + " x " + width + " vectors");
     }
-
-    @Override
-    public Row map(Row row) {
-      int[] codes =
-          row.<Integer>getList(row.fieldIndex(Columns.CODES)).stream()
-              .mapToInt(code -> code)
-              .toArray();
-      byte[] embedding =
-          embedding(codes, row.getAs(Columns.GRID_HEIGHT), row.getAs(Columns.GRID_WIDTH));
-      return MappedRows.row(
-          schema, row, Map.of(Columns.EMBEDDING, embedding, Columns.DTYPE, "float32"));
-    }
-
-    private byte[] embedding(int[] codes, int height, int width) {
-      int[] levels = loaded.model().quantizer().levels();
-      CodeCodec.check(codes, levels);
-      int vectors = height * width;
-      if (codes.length != vectors * levels.length) {
-        throw CodeCodec.damaged(
-            codes.length + " codes for a grid of " + height + " x " + width + " vectors");
-      }
-      long[] wide = IntStream.of(codes).asLongStream().toArray();
-      try (NDManager scope = loaded.manager().newSubManager()) {
-        NDArray indices = scope.create(wide, new Shape(vectors, levels.length));
-        NDArray grid = loaded.model().decode(indices, height, width, loaded.parameters());
-        // Copied into C order: a grid is a view of its rows.
-        return Torch.tensor(grid).bytes();
-      }
-    }
-
-    @Override
-    public void close() {
-      loaded.close();
+    long[] wide = IntStream.of(codes).asLongStream().toArray();
+    try (NDManager scope = loaded.manager().newSubManager()) {
+      NDArray indices = scope.create(wide, new Shape(vectors, levels.length));
+      NDArray grid = loaded.model().decode(indices, height, width, loaded.parameters());
+      // Copied into C order: a grid is a view of its rows.
+      return Torch.tensor(grid).bytes();
     }
   }
 }

@@ -78,45 +78,22 @@ public final class EncodeJob {
         source
             .select(kept.stream().map(functions::col).toArray(org.apache.spark.sql.Column[]::new))
             .toJavaRDD()
-            .mapPartitions(rows -> new MappedRows(rows, () -> new Encoding(sent.value(), schema)));
+            .mapPartitions(
+                rows -> MappedRows.by(sent, (loaded, row) -> encoded(schema, loaded, row), rows));
     return spark.createDataFrame(codes, schema);
   }
 
-  /** Quantizes one sample at a time, so that its codes do not depend on its neighbours. */
-  private static final class Encoding implements MappedRows.Mapping {
-    private final LoadedModel loaded;
-    private final StructType schema;
-
-    Encoding(Checkpoint checkpoint, StructType schema) {
-      this.loaded = LoadedModel.of(checkpoint);
-      this.schema = schema;
-    }
-
-    @Override
-    public Row map(Row row) {
-      return MappedRows.row(
-          schema,
-          row,
-          Map.of(
-              Columns.LEVELS,
-              loaded.quantizer().levels().length,
-              Columns.CODES,
-              codes(row.getAs(Columns.EMBEDDING))));
-    }
-
-    private int[] codes(byte[] embedding) {
-      try (NDManager scope = loaded.manager().newSubManager()) {
-        return loaded
-            .model()
-            .quantize(
-                Batch.features(scope, List.of(embedding), loaded.layout()), loaded.parameters())
-            .codeValues();
-      }
-    }
-
-    @Override
-    public void close() {
-      loaded.close();
+  /** Quantizes one sample alone, so that its codes do not depend on its neighbours. */
+  private static Row encoded(StructType schema, LoadedModel loaded, Row row) {
+    try (NDManager scope = loaded.manager().newSubManager()) {
+      List<byte[]> one = List.of(row.<byte[]>getAs(Columns.EMBEDDING));
+      int[] codes =
+          loaded
+              .model()
+              .quantize(Batch.features(scope, one, loaded.layout()), loaded.parameters())
+              .codeValues();
+      int depth = loaded.quantizer().levels().length;
+      return MappedRows.row(schema, row, Map.of(Columns.LEVELS, depth, Columns.CODES, codes));
     }
   }
 }

@@ -43,6 +43,7 @@ public final class QueryJob {
   private final SparkSession spark;
   private final HadoopStorage storage;
   private final Workspace workspace;
+  private final Map<String, Dataset<Row>> views;
   private final Format format;
   private final String out;
 
@@ -80,11 +81,12 @@ public final class QueryJob {
     this.out = out;
     SqueezeExtensions.register(spark);
     this.workspace = new Workspace(spark, folder);
-    workspace.views().forEach((name, view) -> view.createOrReplaceTempView(name));
+    this.views = workspace.views();
+    views.forEach((name, view) -> view.createOrReplaceTempView(name));
   }
 
   /** Says which views there are, of what, and their columns. */
-  public void describe() throws IOException {
+  public void describe() {
     workspace
         .contents()
         .forEach(
@@ -92,7 +94,7 @@ public final class QueryJob {
                 Console.result(
                     kind + ": " + (names.isEmpty() ? "none" : String.join(", ", names))));
     Console.result("");
-    for (Map.Entry<String, Dataset<Row>> view : workspace.views().entrySet()) {
+    for (Map.Entry<String, Dataset<Row>> view : views.entrySet()) {
       List<String> columns = new ArrayList<>();
       for (StructField field : view.getValue().schema().fields()) {
         columns.add(field.name() + " " + field.dataType().simpleString());

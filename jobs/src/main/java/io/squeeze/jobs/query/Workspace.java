@@ -88,7 +88,10 @@ public final class Workspace {
   private final Map<String, Published> embeddings = new LinkedHashMap<>();
   private final Map<String, Published> codes = new LinkedHashMap<>();
   private final Map<String, String> rejects = new LinkedHashMap<>();
-  private final List<String> runs = new ArrayList<>();
+
+  /** The splits that each run was evaluated on. */
+  private final Map<String, List<String>> runs = new LinkedHashMap<>();
+
   private int visited;
 
   /**
@@ -118,7 +121,7 @@ public final class Workspace {
             .filter(name -> !name.startsWith("_") && !name.startsWith("."))
             .toList();
     if (storage.exists(Storage.join(folder, RunFolder.LAST))) {
-      runs.add(below);
+      runs.put(below, evaluated(below));
       return;
     }
     if (folders.stream().anyMatch(Versions::isVersion)) {
@@ -154,7 +157,7 @@ public final class Workspace {
     Map<String, List<String>> contents = new LinkedHashMap<>();
     contents.put("embeddings", List.copyOf(embeddings.keySet()));
     contents.put("codes", List.copyOf(codes.keySet()));
-    contents.put("runs", List.copyOf(runs));
+    contents.put("runs", List.copyOf(runs.keySet()));
     return contents;
   }
 
@@ -237,10 +240,10 @@ public final class Workspace {
     return union(all, REJECTS.add(DATA_SET, "string"));
   }
 
-  private Dataset<Row> samples() throws IOException {
+  private Dataset<Row> samples() {
     List<Dataset<Row>> all = new ArrayList<>();
-    for (String run : runs) {
-      for (String split : evaluated(run)) {
+    for (String run : runs.keySet()) {
+      for (String split : runs.get(run)) {
         String folder = Storage.join(folder(run).evaluation(split), PerSample.NAME);
         all.add(
             spark
@@ -275,8 +278,8 @@ public final class Workspace {
 
   private Dataset<Row> runs() throws IOException {
     List<Row> rows = new ArrayList<>();
-    for (String run : runs) {
-      List<String> splits = evaluated(run);
+    for (String run : runs.keySet()) {
+      List<String> splits = runs.get(run);
       for (String split : splits) {
         String file = Storage.join(folder(run).evaluation(split), Summary.NAME);
         rows.add(row(run, split, summary(file)));

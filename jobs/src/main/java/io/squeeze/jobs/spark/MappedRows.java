@@ -1,9 +1,11 @@
 package io.squeeze.jobs.spark;
 
+import io.squeeze.train.Checkpoint;
 import java.io.Serializable;
 import java.util.Iterator;
 import java.util.Map;
 import org.apache.spark.TaskContext;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.StructType;
@@ -29,6 +31,32 @@ public final class MappedRows implements Iterator<Row> {
   /** Opens what maps the rows of a partition. */
   public interface Opening extends Serializable {
     Mapping open();
+  }
+
+  /** Maps a row with a model. */
+  public interface ModelMapping extends Serializable {
+    Row map(LoadedModel loaded, Row row);
+  }
+
+  /** The rows of a partition, mapped with a checkpoint's model on this task's device. */
+  public static MappedRows by(
+      Broadcast<Checkpoint> checkpoint, ModelMapping mapping, Iterator<Row> rows) {
+    return new MappedRows(
+        rows,
+        () -> {
+          LoadedModel loaded = LoadedModel.of(checkpoint.value());
+          return new Mapping() {
+            @Override
+            public Row map(Row row) {
+              return mapping.map(loaded, row);
+            }
+
+            @Override
+            public void close() {
+              loaded.close();
+            }
+          };
+        });
   }
 
   /** A row of a schema: what is fresh, and all else by its name from another row. */
