@@ -20,13 +20,18 @@ public final class BitPacking implements CodeCodec {
     return 32 - Integer.numberOfLeadingZeros(codebookSize - 1);
   }
 
-  /** Bytes of {@code codes} packed codes. */
-  public int bytes(int codes) {
+  /** Bits of {@code codes} packed codes, without those that fill the last byte. */
+  public long width(int codes) {
     long all = (long) codes / bits.length * IntStream.of(bits).sum();
     for (int level = 0; level < codes % bits.length; level++) {
       all += bits[level];
     }
-    return Math.toIntExact((all + 7) / 8);
+    return all;
+  }
+
+  /** Bytes of {@code codes} packed codes. */
+  public int bytes(int codes) {
+    return Math.toIntExact((width(codes) + 7) / 8);
   }
 
   @Override

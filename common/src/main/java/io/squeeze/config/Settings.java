@@ -31,10 +31,12 @@ public record Settings(
     TrainSettings train,
     OutputSettings output,
     VisualizeSettings visualize,
+    TrackSettings track,
     String json,
     String given)
     implements Serializable {
   private static final String ROOT = "squeeze";
+  private static final String UNSET = "unset";
 
   private static final Map<String, String> DESCRIPTION =
       new TreeMap<>(
@@ -92,6 +94,7 @@ public record Settings(
             TrainSettings.from(section.at("train")),
             OutputSettings.from(section.at("output"), problems),
             VisualizeSettings.from(section.at("visualize")),
+            TrackSettings.from(section.at("track"), problems),
             merged.root().render(ConfigRenderOptions.concise()),
             given.root().render(ConfigRenderOptions.concise()));
     problems.throwIfAny();
@@ -155,7 +158,7 @@ public record Settings(
   private static String valueOf(Config config, String key) {
     return config.hasPathOrNull(key) && !config.getIsNull(key)
         ? String.valueOf(config.getValue(key).unwrapped())
-        : "unset";
+        : UNSET;
   }
 
   /**
@@ -180,10 +183,26 @@ public record Settings(
             "train.resume",
             "train.keep-checkpoints",
             "output",
-            "visualize")) {
+            "visualize",
+            "track")) {
       config = config.withoutPath(path);
     }
     return config.root().render(ConfigRenderOptions.concise());
+  }
+
+  /** Every setting by key, as text; what is unset is left out. */
+  public Map<String, String> flat() {
+    Config config = ConfigFactory.parseString(json);
+    Map<String, String> values = new TreeMap<>();
+    leaves(config)
+        .forEach(
+            key -> {
+              String value = valueOf(config, key);
+              if (!value.equals(UNSET)) {
+                values.put(key, value);
+              }
+            });
+    return values;
   }
 
   /** The default of a key such as {@code train.lr}, as text; "unset" for null. */

@@ -62,6 +62,11 @@ public record ConfusionMatrix(int classes, long[] counts) implements Serializabl
     return (double) right / Arrays.stream(counts).sum();
   }
 
+  /** Share of the counted pixels that the target gives a class; NaN where none counts. */
+  public double share(int label) {
+    return (double) target(label) / Arrays.stream(counts).sum();
+  }
+
   public double precision() {
     return macro(this::precision);
   }

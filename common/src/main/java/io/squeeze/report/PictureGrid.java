@@ -1,7 +1,6 @@
 package io.squeeze.report;
 
 import io.squeeze.image.Mask;
-import io.squeeze.image.RgbImage;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
@@ -15,8 +14,9 @@ import java.util.Locale;
 import javax.imageio.ImageIO;
 
 /**
- * Draws samples below each other in five columns: photo, ground truth, the baseline's mask, the
- * quantized model's mask, and the IoU that each of them reached.
+ * Draws samples below each other in columns: photo, ground truth, the baseline's mask where there
+ * is one, the quantized model's mask, and the IoU that each of them reached. Masks are filled, or
+ * outlines over the photo.
  */
 public final class PictureGrid {
   private static final int MARGIN = 16;
@@ -27,37 +27,35 @@ public final class PictureGrid {
   private static final Color BAR = new Color(0x3E7CB1);
   private static final Color BASE_BAR = new Color(0xA3B1BF);
   private static final Color RAIL = new Color(0xE4E7EB);
-  private static final int IGNORED = 0x000000;
 
   private final String title;
+  private final String model;
   private final List<String> classes;
   private final List<Integer> palette;
-
-  /** A grid under a title, with the names and colours of the classes as its key. */
-  public PictureGrid(String title, List<String> classes, List<Integer> palette) {
-    this.title = title;
-    this.classes = classes;
-    this.palette = palette;
-  }
+  private final boolean outlines;
+  private final Paint paint;
 
   /**
-   * One sample.
+   * A grid under a title, with the names and colours of the classes as its key.
    *
-   * @param photo as the backbone saw it, as large as the masks
+   * @param model what the quantized model is called above its column
+   * @param outlines whether masks are outlines over the photo
    */
-  public record Row(
-      String id,
-      RgbImage photo,
-      Mask truth,
-      Mask baseline,
-      Mask quantized,
-      double baselineIou,
-      double quantizedIou) {}
+  public PictureGrid(
+      String title, String model, List<String> classes, List<Integer> palette, boolean outlines) {
+    this.title = title;
+    this.model = model;
+    this.classes = classes;
+    this.palette = palette;
+    this.outlines = outlines;
+    this.paint = new Paint(palette);
+  }
 
-  /** Writes the picture as PNG; at least one row. */
-  public void write(List<Row> rows, OutputStream out) throws IOException {
-    int side = rows.get(0).photo().width();
-    int width = MARGIN + 5 * (side + MARGIN);
+  /** Writes the picture as PNG; at least one row, all with a baseline or none. */
+  public void write(List<Picture> rows, OutputStream out) throws IOException {
+    int side = rows.get(0).truth().width();
+    List<String> columns = columns(rows.get(0));
+    int width = MARGIN + columns.size() * (side + MARGIN);
     int height = HEADER + rows.size() * (side + CAPTION) + MARGIN;
     BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
     Graphics2D g = image.createGraphics();
@@ -66,7 +64,7 @@ public final class PictureGrid {
         RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON);
     g.setColor(Color.WHITE);
     g.fillRect(0, 0, width, height);
-    header(g, side, width);
+    header(g, columns, side, width);
     for (int i = 0; i < rows.size(); i++) {
       row(g, rows.get(i), HEADER + i * (side + CAPTION), side);
     }
@@ -74,7 +72,13 @@ public final class PictureGrid {
     ImageIO.write(image, "png", out);
   }
 
-  private void header(Graphics2D g, int side, int width) {
+  private List<String> columns(Picture picture) {
+    return picture.baseline() == null
+        ? List.of("Image", "Ground truth", model, "IoU")
+        : List.of("Image", "Ground truth", "Baseline", model, "IoU");
+  }
+
+  private void header(Graphics2D g, List<String> columns, int side, int width) {
     g.setColor(INK);
     g.setFont(new Font(Font.SANS_SERIF, Font.BOLD, 20));
     g.drawString(fitted(g, title, width - 2 * MARGIN), MARGIN, 30);
@@ -83,9 +87,8 @@ public final class PictureGrid {
     for (int k = 0; k < classes.size(); k++) {
       x = key(g, x, palette.get(k), classes.get(k));
     }
-    key(g, x, IGNORED, "not counted");
+    key(g, x, Paint.IGNORED, "not counted");
     g.setFont(new Font(Font.SANS_SERIF, Font.BOLD, 14));
-    List<String> columns = List.of("Image", "Ground truth", "Baseline", "VQ", "IoU");
     for (int c = 0; c < columns.size(); c++) {
       String name = columns.get(c);
       int left = column(c, side) + (side - g.getFontMetrics().stringWidth(name)) / 2;
@@ -101,17 +104,26 @@ public final class PictureGrid {
     return x + 20 + g.getFontMetrics().stringWidth(name) + 22;
   }
 
-  private void row(Graphics2D g, Row row, int top, int side) {
-    g.drawImage(picture(row.photo()), column(0, side), top, null);
-    g.drawImage(picture(row.truth()), column(1, side), top, null);
-    g.drawImage(picture(row.baseline()), column(2, side), top, null);
-    g.drawImage(picture(row.quantized()), column(3, side), top, null);
+  private void row(Graphics2D g, Picture row, int top, int side) {
+    int column = 0;
+    g.drawImage(Paint.photo(row), column(column++, side), top, null);
+    g.drawImage(drawn(row, row.truth()), column(column++, side), top, null);
+    if (row.baseline() != null) {
+      g.drawImage(drawn(row, row.baseline()), column(column++, side), top, null);
+    }
+    g.drawImage(drawn(row, row.quantized()), column(column++, side), top, null);
     g.setFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
     g.setColor(SOFT);
     g.drawString(fitted(g, row.id(), side), column(0, side), top + side + 16);
-    int left = column(4, side);
-    bar(g, "VQ", row.quantizedIou(), BAR, left, top + side / 2 - 56, side);
-    bar(g, "Baseline", row.baselineIou(), BASE_BAR, left, top + side / 2 + 12, side);
+    int left = column(column, side);
+    bar(g, model, row.quantizedIou(), BAR, left, top + side / 2 - 56, side);
+    if (row.baseline() != null) {
+      bar(g, "Baseline", row.baselineIou(), BASE_BAR, left, top + side / 2 + 12, side);
+    }
+  }
+
+  private BufferedImage drawn(Picture picture, Mask mask) {
+    return outlines ? paint.outlined(picture, mask) : paint.filled(mask);
   }
 
   private static void bar(
@@ -143,27 +155,5 @@ public final class PictureGrid {
 
   private static int column(int index, int side) {
     return MARGIN + index * (side + MARGIN);
-  }
-
-  private static BufferedImage picture(RgbImage photo) {
-    BufferedImage image =
-        new BufferedImage(photo.width(), photo.height(), BufferedImage.TYPE_INT_RGB);
-    byte[] p = photo.data();
-    for (int i = 0; i < photo.width() * photo.height(); i++) {
-      int rgb = (p[i * 3] & 0xFF) << 16 | (p[i * 3 + 1] & 0xFF) << 8 | (p[i * 3 + 2] & 0xFF);
-      image.setRGB(i % photo.width(), i / photo.width(), rgb);
-    }
-    return image;
-  }
-
-  private BufferedImage picture(Mask mask) {
-    BufferedImage image =
-        new BufferedImage(mask.width(), mask.height(), BufferedImage.TYPE_INT_RGB);
-    for (int i = 0; i < mask.data().length; i++) {
-      int label = mask.data()[i] & 0xFF;
-      int colour = label < palette.size() ? palette.get(label) : IGNORED;
-      image.setRGB(i % mask.width(), i / mask.width(), colour);
-    }
-    return image;
   }
 }

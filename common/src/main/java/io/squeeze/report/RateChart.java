@@ -2,42 +2,23 @@ package io.squeeze.report;
 
 import java.awt.Color;
 import java.awt.Font;
-import java.io.IOException;
-import java.io.OutputStream;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.knowm.xchart.AnnotationText;
-import org.knowm.xchart.BitmapEncoder;
-import org.knowm.xchart.BitmapEncoder.BitmapFormat;
-import org.knowm.xchart.VectorGraphicsEncoder;
-import org.knowm.xchart.VectorGraphicsEncoder.VectorGraphicsFormat;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.XYSeries.XYSeriesRenderStyle;
-import org.knowm.xchart.style.Styler.LegendLayout;
-import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** Rate against distortion: bits of a vector against the mean IoU that is left. */
 public final class RateChart {
   private static final int LABELS = 24;
-  private static final Color[] COLOURS = {
-    new Color(0x3E7CB1), new Color(0xE4572E), new Color(0x2A9D8F), new Color(0x8E5EA2),
-    new Color(0xC98B1B), new Color(0x5F6B76), new Color(0xB5446E), new Color(0x4F7942)
-  };
 
-  private final String title;
-  private final String quality;
-
-  /** A chart under a title. */
-  public RateChart(String title, String quality) {
-    this.title = title;
-    this.quality = quality;
-  }
+  private RateChart() {}
 
   /**
    * One configuration.
@@ -49,17 +30,8 @@ public final class RateChart {
   public record Point(
       String label, String group, double bits, double quality, double deviation, boolean front) {}
 
-  /** Writes the picture as PNG; at least one point. */
-  public void png(List<Point> points, OutputStream out) throws IOException {
-    BitmapEncoder.saveBitmap(chart(points), out, BitmapFormat.PNG);
-  }
-
-  /** Writes the picture as SVG; at least one point. */
-  public void svg(List<Point> points, OutputStream out) throws IOException {
-    VectorGraphicsEncoder.saveVectorGraphic(chart(points), out, VectorGraphicsFormat.SVG);
-  }
-
-  private XYChart chart(List<Point> points) {
+  /** Draws the points; at least one. */
+  public static Chart of(String title, String quality, List<Point> points) {
     XYChart chart =
         new XYChartBuilder()
             .width(1000)
@@ -83,21 +55,16 @@ public final class RateChart {
       XYSeries series = chart.addSeries(group.getKey(), xs(own), ys(own), errors);
       series.setXYSeriesRenderStyle(XYSeriesRenderStyle.Scatter);
       series.setMarker(SeriesMarkers.CIRCLE);
-      series.setLineColor(COLOURS[colour % COLOURS.length]);
-      series.setMarkerColor(COLOURS[colour++ % COLOURS.length]);
+      series.setLineColor(Chart.COLOURS[colour % Chart.COLOURS.length]);
+      series.setMarkerColor(Chart.COLOURS[colour++ % Chart.COLOURS.length]);
     }
     label(chart, points);
-    return chart;
+    return new Chart(title, chart);
   }
 
   private static void style(XYChart chart, List<Point> points) {
     var style = chart.getStyler();
-    style.setChartBackgroundColor(Color.WHITE);
-    style.setPlotBorderVisible(false);
-    style.setPlotGridLinesColor(new Color(0xE4E7EB));
-    style.setLegendPosition(LegendPosition.OutsideS);
-    style.setLegendLayout(LegendLayout.Horizontal);
-    style.setLegendBorderColor(Color.WHITE);
+    Chart.style(style);
     style.setMarkerSize(9);
     style.setErrorBarsColorSeriesColor(true);
     style.setXAxisLogarithmic(true);

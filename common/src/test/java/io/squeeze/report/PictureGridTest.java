@@ -20,8 +20,8 @@ class PictureGridTest {
     for (int i = 1; i < green.length; i += 3) {
       green[i] = (byte) 200;
     }
-    PictureGrid.Row row =
-        new PictureGrid.Row(
+    Picture row =
+        new Picture(
             "a_sample_with_a_name_that_is_much_longer_than_its_picture",
             new RgbImage(side, side, green),
             mask(side, 0),
@@ -30,7 +30,7 @@ class PictureGridTest {
             0.5,
             Double.NaN);
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    new PictureGrid("Best", List.of("pet", "background"), List.of(0xFF0000, 0x0000FF))
+    new PictureGrid("Best", "VQ", List.of("pet", "background"), List.of(0xFF0000, 0x0000FF), false)
         .write(List.of(row, row), out);
     BufferedImage image = ImageIO.read(new ByteArrayInputStream(out.toByteArray()));
     int y = 92 + side / 2;

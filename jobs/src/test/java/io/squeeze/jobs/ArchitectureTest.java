@@ -36,6 +36,7 @@ class ArchitectureTest {
           Map.entry("segment", List.of("quantize", "torch", "weights")),
           Map.entry(
               "train", List.of("segment", "quantize", "metric", "torch", "weights", "storage")),
+          Map.entry("track", List.of("storage")),
           Map.entry("report", List.of("metric", "image")));
 
   @Test

@@ -21,7 +21,6 @@ import picocli.CommandLine.ParseResult;
 final class Arguments {
   private static final String CONFIG = "--config";
   private static final String SET = "--set";
-  private static final String USE_CLEARML = "--use_clearml";
   private static final String UNFREEZE = "--unfreeze_last_layer";
   private static final String QUANTIZER_ENABLED = "--quantizer_enabled";
   private static final String INITIALIZE_CODEBOOK = "--initialize_codebook";
@@ -79,7 +78,6 @@ final class Arguments {
 
   /** Adds the switches of the reference project that have no setting behind them. */
   static void declareSwitches(CommandSpec spec, boolean quantizer) {
-    switchOption(spec, USE_CLEARML, "Tracking comes later: says so and goes on.");
     if (quantizer) {
       switchOption(spec, UNFREEZE, "Refused: embeddings are of a frozen backbone.");
       switchOption(spec, QUANTIZER_ENABLED, "Does nothing: --quantizer_type none turns it off.");
@@ -87,8 +85,6 @@ final class Arguments {
     }
     switchOption(spec, RESUME, "Goes on with an unfinished run of this name: the default.");
     switchOption(spec, RESTART, "Begins again what an unfinished run of this name left.");
-    declare(spec, "--project_name", "NAME", false, "For tracking, which comes later.");
-    declare(spec, "--task_name", "NAME", false, "For tracking, which comes later.");
   }
 
   private static void switchOption(CommandSpec spec, String name, String help) {
@@ -203,9 +199,6 @@ final class Arguments {
     if (given(UNFREEZE)) {
       throw SqueezeException.configuration(
           UNFREEZE + " is not offered: training reads embeddings that a frozen backbone made once");
-    }
-    if (given(USE_CLEARML)) {
-      Console.warn(USE_CLEARML + ": tracking is not built yet; metrics go to metrics.jsonl");
     }
     if (given(QUANTIZER_ENABLED)) {
       Console.say(QUANTIZER_ENABLED + " changes nothing: --quantizer_type decides");

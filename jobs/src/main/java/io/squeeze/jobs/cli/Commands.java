@@ -254,7 +254,7 @@ final class Commands {
     List<Flag> flags =
         join(join(join(Flag.TRAINING, Flag.QUANTIZER), Flag.EXTRACTION), Flag.COMPUTE);
     // Each run is called by what it varies.
-    flags.remove(Flag.EXPERIMENT_NAME);
+    flags.removeAll(List.of(Flag.EXPERIMENT_NAME, Flag.TASK_NAME));
     return command(
         "grid",
         flags,
@@ -508,7 +508,17 @@ final class Commands {
   }
 
   private static CommandLine visualize() {
-    List<Flag> flags = join(List.of(Flag.N_BEST, Flag.N_WORST, Flag.PICTURE_DIR), Flag.COMPUTE);
+    List<Flag> flags =
+        join(
+            List.of(
+                Flag.N_BEST,
+                Flag.N_WORST,
+                Flag.N_CHANGED,
+                Flag.N_RANDOM,
+                Flag.SEED,
+                Flag.OUTLINES,
+                Flag.PICTURE_DIR),
+            Flag.COMPUTE);
     return command(
         "visualize",
         flags,
@@ -522,13 +532,13 @@ final class Commands {
                   arguments.own(EMBEDDINGS),
                   arguments.own("--data_path"),
                   split,
-                  settings.visualize())
+                  settings)
               .run();
         },
         spec -> {
           Arguments.declare(spec, "--vq_checkpoint", "FILE", true, "Checkpoint of a run.");
           Arguments.declare(
-              spec, BASELINE_CHECKPOINT, "FILE", true, "Checkpoint of a baseline, to compare.");
+              spec, BASELINE_CHECKPOINT, "FILE", false, "Checkpoint of a baseline, to compare.");
           Arguments.declare(
               spec, "--dataset_split", "NAME", false, "test, val, train, trainval. Default: test.");
           Arguments.declare(spec, EMBEDDINGS, "PATH", false, "Default: those of the run.");
@@ -547,9 +557,11 @@ final class Commands {
                 spec, known, "VALUE", false, "Does nothing: the checkpoint knows it.");
           }
         },
-        "Pictures of the samples that kept most and least.",
+        "A report of a run in one HTML file, and pictures of the samples that kept most and least.",
         "",
-        "Columns: photo, ground truth, baseline, quantized, IoU. Only drawn samples reach the driver.",
+        "Evaluates the split as evaluate does, and ranks by that: the best, the worst, those that lost",
+        "most against the baseline, some by seed. Columns: photo, ground truth, baseline, quantized, IoU.",
+        "Only drawn samples reach the driver.",
         "",
         "  submit/squeeze visualize --vq_checkpoint outputs/vq_squeeze/last.ckpt \\",
         "      --baseline_checkpoint outputs/segmentation_baseline/last.ckpt",

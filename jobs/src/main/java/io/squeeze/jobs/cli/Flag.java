@@ -29,7 +29,7 @@ enum Flag {
       "threads_per_task", "compute.threads-per-task", "N|auto", "Threads of a task's operations."),
   EMBEDDINGS(
       "embeddings", "embeddings", "PATH", "Data set of embeddings; its versions are PATH/v1, …"),
-  SEED("seed", "seed", "N", "Seed of initial weights, sample order and k-means."),
+  SEED("seed", "seed", "N", "Seed of everything random."),
   NUM_CLASSES("num_classes", "num-classes", "N", "Classes of the head; unset: the data set's."),
   DATASET("dataset", "data.dataset", "NAME|CLASS", "oxford_pet, or a SegmentationDataset."),
   DATA_PATH("data_path", "data.path", "PATH", "Folder of the data set: local, hdfs:, s3a:, …"),
@@ -94,6 +94,14 @@ enum Flag {
       "experiment_name", "output.experiment-name", "NAME", "Folder of this run below it."),
   N_BEST("n_best", "visualize.best", "N", "Samples on the picture of the best."),
   N_WORST("n_worst", "visualize.worst", "N", "Samples on the picture of the worst."),
+  N_CHANGED("n_changed", "visualize.changed", "N", "Samples that lost most against the baseline."),
+  N_RANDOM("n_random", "visualize.random", "N", "Samples drawn by --seed."),
+  OUTLINES("outlines", "visualize.outlines", "", "Masks as outlines over the photo."),
+  USE_CLEARML("use_clearml", "track.clearml", "", "Tells the run to a ClearML server, too."),
+  MLFLOW("mlflow", "track.mlflow", "URI", "Address of an MLflow server to tell the run to."),
+  PROJECT_NAME(
+      "project_name", "track.project", "NAME", "Project in ClearML, experiment in MLflow."),
+  TASK_NAME("task_name", "track.task", "NAME", "Name there; unset: the experiment's."),
   PICTURE_DIR("output_dir", "visualize.dir", "PATH", "Pictures go to PATH/MODEL_NAME/.");
 
   /** Where any job computes. */
@@ -148,7 +156,11 @@ enum Flag {
           MAX_BATCHES,
           SEED,
           OUTPUT_DIR,
-          EXPERIMENT_NAME);
+          EXPERIMENT_NAME,
+          USE_CLEARML,
+          MLFLOW,
+          PROJECT_NAME,
+          TASK_NAME);
 
   static final List<Flag> QUANTIZER =
       List.of(

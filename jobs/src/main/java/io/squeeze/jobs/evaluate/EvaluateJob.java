@@ -7,6 +7,7 @@ import static org.apache.spark.sql.functions.udf;
 import io.squeeze.codec.Compression;
 import io.squeeze.config.DataSettings;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.evaluate.Groups.Group;
 import io.squeeze.jobs.evaluate.Recall.Pair;
 import io.squeeze.jobs.evaluate.Summary.Kept;
 import io.squeeze.jobs.spark.Accounting;
@@ -77,6 +78,16 @@ public final class EvaluateJob {
     return summary;
   }
 
+  /** What is evaluated. */
+  public Trained trained() {
+    return trained;
+  }
+
+  /** The table of the samples, once it is written. */
+  public Dataset<Row> table() throws IOException {
+    return read(Storage.join(folder(), PerSample.NAME));
+  }
+
   private String folder() {
     return RunFolder.of(storage, checkpointPath).evaluation(split);
   }
@@ -87,7 +98,7 @@ public final class EvaluateJob {
     String scoring = Storage.join(folder, "_scoring");
     try {
       String scored = Storage.join(scoring, "scored.parquet");
-      Tables.replace(storage, new PerSample(spark, trained).withDrawn(split), scored);
+      Tables.replace(storage, new PerSample(spark, trained).rows(split), scored);
       return summarized(read(scored), folder);
     } finally {
       storage.delete(scoring);
@@ -112,6 +123,8 @@ public final class EvaluateJob {
     storage.delete(Storage.join(folder, Summary.NAME));
     Tables.replace(storage, table, path);
     Summary summary = summary(read(path), samples, path, usage, kept);
+    List<Group> groups = Groups.of(read(path), trained.embeddings().manifest().columns());
+    storage.replace(Storage.join(folder, Groups.NAME), Groups.csv(groups));
     storage.replace(Storage.join(folder, Summary.NAME), summary.json());
     return summary;
   }
@@ -262,7 +275,8 @@ public final class EvaluateJob {
               summary.kept().recall()));
     }
     Console.result("");
-    Console.result("Written: " + folder + "/" + Summary.NAME + ", " + PerSample.NAME);
+    Console.result(
+        "Written: " + folder + "/" + Summary.NAME + ", " + PerSample.NAME + ", " + Groups.NAME);
   }
 
   private static void line(String name, Summary s) {

@@ -14,6 +14,7 @@ import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.Example;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.OptionalDouble;
 import java.util.stream.IntStream;
@@ -36,9 +37,11 @@ public final class PerSample {
 
   public static final String IOU = "iou";
   public static final String BASELINE_IOU = "baseline_iou";
+  public static final String DIFFERENCE = "iou_difference";
+  static final String SUBJECT = "subject_share";
   static final String CONFUSION = "confusion";
   static final String BASELINE_CONFUSION = "baseline_confusion";
-  static final String CODES = "codes";
+  public static final String CODES = "codes";
   static final String ENTROPY = "entropy_bytes";
   static final String ERROR = "mse";
   static final String COSINE = "cosine_similarity";
@@ -61,11 +64,6 @@ public final class PerSample {
     this.trained = trained;
   }
 
-  /** The rows of a split: train, val or one of the data set's own. */
-  public Dataset<Row> rows(String split) {
-    return withDrawn(split).drop(DRAWN);
-  }
-
   /** The data set's own split that a split is of. */
   static String source(Manifest manifest, String split) {
     return Cuts.isPart(split) ? manifest.splits().get(0) : split;
@@ -76,8 +74,11 @@ public final class PerSample {
     return manifest.rows().getOrDefault(source(manifest, split), 0L) * manifest.positions();
   }
 
-  /** The same with the vectors that a recall is measured with. */
-  Dataset<Row> withDrawn(String split) {
+  /**
+   * The rows of a split: train, val or one of the data set's own; with the vectors that a recall is
+   * measured with.
+   */
+  Dataset<Row> rows(String split) {
     Manifest manifest = trained.embeddings().manifest();
     long vectors = vectors(manifest, split);
     Checkpoint checkpoint = trained.checkpoint();
@@ -119,7 +120,9 @@ public final class PerSample {
       fields.add(field("iou_" + name, DataTypes.DoubleType));
     }
     fields.add(field("pixel_accuracy", DataTypes.DoubleType));
+    fields.add(field(SUBJECT, DataTypes.DoubleType));
     fields.add(field("float_bytes", DataTypes.IntegerType));
+    fields.add(field("code_bits", DataTypes.LongType));
     fields.add(field("packed_bytes", DataTypes.IntegerType));
     fields.add(field(ENTROPY, DataTypes.DoubleType));
     fields.add(field(CONFUSION, new ArrayType(DataTypes.LongType, false)));
@@ -127,8 +130,15 @@ public final class PerSample {
     fields.add(field(ERROR, DataTypes.DoubleType));
     fields.add(field(COSINE, DataTypes.DoubleType));
     fields.add(field(BASELINE_IOU, DataTypes.DoubleType));
+    fields.add(field(DIFFERENCE, DataTypes.DoubleType));
+    fields.add(field("baseline_pixel_accuracy", DataTypes.DoubleType));
     fields.add(field(BASELINE_CONFUSION, new ArrayType(DataTypes.LongType, false)));
     return new StructType(fields.toArray(StructField[]::new));
+  }
+
+  /** The class whose size tells samples apart: the first that is not the background. */
+  private static int subject(List<String> classes) {
+    return classes.get(0).equals("background") && classes.size() > 1 ? 1 : 0;
   }
 
   private static StructField field(String name, DataType type) {
@@ -177,9 +187,12 @@ public final class PerSample {
         values.add(iou.isPresent() ? iou.getAsDouble() : null);
       }
       values.add(known(matrix.pixelAccuracy()));
+      values.add(known(matrix.share(subject(models.checkpoint().classNames()))));
       int floatBytes = models.checkpoint().layout().floatBytes();
       values.add(floatBytes);
-      values.add(packedBytes(prediction, floatBytes));
+      BitPacking packing = packing();
+      values.add(packing == null ? 8L * floatBytes : packing.width(prediction.codes().length));
+      values.add(packing == null ? floatBytes : packing.bytes(prediction.codes().length));
       values.add(null); // known once all are counted
       values.add(matrix.counts());
       values.add(prediction.codes());
@@ -187,12 +200,13 @@ public final class PerSample {
       values.add(kept == null ? null : (Object) kept.error());
       values.add(kept == null ? null : (Object) kept.cosine());
       if (baseline == null) {
-        values.add(null);
-        values.add(null);
+        values.addAll(Collections.nCopies(4, null));
       } else {
         byte[] other = baseline.predict(example).mask();
         ConfusionMatrix compared = ConfusionMatrix.of(classes, mask, other);
         values.add(known(compared.meanIou()));
+        values.add(known(matrix.meanIou() - compared.meanIou()));
+        values.add(known(compared.pixelAccuracy()));
         values.add(compared.counts());
       }
       values.add(kept == null ? null : pairs(example.id(), places, kept));
@@ -228,12 +242,10 @@ public final class PerSample {
       return Double.isNaN(value) ? null : value;
     }
 
-    private int packedBytes(Prediction prediction, int floatBytes) {
-      if (prediction.codes() == null) {
-        return floatBytes;
-      }
+    /** Null without quantization. */
+    private BitPacking packing() {
       int[] levels = models.checkpoint().model().quantizer().levels();
-      return new BitPacking(levels).bytes(prediction.codes().length);
+      return levels.length == 0 ? null : new BitPacking(levels);
     }
   }
 }

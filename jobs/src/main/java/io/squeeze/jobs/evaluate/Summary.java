@@ -1,6 +1,5 @@
 package io.squeeze.jobs.evaluate;
 
-import static org.apache.spark.sql.functions.avg;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.posexplode;
 import static org.apache.spark.sql.functions.sum;
@@ -173,11 +172,9 @@ public record Summary(
     return new ConfusionMatrix(classes, counts);
   }
 
-  /** The mean of a column; as decimals, whose sum no order of adding changes. */
+  /** The mean of a column. */
   static Double mean(Dataset<Row> table, String column) {
-    Row row =
-        table.agg(avg(col(column).cast("decimal(38,15)")).cast("double")).collectAsList().get(0);
-    return row.isNullAt(0) ? null : row.getDouble(0);
+    return table.agg(Groups.mean(column)).collectAsList().get(0).getAs(0);
   }
 
   /** The JSON of the file. */

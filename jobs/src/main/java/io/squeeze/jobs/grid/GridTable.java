@@ -4,6 +4,8 @@ import com.typesafe.config.ConfigValue;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Tables;
+import io.squeeze.report.Chart;
+import io.squeeze.report.Page;
 import io.squeeze.report.RateChart;
 import io.squeeze.report.RateChart.Point;
 import io.squeeze.storage.Storage;
@@ -36,7 +38,7 @@ final class GridTable {
   }
 
   /** A table of few rows: values by column, String, Long, Double, Boolean or null. */
-  private record Table(Map<String, DataType> columns, List<List<Object>> rows) {
+  record Table(Map<String, DataType> columns, List<List<Object>> rows) {
 
     String csv() {
       StringBuilder csv = new StringBuilder(line(new ArrayList<>(columns.keySet())));
@@ -72,17 +74,21 @@ final class GridTable {
   /** Writes the tables as Parquet, too, and draws the picture. */
   void write(SparkSession spark, List<Outcome> outcomes) throws IOException {
     writeText(outcomes);
-    List<Result> results = Result.of(outcomes);
-    results(results).write(spark, storage, Storage.join(folder, "results.parquet"));
-    runs(outcomes).write(spark, storage, Storage.join(folder, "runs.parquet"));
-    List<Point> points = points(results);
-    if (points.isEmpty()) {
-      return;
+    Table results = results(Result.of(outcomes));
+    Table runs = runs(outcomes);
+    results.write(spark, storage, Storage.join(folder, "results.parquet"));
+    runs.write(spark, storage, Storage.join(folder, "runs.parquet"));
+    List<Point> points = points(Result.of(outcomes));
+    Chart chart = null;
+    if (!points.isEmpty()) {
+      chart = RateChart.of("Rate and distortion", "mean IoU, " + split, points);
+      String picture = Storage.join(folder, "rate_distortion");
+      storage.replace(picture + ".png", chart::png);
+      storage.replace(picture + ".svg", chart::svg);
     }
-    RateChart chart = new RateChart("Rate and distortion", "mean IoU, " + split);
-    String picture = Storage.join(folder, "rate_distortion");
-    storage.replace(picture + ".png", out -> chart.png(points, out));
-    storage.replace(picture + ".svg", out -> chart.svg(points, out));
+    String name = folder.substring(folder.lastIndexOf('/') + 1);
+    Page page = new GridReport(storage, name, split).page(outcomes, results, runs, chart);
+    storage.replace(Storage.join(folder, "report.html"), page::write);
   }
 
   private static List<Point> points(List<Result> results) {
@@ -232,6 +238,8 @@ final class GridTable {
     }
     Console.result("");
     Console.result(
-        "Written: " + folder + "/results.csv, results.parquet, rate_distortion.png, .svg");
+        "Written: "
+            + folder
+            + "/report.html, results.csv, results.parquet, rate_distortion.png, .svg");
   }
 }

@@ -1,5 +1,6 @@
 package io.squeeze.jobs.spark;
 
+import io.squeeze.track.Voice;
 import java.io.PrintStream;
 
 /** What the user reads: results on standard output, the story and warnings on standard error. */
@@ -32,6 +33,24 @@ public final class Console {
   /** Something that the user should know, and that does not end the job. */
   public static void warn(String line) {
     System.err.println("WARN " + SPEAKER.get() + line);
+  }
+
+  /** Speaks on any thread as this one does. */
+  public static Voice voice() {
+    String speaker = SPEAKER.get();
+    return new Voice() {
+      @Override
+      public void say(String sentence) {
+        SPEAKER.set(speaker);
+        Console.say(sentence);
+      }
+
+      @Override
+      public void warn(String sentence) {
+        SPEAKER.set(speaker);
+        Console.warn(sentence);
+      }
+    };
   }
 
   static PrintStream stories() {

@@ -3,9 +3,13 @@ package io.squeeze.jobs.spark;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.storage.Storage;
+import io.squeeze.track.Artifact;
+import io.squeeze.track.RunInfo;
+import io.squeeze.track.TensorBoard;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -22,8 +26,14 @@ public final class RunFolder {
   public static final String LAST = "last.ckpt";
   public static final String BEST = "best.ckpt";
   private static final String EVALUATION = "evaluation";
-  private static final String METRICS = "metrics.jsonl";
-  private static final String CONFIG = "config.json";
+  public static final String METRICS = "metrics.jsonl";
+  public static final String CONFIG = "config.json";
+
+  /** Folder of TensorBoard's event files. */
+  private static final String TENSORBOARD = "tensorboard";
+
+  /** What trackers call the run. */
+  private static final String IDS = "tracking.json";
 
   /** Folder of the checkpoints before the last one. */
   private static final String PAST = "checkpoints";
@@ -58,13 +68,21 @@ public final class RunFolder {
 
   /** The metrics of an epoch; empty where it is not recorded. */
   public Optional<JsonNode> metrics(int epoch) throws IOException {
+    return epochs().stream().filter(e -> e.path("epoch").asInt() == epoch).findFirst();
+  }
+
+  /** The metrics of all epochs; none where they are not recorded. */
+  public List<JsonNode> epochs() throws IOException {
+    List<JsonNode> epochs = new ArrayList<>();
     for (String line : metricsLines()) {
-      JsonNode values = JSON.readTree(line);
-      if (values.path("epoch").asInt() == epoch) {
-        return Optional.of(values);
-      }
+      epochs.add(JSON.readTree(line));
     }
-    return Optional.empty();
+    return epochs;
+  }
+
+  /** The settings as the run left them, for people; empty where it did not. */
+  public String configuration() throws IOException {
+    return storage.exists(path(CONFIG)) ? storage.text(path(CONFIG)) : "";
   }
 
   /** What is done in a folder. */
@@ -167,7 +185,7 @@ public final class RunFolder {
 
   /** Begins a run: what an unfinished one left is replaced. */
   public void begin(Settings settings) throws IOException {
-    for (String name : List.of(PAST, EVALUATION, BEST, LAST)) {
+    for (String name : List.of(PAST, EVALUATION, TENSORBOARD, IDS, BEST, LAST)) {
       storage.delete(path(name));
     }
     storage.replace(path(CONFIG), pretty(settings.json()));
@@ -181,6 +199,11 @@ public final class RunFolder {
     for (String name : past()) {
       if (epoch(name) > checkpoint.epoch()) {
         storage.delete(path(name));
+      }
+    }
+    for (String name : storage.files(path(TENSORBOARD)).keySet()) {
+      if (TensorBoard.epoch(name) > checkpoint.epoch()) {
+        storage.delete(path(TENSORBOARD + "/" + name));
       }
     }
     restore(checkpoint);
@@ -203,6 +226,38 @@ public final class RunFolder {
       storage.delete(path(LAST));
       storage.move(path(past(newest.epoch())), path(LAST));
     }
+  }
+
+  /** Where TensorBoard finds the run. */
+  public TensorBoard.Folder events() {
+    return (name, content) ->
+        storage.replace(path(TENSORBOARD + "/" + name), out -> out.write(content));
+  }
+
+  /** What trackers call the run. */
+  public RunInfo.Ids ids() {
+    return new RunInfo.Ids() {
+      @Override
+      public String get(String tracker) throws IOException {
+        return read().path(tracker).textValue();
+      }
+
+      @Override
+      public synchronized void put(String tracker, String id) throws IOException {
+        storage.replace(path(IDS), pretty(read().put(tracker, id).toString()));
+      }
+
+      private ObjectNode read() throws IOException {
+        return storage.exists(path(IDS))
+            ? (ObjectNode) JSON.readTree(storage.text(path(IDS)))
+            : JSON.createObjectNode();
+      }
+    };
+  }
+
+  /** A file of the run, for trackers. */
+  public Artifact artifact(String name) {
+    return new Artifact(name, storage, path(name));
   }
 
   private List<String> metricsLines() throws IOException {

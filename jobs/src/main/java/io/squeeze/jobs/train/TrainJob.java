@@ -132,24 +132,34 @@ public final class TrainJob {
             + validation.count()
             + " held out, embeddings "
             + embeddings.path());
-    Checkpoint start;
-    if (left.isPresent()) {
-      start = left.get();
-      Console.say(
-          "Going on after epoch "
-              + start.epoch()
-              + " of "
-              + settings.train().epochs()
-              + " (--restart begins again)");
-      folder.resume(start);
-    } else {
-      // The full path: evaluate may be called from another folder.
-      folder.begin(settings.with("embeddings", embeddings.path()));
-      start = first(model, layout, classes, manifest, train);
+    Followers followers =
+        new Followers(spark, settings, folder, embeddings, validation.count() > 0);
+    try {
+      Checkpoint start;
+      if (left.isPresent()) {
+        start = left.get();
+        Console.say(
+            "Going on after epoch "
+                + start.epoch()
+                + " of "
+                + settings.train().epochs()
+                + " (--restart begins again)");
+        folder.resume(start);
+        followers.start(start.epoch());
+      } else {
+        // The full path: evaluate may be called from another folder.
+        folder.begin(settings.with("embeddings", embeddings.path()));
+        followers.start(0);
+        start = first(model, layout, classes, manifest, train);
+      }
+      Averaging averaging = new Averaging(spark, model, layout, settings, train);
+      int slots = Math.min(train.parts(), spark.sparkContext().defaultParallelism());
+      new Training(settings, folder, averaging, validation, slots, followers).run(start);
+      followers.completed();
+    } catch (IOException | RuntimeException e) {
+      followers.failed(e);
+      throw e;
     }
-    Averaging averaging = new Averaging(spark, model, layout, settings, train);
-    int slots = Math.min(train.parts(), spark.sparkContext().defaultParallelism());
-    new Training(settings, folder, averaging, validation, slots).run(start);
   }
 
   /** What training begins with. */

@@ -24,6 +24,7 @@ final class Training {
   private final Averaging averaging;
   private final Shards validation;
   private final int slots;
+  private final Followers followers;
   private Times spent = null;
   private double seconds;
 
@@ -32,12 +33,19 @@ final class Training {
    *
    * @param slots tasks that train at a time
    */
-  Training(Settings settings, RunFolder folder, Averaging averaging, Shards validation, int slots) {
+  Training(
+      Settings settings,
+      RunFolder folder,
+      Averaging averaging,
+      Shards validation,
+      int slots,
+      Followers followers) {
     this.settings = settings;
     this.folder = folder;
     this.averaging = averaging;
     this.validation = validation;
     this.slots = slots;
+    this.followers = followers;
   }
 
   /** Does the epochs that are left behind a checkpoint; its state may be that before the first. */
@@ -66,6 +74,7 @@ final class Training {
     folder.addMetrics(metrics);
     folder.saveLast(checkpoint, settings.train().keep());
     Tally trained = epoch.tally();
+    followers.epoch(metrics, trained, checkpoint);
     Console.say(
         String.format(
             Locale.ROOT,

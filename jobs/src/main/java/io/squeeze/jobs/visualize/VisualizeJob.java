@@ -1,59 +1,47 @@
 package io.squeeze.jobs.visualize;
 
-import static org.apache.spark.sql.functions.col;
-
-import io.squeeze.config.ImageSettings;
 import io.squeeze.config.Settings;
-import io.squeeze.config.SqueezeException;
-import io.squeeze.config.VisualizeSettings;
 import io.squeeze.dataset.Datasets;
 import io.squeeze.dataset.SegmentationDataset;
-import io.squeeze.image.BadSampleException;
-import io.squeeze.image.ImageDecoder;
-import io.squeeze.image.Mask;
-import io.squeeze.image.RgbImage;
-import io.squeeze.image.SquareCrop;
-import io.squeeze.jobs.evaluate.PerSample;
-import io.squeeze.jobs.evaluate.Predictor;
+import io.squeeze.jobs.evaluate.EvaluateJob;
+import io.squeeze.jobs.evaluate.Summary;
 import io.squeeze.jobs.evaluate.Trained;
-import io.squeeze.jobs.evaluate.Trained.Models;
-import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.Cuts;
 import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.report.Page;
+import io.squeeze.report.Picture;
 import io.squeeze.report.PictureGrid;
 import io.squeeze.storage.Storage;
 import io.squeeze.train.Checkpoint;
-import io.squeeze.train.Example;
 import java.io.IOException;
-import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import org.apache.spark.broadcast.Broadcast;
-import org.apache.spark.sql.Column;
+import java.util.Set;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.storage.StorageLevel;
 
-/** Draws the samples that kept most and least. Only those that are drawn come to the driver. */
+/** A run as people look at it: an HTML report, and pictures of the samples that tell most. */
 public final class VisualizeJob {
   private final SparkSession spark;
   private final HadoopStorage storage;
   private final String checkpointPath;
+  private final EvaluateJob evaluation;
   private final Trained trained;
   private final String split;
-  private final VisualizeSettings settings;
+  private final Settings settings;
   private final String root;
 
   /**
-   * Opens what is to be drawn.
+   * Opens what is to be shown.
    *
+   * @param baselinePath null for none
    * @param embeddingsPath null: those of the run
    * @param dataPath where the photos lie now; null: where they lay when they were extracted
    */
@@ -64,12 +52,14 @@ public final class VisualizeJob {
       String embeddingsPath,
       String dataPath,
       String split,
-      VisualizeSettings settings)
+      Settings settings)
       throws IOException {
     this.spark = spark;
     this.storage = new HadoopStorage(spark);
     this.checkpointPath = checkpointPath;
-    this.trained = Trained.open(storage, checkpointPath, baselinePath, embeddingsPath);
+    this.evaluation =
+        new EvaluateJob(spark, checkpointPath, baselinePath, embeddingsPath, split, null);
+    this.trained = evaluation.trained();
     this.split = split;
     this.settings = settings;
     String dataset = trained.embeddings().manifest().settings().get("data.dataset");
@@ -85,170 +75,74 @@ public final class VisualizeJob {
     return known.isPresent() ? known.get().root(storage, path) : path;
   }
 
-  /** A ranked sample. */
-  private record Ranked(String id, double iou, double baselineIou) implements Serializable {}
-
-  /** Writes the pictures; their paths. */
+  /** Writes report and pictures; their paths. */
   public List<String> run() throws IOException {
-    Dataset<Row> ranking =
-        new PerSample(spark, trained)
-            .rows(split)
-            .select(Columns.SAMPLE_ID, PerSample.IOU, PerSample.BASELINE_IOU)
-            .where(col(PerSample.IOU).isNotNull())
-            .persist(StorageLevel.MEMORY_AND_DISK());
-    List<Ranked> best = ranked(ranking, settings.best(), col(PerSample.IOU).desc());
-    List<Ranked> worst = ranked(ranking, settings.worst(), col(PerSample.IOU).asc());
-    ranking.unpersist();
-    Map<String, Ranked> chosen = new LinkedHashMap<>();
-    best.forEach(r -> chosen.put(r.id(), r));
-    worst.forEach(r -> chosen.put(r.id(), r));
-    Map<String, PictureGrid.Row> drawn = draw(chosen);
+    Summary summary = evaluation.score();
+    Dataset<Row> table = evaluation.table();
+    List<Choice> choices = Choice.of(table, settings, trained.baseline() != null);
+    Set<String> ids = new LinkedHashSet<>();
+    choices.forEach(choice -> ids.addAll(choice.ids()));
+    Map<String, Picture> drawn = new Drawing(spark, trained, root, true).of(split, ids);
     List<String> paths = new ArrayList<>();
-    write("Best", best, settings.best(), drawn, paths);
-    write("Worst", worst, settings.worst(), drawn, paths);
+    Map<String, List<Picture>> pictures = new LinkedHashMap<>();
+    for (Choice choice : choices) {
+      List<Picture> own = choice.ids().stream().map(drawn::get).toList();
+      write(choice, own, paths);
+      pictures.put(choice.title(), own);
+    }
+    String path = path("report_" + split + ".html");
+    RunReport report = new RunReport(spark, trained, RunFolder.of(storage, checkpointPath), split);
+    Page page = report.page(modelName(checkpointPath), summary, table, pictures);
+    storage.replace(path, page::write);
+    paths.add(path);
+    Console.result("Written: " + path);
     return paths;
   }
 
-  private List<Ranked> ranked(Dataset<Row> ranking, int asked, Column order) {
-    return ranking
-        .orderBy(order, col(Columns.SAMPLE_ID))
-        .limit(Math.min(asked, settings.maxRows()))
-        .collectAsList()
-        .stream()
-        .map(r -> new Ranked(r.getString(0), r.getDouble(1), r.getDouble(2)))
-        .toList();
+  private String path(String name) {
+    return Storage.join(settings.visualize().dir(), modelName(checkpointPath) + "/" + name);
   }
 
-  /** A drawn sample on its way to the driver. */
-  private record Drawn(String id, byte[] photo, byte[] truth, byte[] baseline, byte[] quantized)
-      implements Serializable {}
-
-  private Map<String, PictureGrid.Row> draw(Map<String, Ranked> chosen) {
-    Map<String, PictureGrid.Row> rows = new LinkedHashMap<>();
-    if (chosen.isEmpty()) {
-      return rows;
-    }
-    Settings trainedWith = trained.checkpoint().settings();
-    Broadcast<Models> models = trained.broadcast(spark);
-    int side = trained.embeddings().manifest().size();
-    Map<String, String> extracted = trained.embeddings().manifest().settings();
-    ImageSettings limits =
-        Settings.defaults()
-            .with("image.max-pixels", extracted.get("image.max-pixels"))
-            .with("image.max-bytes", extracted.get("image.max-bytes"))
-            .image();
-    Photos photos = new Photos(storage, root, limits, trained.embeddings().manifest().crop());
-    List<Drawn> drawn =
-        new Cuts(spark, trained.embeddings(), trainedWith.data())
-            .rows(split)
-            .where(col(Columns.SAMPLE_ID).isin(chosen.keySet().toArray()))
-            .select(Columns.SAMPLE_ID, Columns.IMAGE_PATH, Columns.EMBEDDING, Columns.MASK)
-            .toJavaRDD()
-            .mapPartitions(samples -> drawAll(models.value(), photos, samples))
-            .collect();
-    for (Drawn d : drawn) {
-      Ranked ranked = chosen.get(d.id());
-      rows.put(
-          d.id(),
-          new PictureGrid.Row(
-              d.id(),
-              new RgbImage(side, side, d.photo()),
-              new Mask(side, side, d.truth()),
-              new Mask(side, side, d.baseline()),
-              new Mask(side, side, d.quantized()),
-              ranked.baselineIou(),
-              ranked.iou()));
-    }
-    return rows;
-  }
-
-  /** Reads photos again, since embeddings do not keep them. */
-  private record Photos(HadoopStorage storage, String root, ImageSettings limits, SquareCrop square)
-      implements Serializable {
-    byte[] crop(String path) {
-      ImageDecoder decoder = new ImageDecoder(limits);
-      try {
-        byte[] file = decoder.read(storage, Storage.join(root, path));
-        return square.apply(decoder.decodeRgb(file)).data();
-      } catch (BadSampleException e) {
-        throw SqueezeException.input(
-            "Cannot read the photo "
-                + Storage.join(root, path)
-                + " ("
-                + e.getMessage()
-                + "): if the data set moved, set --data_path");
-      }
-    }
-  }
-
-  private static Iterator<Drawn> drawAll(Models models, Photos photos, Iterator<Row> samples) {
-    List<Drawn> drawn = new ArrayList<>();
-    if (samples.hasNext()) {
-      try (Predictor quantized = new Predictor(models.checkpoint());
-          Predictor baseline = new Predictor(models.baseline())) {
-        while (samples.hasNext()) {
-          Row row = samples.next();
-          Example example = new Example(row.getString(0), row.getAs(2), row.getAs(3));
-          drawn.add(
-              new Drawn(
-                  example.id(),
-                  photos.crop(row.getString(1)),
-                  example.mask(),
-                  baseline.predict(example).mask(),
-                  quantized.predict(example).mask()));
-        }
-      }
-    }
-    return drawn.iterator();
-  }
-
-  private void write(
-      String which,
-      List<Ranked> ranked,
-      int asked,
-      Map<String, PictureGrid.Row> drawn,
-      List<String> paths)
-      throws IOException {
-    String lower = which.toLowerCase(Locale.ROOT);
-    if (ranked.isEmpty()) {
+  private void write(Choice choice, List<Picture> pictures, List<String> paths) throws IOException {
+    if (pictures.isEmpty()) {
       Console.say(
-          asked == 0
-              ? "No picture of the " + lower + " results: n_" + lower + " is 0"
-              : "No picture of the " + lower + " results: the split has no sample with an IoU");
+          "No picture of the "
+              + choice.name()
+              + " results: "
+              + (choice.asked() == 0
+                  ? "n_" + choice.name() + " is 0"
+                  : "the split has no sample with an IoU"));
       return;
     }
-    if (asked > settings.maxRows() && ranked.size() == settings.maxRows()) {
+    int most = settings.visualize().maxRows();
+    if (choice.asked() > most && pictures.size() == most) {
       Console.warn(
-          asked
+          choice.asked()
               + " of the "
-              + lower
+              + choice.name()
               + " were asked for, "
-              + ranked.size()
+              + most
               + " are drawn (visualize.max-rows)");
     }
     Checkpoint checkpoint = trained.checkpoint();
     PictureGrid grid =
         new PictureGrid(
-            which + " results of " + modelName(checkpointPath) + " (" + split + " split)",
+            choice.title() + " results of " + modelName(checkpointPath) + " (" + split + " split)",
+            RunReport.label(checkpoint),
             checkpoint.classNames(),
-            checkpoint.palette());
-    String path =
-        settings.dir()
-            + "/"
-            + modelName(checkpointPath)
-            + "/"
-            + lower
-            + "_results_"
-            + split
-            + ".png";
-    List<PictureGrid.Row> rows = ranked.stream().map(r -> drawn.get(r.id())).toList();
-    storage.replace(path, out -> grid.write(rows, out));
+            checkpoint.palette(),
+            settings.visualize().outlines());
+    String path = path(choice.name() + "_results_" + split + ".png");
+    storage.replace(path, out -> grid.write(pictures, out));
     paths.add(path);
     Console.result("Written: " + path);
-    for (Ranked r : ranked) {
+    for (Picture p : pictures) {
+      String compared =
+          p.baseline() == null
+              ? ""
+              : String.format(Locale.ROOT, ", baseline %.3f", p.baselineIou());
       Console.result(
-          String.format(
-              Locale.ROOT, "  %-32s IoU %.3f, baseline %.3f", r.id(), r.iou(), r.baselineIou()));
+          String.format(Locale.ROOT, "  %-32s IoU %.3f%s", p.id(), p.quantizedIou(), compared));
     }
   }
 

@@ -1,0 +1,324 @@
+package io.squeeze.track;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.SequenceInputStream;
+import java.net.http.HttpRequest.BodyPublisher;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+
+/**
+ * Tells a run to a ClearML server as a task of type training, by its REST API. Scalars and plots
+ * may be sent twice: the server knows them by task, title, series and epoch.
+ */
+public final class ClearMl implements Tracker {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final int UNAUTHORIZED = 401;
+
+  /** Events of one request: the server's own bulk. */
+  private static final int BULK = 500;
+
+  private final ClearMlCredentials credentials;
+  private final Voice voice;
+  private final Http http;
+  private String token;
+  private String task;
+  private String folder;
+
+  public ClearMl(ClearMlCredentials credentials, Voice voice) {
+    this(credentials, voice, Http.TIMEOUT);
+  }
+
+  ClearMl(ClearMlCredentials credentials, Voice voice, Duration timeout) {
+    this.credentials = credentials;
+    this.voice = voice;
+    this.http = new Http(timeout);
+  }
+
+  @Override
+  public String name() {
+    return "ClearML";
+  }
+
+  @Override
+  public void start(RunInfo run) throws IOException, InterruptedException {
+    if (task == null) {
+      String known = run.epoch() == 0 ? null : run.ids().get(name());
+      String project = project(run.project());
+      task = known == null ? create(run, project) : known;
+      folder = run.project() + "/" + run.name() + "." + task;
+      run.ids().put(name(), task);
+      voice.say(
+          name() + ": " + credentials.web() + "/projects/" + project + "/experiments/" + task);
+    }
+    ObjectNode started = JSON.createObjectNode().put("task", task).put("force", true);
+    call("tasks.started", started);
+  }
+
+  /** The project's id; there is no call that gets or creates. */
+  private String project(String name) throws IOException, InterruptedException {
+    ObjectNode wanted = JSON.createObjectNode();
+    // The name is a regular expression there.
+    wanted.put("name", "^" + name.replaceAll("([^\\w])", "\\\\$1") + "$");
+    wanted.putArray("only_fields").add("id");
+    JsonNode found = call("projects.get_all", wanted).path("projects").path(0).path("id");
+    if (found.isTextual()) {
+      return found.asText();
+    }
+    ObjectNode made = JSON.createObjectNode().put("name", name).put("description", "");
+    return call("projects.create", made).path("id").asText();
+  }
+
+  private String create(RunInfo run, String project) throws IOException, InterruptedException {
+    ObjectNode made = JSON.createObjectNode();
+    made.put("name", run.name()).put("type", "training").put("project", project);
+    ObjectNode section = made.putObject("hyperparams").putObject("squeeze");
+    run.parameters()
+        .forEach(
+            (key, value) ->
+                section
+                    .putObject(key)
+                    .put("section", "squeeze")
+                    .put("name", key)
+                    .put("value", value));
+    return call("tasks.create", made).path("id").asText();
+  }
+
+  @Override
+  public void log(Step step) throws IOException, InterruptedException {
+    List<ObjectNode> events = new ArrayList<>();
+    step.scalars()
+        .forEach(
+            (tag, value) -> {
+              // JSON knows neither NaN nor infinity.
+              if (Double.isFinite(value)) {
+                events.add(event("training_stats_scalar", tag, step).put("value", value));
+              }
+            });
+    step.histograms()
+        .forEach(
+            (tag, histogram) ->
+                events.add(event("plot", tag, step).put("plot_str", plot(histogram))));
+    for (Map.Entry<String, byte[]> picture : step.pictures().entrySet()) {
+      String path = folder + "/pictures/" + picture.getKey() + "_" + step.epoch() + ".png";
+      byte[] png = picture.getValue();
+      String url = upload(path, "image/png", new ByteArrayInputStream(png));
+      events.add(
+          event("training_debug_image", picture.getKey(), step).put("key", path).put("url", url));
+    }
+    for (int from = 0; from < events.size(); from += BULK) {
+      send(events.subList(from, Math.min(events.size(), from + BULK)));
+    }
+  }
+
+  /** What stands before the first slash is the title, what follows the series. */
+  private ObjectNode event(String type, String tag, Step step) {
+    int slash = tag.indexOf('/');
+    return JSON.createObjectNode()
+        .put("type", type)
+        .put("task", task)
+        .put("iter", step.epoch())
+        .put("timestamp", step.millis())
+        .put("metric", slash < 0 ? "metrics" : tag.substring(0, slash))
+        .put("variant", tag.substring(slash + 1));
+  }
+
+  /** Bars in Plotly's JSON. */
+  private static String plot(Histogram histogram) {
+    ObjectNode bars = JSON.createObjectNode().put("type", "bar");
+    ArrayNode x = bars.putArray("x");
+    ArrayNode y = bars.putArray("y");
+    double left = histogram.min();
+    for (int i = 0; i < histogram.limits().length; i++) {
+      x.add((left + histogram.limits()[i]) / 2);
+      y.add(histogram.counts()[i]);
+      left = histogram.limits()[i];
+    }
+    ObjectNode figure = JSON.createObjectNode();
+    figure.putArray("data").add(bars);
+    figure.putObject("layout").put("bargap", 0);
+    return figure.toString();
+  }
+
+  private void send(List<ObjectNode> events) throws IOException, InterruptedException {
+    StringBuilder lines = new StringBuilder();
+    events.forEach(event -> lines.append(event).append('\n'));
+    JsonNode reply = call("events.add_batch", "application/json-lines", lines.toString());
+    int errors = reply.path("errors").asInt();
+    if (errors > 0) {
+      throw Refusal.ofThis(
+          credentials.api()
+              + " takes "
+              + reply.path("added").asInt()
+              + " of "
+              + events.size()
+              + " events: "
+              + Http.shortened(reply.path("errors_info").toString()));
+    }
+  }
+
+  @Override
+  public void keep(Artifact artifact) throws IOException, InterruptedException {
+    String path = folder + "/artifacts/" + artifact.name();
+    String url;
+    try (InputStream content = artifact.open()) {
+      url = upload(path, artifact.contentType(), content);
+    }
+    ObjectNode request = JSON.createObjectNode().put("task", task).put("force", true);
+    request
+        .putArray("artifacts")
+        .addObject()
+        .put("key", artifact.name())
+        .put("type", "custom")
+        .put("mode", "output")
+        .put("uri", url)
+        .put("content_size", artifact.length())
+        .put("timestamp", System.currentTimeMillis() / 1000)
+        .putObject("type_data")
+        .put("content_type", artifact.contentType());
+    call("tasks.add_or_update_artifacts", request);
+  }
+
+  /** Stores a file on the file server, whose part's name is its path; its address. */
+  private String upload(String path, String type, InputStream content)
+      throws IOException, InterruptedException {
+    String boundary = UUID.randomUUID().toString();
+    String head =
+        "--"
+            + boundary
+            + "\r\nContent-Disposition: form-data; name=\""
+            + path.replace("\"", "%22")
+            + "\"; filename=\""
+            + path.substring(path.lastIndexOf('/') + 1).replace("\"", "%22")
+            + "\"\r\nContent-Type: "
+            + type
+            + "\r\n\r\n";
+    InputStream whole =
+        new SequenceInputStream(
+            new SequenceInputStream(stream(head), content), stream("\r\n--" + boundary + "--\r\n"));
+    byte[] form = whole.readAllBytes();
+    String multipart = "multipart/form-data; boundary=" + boundary;
+    authorized(credentials.files() + "/", multipart, BodyPublishers.ofByteArray(form));
+    return credentials.files() + "/" + path.replace(" ", "%20");
+  }
+
+  private static InputStream stream(String text) {
+    return new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  @Override
+  public void finish(Ending ending) throws IOException, InterruptedException {
+    String action =
+        switch (ending.status()) {
+          case COMPLETED -> "tasks.completed";
+          case FAILED -> "tasks.failed";
+          case STOPPED -> "tasks.stopped";
+        };
+    call(
+        action,
+        JSON.createObjectNode()
+            .put("task", task)
+            .put("force", true)
+            .put("status_message", ending.message()));
+  }
+
+  private JsonNode call(String action, ObjectNode request)
+      throws IOException, InterruptedException {
+    return call(action, "application/json", request.toString());
+  }
+
+  /** The reply's data. */
+  private JsonNode call(String action, String type, String body)
+      throws IOException, InterruptedException {
+    String reply =
+        authorized(
+            credentials.api() + "/" + action,
+            type,
+            BodyPublishers.ofString(body, StandardCharsets.UTF_8));
+    return data(reply);
+  }
+
+  private JsonNode data(String reply) throws IOException {
+    try {
+      JsonNode data = JSON.readTree(reply).path("data");
+      if (!data.isMissingNode()) {
+        return data;
+      }
+    } catch (JsonProcessingException e) {
+      // Said below.
+    }
+    throw Refusal.ofAll(credentials.api() + " answers as no ClearML server does");
+  }
+
+  /** With a token that is renewed once where it is refused. */
+  private String authorized(String uri, String type, BodyPublisher body)
+      throws IOException, InterruptedException {
+    boolean fresh = token == null;
+    if (fresh) {
+      login();
+    }
+    HttpResponse<String> response = post(uri, type, body);
+    if (response.statusCode() == UNAUTHORIZED && !fresh) {
+      login();
+      response = post(uri, type, body);
+    }
+    if (response.statusCode() / 100 != 2) {
+      throw Refusal.of(
+          response.statusCode(), Http.sentence(uri, response.statusCode(), said(response.body())));
+    }
+    return response.body();
+  }
+
+  private HttpResponse<String> post(String uri, String type, BodyPublisher body)
+      throws IOException, InterruptedException {
+    return http.answer(
+        http.request(uri)
+            .header("Authorization", "Bearer " + token)
+            .header("Content-Type", type)
+            .POST(body)
+            .build());
+  }
+
+  private void login() throws IOException, InterruptedException {
+    String pair = credentials.key() + ":" + credentials.secret();
+    byte[] bytes = pair.getBytes(StandardCharsets.UTF_8);
+    HttpResponse<String> response =
+        http.answer(
+            http.request(credentials.api() + "/auth.login")
+                .header("Authorization", "Basic " + Base64.getEncoder().encodeToString(bytes))
+                .header("Content-Type", "application/json")
+                .POST(BodyPublishers.ofString("{}"))
+                .build());
+    if (response.statusCode() == UNAUTHORIZED) {
+      throw Refusal.ofAll(credentials.api() + " refuses the credentials");
+    }
+    if (response.statusCode() / 100 != 2) {
+      throw Refusal.of(
+          response.statusCode(),
+          Http.sentence(credentials.api(), response.statusCode(), said(response.body())));
+    }
+    token = data(response.body()).path("token").asText();
+  }
+
+  /** The message in a reply's envelope, or the reply. */
+  private static String said(String reply) {
+    try {
+      return JSON.readTree(reply).path("meta").path("result_msg").asText(reply);
+    } catch (JsonProcessingException e) {
+      return reply;
+    }
+  }
+}

@@ -1,0 +1,92 @@
+package io.squeeze.jobs.grid;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.report.Chart;
+import io.squeeze.report.Page;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** What the report of a grid shows: its ranking, rate against distortion, each run's curve. */
+final class GridReport {
+  /** More lines than this cannot be told apart. */
+  private static final int CURVES = 16;
+
+  private final HadoopStorage storage;
+  private final String name;
+  private final String split;
+
+  GridReport(HadoopStorage storage, String name, String split) {
+    this.storage = storage;
+    this.name = name;
+    this.split = split;
+  }
+
+  /**
+   * The page.
+   *
+   * @param rates the points of the configurations; null where there is none
+   */
+  Page page(List<Outcome> outcomes, GridTable.Table results, GridTable.Table runs, Chart rates)
+      throws IOException {
+    long failed = outcomes.stream().filter(Outcome::failed).count();
+    Page page =
+        new Page(
+            "Grid " + name,
+            String.format(
+                Locale.ROOT, "%d runs, %d failed, ranked by %s", outcomes.size(), failed, split));
+    List<Result> ranked = Result.of(outcomes);
+    Result best = ranked.get(0);
+    if (best.runs() > 0) {
+      page.headline(
+          "Best mean IoU", String.format(Locale.ROOT, "%.4f", best.miou()), best.configuration());
+      page.headline(
+          "Its size",
+          String.format(Locale.ROOT, "%.0f bits", best.bits()),
+          String.format(Locale.ROOT, "a vector, %,.0fx smaller than float32", best.nominal()));
+    }
+    page.headline("Configurations", Integer.toString(ranked.size()), outcomes.size() + " runs");
+    page.section("Configurations");
+    if (rates != null) {
+      page.charts(List.of(rates));
+    }
+    page.table(List.copyOf(results.columns().keySet()), results.rows(), true);
+    page.section("Runs");
+    Map<String, double[]> curves = curves(outcomes);
+    if (!curves.isEmpty()) {
+      page.charts(List.of(Chart.curves("Held-out mean IoU", "IoU", curves)));
+    }
+    page.table(List.copyOf(runs.columns().keySet()), runs.rows(), true);
+    page.section("What the best run was trained with");
+    return page.code(new RunFolder(storage, folder(outcomes, best)).configuration());
+  }
+
+  private static String folder(List<Outcome> outcomes, Result best) {
+    return outcomes.stream()
+        .filter(o -> o.run().configuration().equals(best.configuration()))
+        .findFirst()
+        .orElseThrow()
+        .folder();
+  }
+
+  /** Of the best runs, by their ranking. */
+  private Map<String, double[]> curves(List<Outcome> outcomes) throws IOException {
+    List<Outcome> done = new ArrayList<>(outcomes.stream().filter(o -> !o.failed()).toList());
+    done.sort((a, b) -> Double.compare(b.summary().miou(), a.summary().miou()));
+    Map<String, double[]> curves = new LinkedHashMap<>();
+    for (Outcome outcome : done.subList(0, Math.min(CURVES, done.size()))) {
+      List<JsonNode> epochs = new RunFolder(storage, outcome.folder()).epochs();
+      double[] values =
+          epochs.stream().mapToDouble(e -> e.path("val/iou").asDouble(Double.NaN)).toArray();
+      if (values.length > 0) {
+        curves.put(outcome.run().name(), values);
+      }
+    }
+    return curves;
+  }
+}

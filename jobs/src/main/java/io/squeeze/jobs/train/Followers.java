@@ -1,0 +1,205 @@
+package io.squeeze.jobs.train;
+
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.config.TrackSettings;
+import io.squeeze.jobs.evaluate.Trained;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.Cuts;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.visualize.Drawing;
+import io.squeeze.report.Picture;
+import io.squeeze.report.PictureGrid;
+import io.squeeze.storage.Storage;
+import io.squeeze.track.ClearMl;
+import io.squeeze.track.ClearMlCredentials;
+import io.squeeze.track.Ending.Status;
+import io.squeeze.track.Histogram;
+import io.squeeze.track.Mlflow;
+import io.squeeze.track.RunInfo;
+import io.squeeze.track.Step;
+import io.squeeze.track.TensorBoard;
+import io.squeeze.track.Tracker;
+import io.squeeze.track.Tracking;
+import io.squeeze.track.Voice;
+import io.squeeze.train.Checkpoint;
+import io.squeeze.train.Tally;
+import io.squeeze.weights.ElementType;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import org.apache.spark.sql.SparkSession;
+
+/** Where a training is followed: what it tells the trackers that its settings name. */
+final class Followers {
+  private final SparkSession spark;
+  private final HadoopStorage storage;
+  private final Settings settings;
+  private final RunFolder folder;
+  private final Published embeddings;
+  private final Tracking tracking;
+  private final boolean hasHeldOut;
+  private final boolean any;
+  private List<String> drawn;
+
+  Followers(
+      SparkSession spark,
+      Settings settings,
+      RunFolder folder,
+      Published embeddings,
+      boolean hasHeldOut)
+      throws IOException {
+    this.spark = spark;
+    this.storage = new HadoopStorage(spark);
+    this.settings = settings;
+    this.folder = folder;
+    this.embeddings = embeddings;
+    this.hasHeldOut = hasHeldOut;
+    Voice voice = Console.voice();
+    List<Tracker> trackers = trackers(voice);
+    this.any = !trackers.isEmpty();
+    this.tracking = new Tracking(trackers, voice);
+  }
+
+  private List<Tracker> trackers(Voice voice) throws IOException {
+    TrackSettings track = settings.track();
+    List<Tracker> trackers = new ArrayList<>();
+    if (track.tensorBoard()) {
+      trackers.add(new TensorBoard(folder.events()));
+    }
+    if (track.mlflow() != null) {
+      trackers.add(new Mlflow(track.mlflow(), System.getenv(), voice));
+    }
+    if (track.clearMl()) {
+      clearMl(voice).ifPresent(trackers::add);
+    }
+    return trackers;
+  }
+
+  private Optional<Tracker> clearMl(Voice voice) throws IOException {
+    String home = Objects.requireNonNullElse(System.getenv("SQUEEZE_HOME"), ".");
+    String path =
+        Objects.requireNonNullElse(
+            settings.track().credentials(), Storage.join(home, "conf/clearml_credentials.yaml"));
+    String yaml = storage.exists(path) ? storage.text(path) : null;
+    try {
+      return Optional.of(new ClearMl(ClearMlCredentials.of(yaml, System.getenv()), voice));
+    } catch (IllegalArgumentException e) {
+      voice.warn(
+          "ClearML: "
+              + e.getMessage()
+              + " in "
+              + path
+              + (yaml == null ? ", which does not exist," : "")
+              + " nor in the environment (CLEARML_API_ACCESS_KEY, CLEARML_API_SECRET_KEY); the run"
+              + " goes on without it");
+      return Optional.empty();
+    }
+  }
+
+  /** Before the first epoch, or the next. */
+  void start(int epoch) {
+    Map<String, String> parameters = settings.flat();
+    parameters.keySet().removeIf(key -> key.startsWith("track.") || key.startsWith("visualize."));
+    String task = settings.track().task();
+    String name = task == null ? settings.output().experimentName() : task;
+    tracking.start(new RunInfo(settings.track().project(), name, parameters, epoch, folder.ids()));
+  }
+
+  /** After an epoch. */
+  void epoch(Map<String, Object> metrics, Tally trained, Checkpoint checkpoint) {
+    if (!any) {
+      return;
+    }
+    Map<String, Double> scalars = new LinkedHashMap<>();
+    metrics.forEach((tag, value) -> scalars.put(tag, ((Number) value).doubleValue()));
+    scalars.remove("epoch");
+    tracking.log(
+        new Step(
+            checkpoint.epoch(),
+            System.currentTimeMillis(),
+            scalars,
+            due(checkpoint) ? pictures(checkpoint) : Map.of(),
+            histograms(trained, checkpoint)));
+  }
+
+  private static Map<String, Histogram> histograms(Tally trained, Checkpoint checkpoint) {
+    Map<String, Histogram> histograms = new LinkedHashMap<>();
+    for (int level = 0; level < trained.health().usage().size(); level++) {
+      long[] counts = trained.health().usage().get(level).counts();
+      histograms.put("codes/level_" + level, Histogram.ofCodes(counts));
+    }
+    checkpoint
+        .state()
+        .model()
+        .forEach(
+            (name, tensor) -> {
+              if (tensor.type() == ElementType.F32) {
+                histograms.put("parameters/" + name, Histogram.of(tensor.floats()));
+              }
+            });
+    return histograms;
+  }
+
+  private boolean due(Checkpoint checkpoint) {
+    Integer every = settings.track().pictureEvery();
+    return settings.track().pictures() > 0
+        && hasHeldOut
+        && (checkpoint.progress().finished() || (every != null && checkpoint.epoch() % every == 0));
+  }
+
+  /** Held-out samples with their masks; none where that fails, which is no reason to end a run. */
+  private Map<String, byte[]> pictures(Checkpoint checkpoint) {
+    try {
+      return Map.of("val/pictures", png(checkpoint));
+    } catch (IOException | RuntimeException e) {
+      String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+      Console.warn("No pictures of epoch " + checkpoint.epoch() + ": " + reason);
+      return Map.of();
+    }
+  }
+
+  private byte[] png(Checkpoint checkpoint) throws IOException {
+    if (drawn == null) {
+      Cuts cuts = new Cuts(spark, embeddings, settings.data());
+      drawn =
+          Drawing.drawn(cuts.rows(Cuts.VALIDATION), settings.seed(), settings.track().pictures());
+    }
+    Trained trained = new Trained(checkpoint, null, embeddings);
+    Map<String, Picture> found =
+        new Drawing(spark, trained, embeddings.manifest().root(), false).of(Cuts.VALIDATION, drawn);
+    PictureGrid grid =
+        new PictureGrid(
+            "Held-out samples, epoch " + checkpoint.epoch(),
+            "Prediction",
+            checkpoint.classNames(),
+            checkpoint.palette(),
+            false);
+    ByteArrayOutputStream png = new ByteArrayOutputStream();
+    grid.write(drawn.stream().map(found::get).toList(), png);
+    return png.toByteArray();
+  }
+
+  /** After the last epoch. */
+  void completed() {
+    tracking.keep(folder.artifact(RunFolder.CONFIG));
+    tracking.keep(folder.artifact(RunFolder.METRICS));
+    if (settings.track().checkpoint()) {
+      tracking.keep(folder.artifact(RunFolder.BEST));
+    }
+    tracking.finish(Status.COMPLETED, "");
+  }
+
+  /** When there will be no more epochs. */
+  void failed(Exception cause) {
+    SqueezeException ours = SqueezeException.find(cause);
+    tracking.finish(Status.FAILED, ours == null ? cause.toString() : ours.getMessage());
+  }
+}
