@@ -126,6 +126,13 @@ public final class Mlflow implements Tracker {
     run = info.getRunId();
     String uri = info.getArtifactUri();
     artifacts = uri.startsWith(PROXY) ? uri.replaceFirst("^" + PROXY + "(//[^/]*)?/*", "") : null;
+    if (artifacts == null) {
+      voice.say(
+          name()
+              + ": pictures and files stay in the run's folder, since artifacts lie in "
+              + uri
+              + ", not through the server (mlflow server --serve-artifacts)");
+    }
   }
 
   @Override

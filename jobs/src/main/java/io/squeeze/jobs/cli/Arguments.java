@@ -24,6 +24,8 @@ final class Arguments {
   private static final String UNFREEZE = "--unfreeze_last_layer";
   private static final String QUANTIZER_ENABLED = "--quantizer_enabled";
   private static final String INITIALIZE_CODEBOOK = "--initialize_codebook";
+  private static final String QUIET = "--quiet";
+  private static final String JSON = "--json";
   private static final String RESUME = "--resume";
   private static final String RESTART = "--restart";
 
@@ -74,6 +76,8 @@ final class Arguments {
             .paramLabel("KEY=VALUE")
             .description("Any setting of reference.conf; may be repeated.")
             .build());
+    switchOption(spec, QUIET, "No story: results, warnings and errors alone.");
+    switchOption(spec, JSON, "The result as one line of JSON on standard output.");
   }
 
   /** Adds the switches of the reference project that have no setting behind them. */
@@ -100,6 +104,14 @@ final class Arguments {
             .required(required)
             .description(help)
             .build());
+  }
+
+  boolean quiet() {
+    return given(QUIET);
+  }
+
+  boolean json() {
+    return given(JSON);
   }
 
   /** The value of a command's own option; null where it is not given. */

@@ -37,15 +37,15 @@ public final class Squeeze {
     SqueezeException ours = SqueezeException.find(thrown);
     if (ours != null) {
       LOG.debug("Cause", thrown);
-      Console.say("ERROR " + ours.getMessage());
+      Console.error(ours.getMessage());
       return ours.category().exitCode();
     }
     if (diskFull(thrown)) {
-      Console.say("ERROR No space left on the device: " + thrown.getMessage());
+      Console.error("No space left on the device: " + thrown.getMessage());
       return SqueezeException.Category.RESOURCE.exitCode();
     }
     LOG.error("Unexpected failure", thrown);
-    Console.say("ERROR " + firstLine(thrown));
+    Console.error(firstLine(thrown));
     return UNEXPECTED;
   }
 
@@ -65,8 +65,7 @@ public final class Squeeze {
 
   private static int misused(ParameterException e, String[] args) {
     CommandLine line = e.getCommandLine();
-    Console.say(
-        "ERROR " + e.getMessage() + "; see submit/squeeze " + line.getCommandName() + " --help");
+    Console.error(e.getMessage() + "; see submit/squeeze " + line.getCommandName() + " --help");
     return USAGE;
   }
 }

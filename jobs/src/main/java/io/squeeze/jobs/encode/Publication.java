@@ -8,6 +8,7 @@ import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.Manifest.DataFile;
 import io.squeeze.jobs.spark.ParquetFile;
 import io.squeeze.jobs.spark.RunLock;
+import io.squeeze.jobs.spark.Steps;
 import io.squeeze.jobs.spark.Versions;
 import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.storage.Storage;
@@ -130,6 +131,7 @@ final class Publication {
     Published published = null;
     long began = System.nanoTime();
     try {
+      Steps.name(spark, table + " " + versions.base(), "writing " + name);
       Manifest manifest = content.write(place);
       String version = Storage.join(versions.base(), name);
       storage.move(place, version);

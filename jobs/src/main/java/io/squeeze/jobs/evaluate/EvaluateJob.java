@@ -20,6 +20,7 @@ import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.ParquetBytes;
 import io.squeeze.jobs.spark.ParquetBytes.Stored;
 import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.spark.Steps;
 import io.squeeze.jobs.spark.Tables;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.metric.ConfusionMatrix;
@@ -96,9 +97,12 @@ public final class EvaluateJob {
   public Summary score() throws IOException {
     String folder = folder();
     String scoring = Storage.join(folder, "_scoring");
+    String run = "evaluate " + checkpointPath;
     try {
+      Steps.name(spark, run, "scoring " + split);
       String scored = Storage.join(scoring, "scored.parquet");
       Tables.replace(storage, new PerSample(spark, trained).rows(split), scored);
+      Steps.name(spark, run, "summary of " + split);
       return summarized(read(scored), folder);
     } finally {
       storage.delete(scoring);

@@ -16,6 +16,7 @@ import io.squeeze.jobs.spark.Manifest.DataFile;
 import io.squeeze.jobs.spark.PartitionInKey;
 import io.squeeze.jobs.spark.Progress;
 import io.squeeze.jobs.spark.RunLock;
+import io.squeeze.jobs.spark.Steps;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.spark.Versions;
 import io.squeeze.jobs.spark.Versions.Published;
@@ -89,6 +90,7 @@ public final class ExtractJob {
   public Published run() throws IOException {
     SegmentationDataset dataset = Datasets.named(storage, settings.data().dataset());
     String root = storage.qualified(dataset.root(storage, settings.data().path()));
+    Steps.name(spark, "extract " + base, "listing photos");
     Listing listing =
         new Listing(
             spark,
@@ -218,7 +220,9 @@ public final class ExtractJob {
     List<Written> written =
         new ArrayList<>(
             growth.taken(before -> new Copying(storage, before, place.rows(), run, left)));
+    Steps.name(spark, "extract " + base, "backbone over " + total + " photos");
     written.addAll(extracted(source, rows, plan, place, left, run, total));
+    Steps.name(spark, "extract " + base, "publishing");
     place.checkRejects(spark, written, total, growth.rows(), settings.data().maxBadFraction());
     List<DataFile> files = new ArrayList<>(written.stream().map(Written::rows).toList());
     if (encoder != null) {

@@ -103,9 +103,10 @@ public final class GridJob {
   /**
    * Does the runs that are not done yet, and writes and prints the tables.
    *
+   * @return rows of the ranking, for scripts
    * @throws SqueezeException of category partial if runs failed
    */
-  public void run() throws IOException {
+  public List<Map<String, Object>> run() throws IOException {
     Console.say(
         "Grid "
             + name
@@ -135,12 +136,13 @@ public final class GridJob {
     }
     List<Outcome> ended = ended();
     table.print(ended);
-    table.write(spark, ended);
+    List<Map<String, Object>> ranking = table.write(spark, ended);
     long failed = ended.stream().filter(Outcome::failed).count();
     if (failed > 0) {
       throw SqueezeException.partial(
           failed + " of " + ended.size() + " runs failed; run the grid again to try them again");
     }
+    return ranking;
   }
 
   /** The outcomes so far, in the order of the plan. */
@@ -175,8 +177,6 @@ public final class GridJob {
     Console.speaker(run.name());
     SparkContext context = spark.sparkContext();
     context.setLocalProperty("spark.scheduler.pool", run.name());
-    context.setJobGroup(
-        "grid " + name + " " + run.name(), "grid " + name + ": " + run.name(), false);
     Outcome outcome;
     try {
       outcome = done(run, TrainJob.run(spark, runs.get(run), pool));

@@ -46,6 +46,19 @@ final class GridTable {
       return csv.toString();
     }
 
+    List<Map<String, Object>> maps() {
+      List<String> names = List.copyOf(columns.keySet());
+      List<Map<String, Object>> maps = new ArrayList<>();
+      for (List<Object> row : rows) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        for (int i = 0; i < names.size(); i++) {
+          map.put(names.get(i), row.get(i));
+        }
+        maps.add(map);
+      }
+      return maps;
+    }
+
     private static String line(List<?> values) {
       List<String> cells = new ArrayList<>();
       for (Object value : values) {
@@ -71,8 +84,8 @@ final class GridTable {
     storage.replace(Storage.join(folder, "runs.csv"), runs(outcomes).csv());
   }
 
-  /** Writes the tables as Parquet, too, and draws the picture. */
-  void write(SparkSession spark, List<Outcome> outcomes) throws IOException {
+  /** Writes the tables as Parquet, too, and draws picture and report; the ranking's rows. */
+  List<Map<String, Object>> write(SparkSession spark, List<Outcome> outcomes) throws IOException {
     writeText(outcomes);
     Table results = results(Result.of(outcomes));
     Table runs = runs(outcomes);
@@ -89,6 +102,7 @@ final class GridTable {
     String name = folder.substring(folder.lastIndexOf('/') + 1);
     Page page = new GridReport(storage, name, split).page(outcomes, results, runs, chart);
     storage.replace(Storage.join(folder, "report.html"), page::write);
+    return results.maps();
   }
 
   private static List<Point> points(List<Result> results) {

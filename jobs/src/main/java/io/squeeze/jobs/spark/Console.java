@@ -1,14 +1,31 @@
 package io.squeeze.jobs.spark;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.track.Voice;
+import java.io.IOException;
 import java.io.PrintStream;
 
 /** What the user reads: results on standard output, the story and warnings on standard error. */
 @SuppressWarnings({"SystemOut", "SystemConsoleNull"}) // built and run on Java 17
 public final class Console {
+  private static final ObjectMapper JSON = new ObjectMapper();
   private static final ThreadLocal<String> SPEAKER = ThreadLocal.withInitial(() -> "");
 
+  private static volatile boolean quiet;
+  private static volatile boolean json;
+
   private Console() {}
+
+  /**
+   * How a command speaks.
+   *
+   * @param withoutStory nothing but results, warnings and errors
+   * @param asJson instead of results for people one line of JSON
+   */
+  public static void speak(boolean withoutStory, boolean asJson) {
+    quiet = withoutStory;
+    json = asJson;
+  }
 
   /** Names who speaks on this thread, where several do; empty for nobody. */
   public static void speaker(String name) {
@@ -17,7 +34,16 @@ public final class Console {
 
   /** A line of the result. */
   public static void result(String line) {
-    System.out.println(line);
+    if (!json) {
+      System.out.println(line);
+    }
+  }
+
+  /** The result as a script reads it. */
+  public static void outcome(Object outcome) throws IOException {
+    if (json) {
+      System.out.println(JSON.writeValueAsString(outcome));
+    }
   }
 
   /** Where results go. */
@@ -27,7 +53,14 @@ public final class Console {
 
   /** A line of the story. */
   public static void say(String line) {
-    System.err.println(SPEAKER.get() + line);
+    if (!quiet) {
+      System.err.println(SPEAKER.get() + line);
+    }
+  }
+
+  /** Why a command ends: its last line. */
+  public static void error(String line) {
+    System.err.println("ERROR " + line);
   }
 
   /** Something that the user should know, and that does not end the job. */
@@ -58,6 +91,6 @@ public final class Console {
   }
 
   static boolean terminal() {
-    return System.console() != null && System.getenv("TERM") != null;
+    return !quiet && System.console() != null && System.getenv("TERM") != null;
   }
 }

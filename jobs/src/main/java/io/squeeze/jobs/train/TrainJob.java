@@ -9,6 +9,7 @@ import io.squeeze.jobs.spark.Cuts;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.spark.Steps;
 import io.squeeze.jobs.spark.Versions;
 import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.quantize.Quantizer;
@@ -113,6 +114,7 @@ public final class TrainJob {
             manifest.channels(), manifest.gridHeight(), manifest.gridWidth(), manifest.size());
     checkChannels(manifest);
     ClassNames classes = ClassNames.of(manifest, settings);
+    Steps.name(spark, settings.output().experimentName(), "samples and first codebooks");
     SqueezeModel model = new SqueezeModel(settings, manifest.channels(), classes.names().size());
     noteSize(model.quantizer().levels());
     long rowBytes =
@@ -154,7 +156,7 @@ public final class TrainJob {
       }
       Averaging averaging = new Averaging(spark, model, layout, settings, train);
       int slots = Math.min(train.parts(), spark.sparkContext().defaultParallelism());
-      new Training(settings, folder, averaging, validation, slots, followers).run(start);
+      new Training(spark, settings, folder, averaging, validation, slots, followers).run(start);
       followers.completed();
     } catch (IOException | RuntimeException e) {
       followers.failed(e);

@@ -4,6 +4,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.StopSettings;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.spark.Steps;
 import io.squeeze.jobs.train.Averaging.Epoch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.Checkpoint.Progress;
@@ -16,9 +17,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.spark.sql.SparkSession;
 
 /** The epochs of a run: train, validate, save, and stop where nothing gets better. */
 final class Training {
+  private final SparkSession spark;
+  private final String name;
   private final Settings settings;
   private final RunFolder folder;
   private final Averaging averaging;
@@ -34,12 +38,15 @@ final class Training {
    * @param slots tasks that train at a time
    */
   Training(
+      SparkSession spark,
       Settings settings,
       RunFolder folder,
       Averaging averaging,
       Shards validation,
       int slots,
       Followers followers) {
+    this.spark = spark;
+    this.name = settings.output().experimentName();
     this.settings = settings;
     this.folder = folder;
     this.averaging = averaging;
@@ -59,9 +66,12 @@ final class Training {
 
   private Checkpoint epoch(Checkpoint before) throws IOException {
     int number = before.epoch() + 1;
+    String step = "epoch " + number + " of " + settings.train().epochs() + ", ";
+    Steps.name(spark, name, step + "training");
     long began = System.nanoTime();
     Epoch epoch = averaging.epoch(before.state(), before.epoch());
     double took = (System.nanoTime() - began) / 1e9;
+    Steps.name(spark, name, step + "validation");
     Tally held = averaging.evaluate(epoch.state(), validation);
     Map<String, Object> metrics = metrics(number, before.classNames(), epoch, held, took);
     Progress progress = progress(before.progress(), number, metrics);
@@ -74,6 +84,7 @@ final class Training {
     folder.addMetrics(metrics);
     folder.saveLast(checkpoint, settings.train().keep());
     Tally trained = epoch.tally();
+    Steps.name(spark, name, step + "pictures");
     followers.epoch(metrics, trained, checkpoint);
     Console.say(
         String.format(

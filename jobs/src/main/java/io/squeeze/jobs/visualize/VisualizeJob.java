@@ -9,6 +9,7 @@ import io.squeeze.jobs.evaluate.Trained;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.spark.Steps;
 import io.squeeze.report.Page;
 import io.squeeze.report.Picture;
 import io.squeeze.report.PictureGrid;
@@ -75,13 +76,22 @@ public final class VisualizeJob {
     return known.isPresent() ? known.get().root(storage, path) : path;
   }
 
-  /** Writes report and pictures; their paths. */
-  public List<String> run() throws IOException {
+  /**
+   * What was shown.
+   *
+   * @param written paths of pictures and report
+   */
+  public record Shown(List<String> written, Summary summary) {}
+
+  /** Writes report and pictures. */
+  public Shown run() throws IOException {
     Summary summary = evaluation.score();
     Dataset<Row> table = evaluation.table();
+    Steps.name(spark, "visualize " + checkpointPath, "ranking " + split);
     List<Choice> choices = Choice.of(table, settings, trained.baseline() != null);
     Set<String> ids = new LinkedHashSet<>();
     choices.forEach(choice -> ids.addAll(choice.ids()));
+    Steps.name(spark, "visualize " + checkpointPath, "drawing " + ids.size() + " samples");
     Map<String, Picture> drawn = new Drawing(spark, trained, root, true).of(split, ids);
     List<String> paths = new ArrayList<>();
     Map<String, List<Picture>> pictures = new LinkedHashMap<>();
@@ -90,13 +100,14 @@ public final class VisualizeJob {
       write(choice, own, paths);
       pictures.put(choice.title(), own);
     }
+    Steps.name(spark, "visualize " + checkpointPath, "report");
     String path = path("report_" + split + ".html");
     RunReport report = new RunReport(spark, trained, RunFolder.of(storage, checkpointPath), split);
     Page page = report.page(modelName(checkpointPath), summary, table, pictures);
     storage.replace(path, page::write);
     paths.add(path);
     Console.result("Written: " + path);
-    return paths;
+    return new Shown(paths, summary);
   }
 
   private String path(String name) {

@@ -1,0 +1,282 @@
+package io.squeeze.track;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.squeeze.storage.Storage;
+import io.squeeze.track.Ending.Status;
+import io.squeeze.track.FakeServer.Answer;
+import io.squeeze.track.FakeServer.Fault;
+import io.squeeze.track.FakeServer.Request;
+import io.squeeze.track.Outbox.Patience;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class ClearMlTest {
+  private static final Patience SHORT = new Patience(Duration.ofMillis(5), Duration.ofMillis(20));
+  private static final String SECRET = "s3cr3t-of-the-test";
+  private static final byte[] PNG = "png".getBytes(StandardCharsets.UTF_8);
+
+  @TempDir Path folder;
+  private final Heard heard = new Heard();
+  private final KnownIds ids = new KnownIds();
+  private Server server;
+
+  /**
+   * Answers as ClearML's API server (2.x) and file server do: an envelope with a result code,
+   * tokens by Basic authentication, states of a task.
+   */
+  private static final class Server extends FakeServer {
+    private int logins;
+    private String state = "created";
+
+    Server() throws IOException {}
+
+    static Answer envelope(int code, int subcode, String message, String data) {
+      return new Answer(
+          code,
+          "{\"meta\":{\"result_code\":%d,\"result_subcode\":%d,\"result_msg\":\"%s\"},\"data\":%s}"
+              .formatted(code, subcode, message, data));
+    }
+
+    @Override
+    synchronized Answer answer(Request request) {
+      if (request.path().equals("/auth.login")) {
+        String pair = "the-key:" + SECRET;
+        String expected =
+            "Basic " + Base64.getEncoder().encodeToString(pair.getBytes(StandardCharsets.UTF_8));
+        return expected.equals(request.authorization())
+            ? envelope(200, 0, "OK", "{\"token\":\"token-" + ++logins + "\"}")
+            : envelope(401, 22, "Unauthorized (invalid credentials)", "{}");
+      }
+      if (!("Bearer token-" + logins).equals(request.authorization())) {
+        return envelope(401, 30, "Unauthorized (invalid token)", "{}");
+      }
+      return switch (request.path()) {
+        case "/projects.get_all" -> envelope(200, 0, "OK", "{\"projects\":[]}");
+        case "/projects.create" -> envelope(200, 0, "OK", "{\"id\":\"p1\"}");
+        case "/tasks.create" -> envelope(200, 0, "OK", "{\"id\":\"t1\"}");
+        case "/tasks.started" -> moved("in_progress");
+        case "/tasks.completed" -> moved("completed");
+        case "/tasks.failed" -> moved("failed");
+        case "/tasks.stopped" -> moved("stopped");
+        case "/tasks.add_or_update_artifacts" -> envelope(200, 0, "OK", "{\"updated\":1}");
+        case "/events.add_batch" -> events(request);
+        case "/" -> new Answer(200, "[\"stored\"]");
+        default -> envelope(404, 0, "no such endpoint", "{}");
+      };
+    }
+
+    private Answer moved(String next) {
+      state = next;
+      return envelope(200, 0, "OK", "{\"updated\":1}");
+    }
+
+    private static Answer events(Request request) {
+      if (!"application/json-lines".equals(request.type())) {
+        return envelope(415, 0, "Unsupported media type", "{}");
+      }
+      long lines = request.text().lines().count();
+      return lines == 0
+          ? envelope(400, 17, "Empty batch", "{}")
+          : envelope(200, 0, "OK", "{\"added\":" + lines + ",\"errors\":0,\"errors_info\":{}}");
+    }
+  }
+
+  @BeforeEach
+  void start() throws IOException {
+    server = new Server();
+  }
+
+  @AfterEach
+  void stop() {
+    server.close();
+  }
+
+  private ClearMlCredentials credentials(String secret) {
+    String address = server.address();
+    return new ClearMlCredentials(address, "http://web", address, "the-key", secret);
+  }
+
+  private Tracking tracking(String secret) {
+    ClearMl clearMl = new ClearMl(credentials(secret), heard, Duration.ofMillis(400));
+    return new Tracking(List.of(clearMl), heard, SHORT);
+  }
+
+  private RunInfo run(int epoch) {
+    return new RunInfo("pets [1]", "vq", Map.of("train.lr", "1.0E-4"), epoch, ids);
+  }
+
+  private static Step step(int epoch) {
+    return new Step(
+        epoch,
+        1234,
+        Map.of("train/loss", 0.5, "val/iou/pet", 0.7, "val/loss", Double.NaN),
+        Map.of("val/pictures", PNG),
+        Map.of("codes/level_0", Histogram.ofCodes(new long[] {1, 2})));
+  }
+
+  private void wholeRun(Tracking tracking) {
+    tracking.start(run(0));
+    tracking.log(step(1));
+    tracking.finish(Status.COMPLETED, "");
+  }
+
+  @Test
+  void aRunBecomesATask() throws Exception {
+    Path config = folder.resolve("config.json");
+    Files.writeString(config, "{}");
+    Tracking tracking = tracking(SECRET);
+    tracking.start(run(0));
+    tracking.log(step(1));
+    tracking.keep(new Artifact("config.json", Storage.local(), config.toString()));
+    tracking.finish(Status.COMPLETED, "");
+
+    assertThat(server.requests.stream().map(Request::path))
+        .containsExactly(
+            "/auth.login",
+            "/projects.get_all",
+            "/projects.create",
+            "/tasks.create",
+            "/tasks.started",
+            "/",
+            "/events.add_batch",
+            "/",
+            "/tasks.add_or_update_artifacts",
+            "/tasks.completed");
+    assertThat(server.to("/projects.get_all").get(0).json().path("name").asText())
+        .isEqualTo("^pets\\ \\[1\\]$");
+    JsonNode task = server.to("/tasks.create").get(0).json();
+    assertThat(task.path("type").asText()).isEqualTo("training");
+    assertThat(task.path("project").asText()).isEqualTo("p1");
+    assertThat(task.at("/hyperparams/squeeze/train.lr/value").asText()).isEqualTo("1.0E-4");
+    List<JsonNode> events = new ArrayList<>();
+    for (String line : server.to("/events.add_batch").get(0).text().lines().toList()) {
+      events.add(FakeServer.JSON.readTree(line));
+    }
+    assertThat(events.stream().map(e -> e.path("type").asText()))
+        .containsExactlyInAnyOrder(
+            "training_stats_scalar", "training_stats_scalar", "plot", "training_debug_image");
+    assertThat(events)
+        .anySatisfy(
+            event -> {
+              assertThat(event.path("metric").asText()).isEqualTo("val");
+              assertThat(event.path("variant").asText()).isEqualTo("iou/pet");
+              assertThat(event.path("iter").asInt()).isEqualTo(1);
+            })
+        .anySatisfy(
+            event ->
+                assertThat(event.path("url").asText())
+                    .isEqualTo(server.address() + "/pets%20[1]/vq.t1/pictures/val/pictures_1.png"));
+    assertThat(server.to("/").get(0).text())
+        .contains("name=\"pets [1]/vq.t1/pictures/val/pictures_1.png\"", "\r\n\r\npng\r\n");
+    assertThat(server.state).isEqualTo("completed");
+    assertThat(heard.said).containsExactly("ClearML: http://web/projects/p1/experiments/t1");
+    assertThat(heard.warned).isEmpty();
+    assertThat(ids.known).containsExactlyEntriesOf(Map.of("ClearML", "t1"));
+  }
+
+  @Test
+  void aRunThatIsGoneOnWithIsTheSameTask() {
+    ids.put("ClearML", "t1");
+    Tracking tracking = tracking(SECRET);
+    tracking.start(run(4));
+    tracking.finish(Status.STOPPED, "Interrupted");
+    assertThat(server.to("/tasks.create")).isEmpty();
+    assertThat(server.to("/tasks.started").get(0).json().path("task").asText()).isEqualTo("t1");
+    assertThat(server.to("/tasks.stopped").get(0).json().path("status_message").asText())
+        .isEqualTo("Interrupted");
+  }
+
+  @Test
+  void aTokenThatRanOutIsRenewedOnce() {
+    server.fail(
+        "/events.add_batch", e -> Server.envelope(401, 30, "Unauthorized (invalid token)", "{}"));
+    wholeRun(tracking(SECRET));
+    assertThat(server.to("/auth.login")).hasSize(2);
+    assertThat(server.to("/events.add_batch")).hasSize(2);
+    assertThat(server.state).isEqualTo("completed");
+    assertThat(heard.warned).isEmpty();
+  }
+
+  @Test
+  void credentialsThatAreRefusedAreSaidOnceAndNeverShown() {
+    wholeRun(tracking("wrong-secret"));
+    assertThat(heard.warned)
+        .containsExactly(
+            "ClearML: "
+                + server.address()
+                + " refuses the credentials; the run goes on without it");
+    assertThat(server.to("/auth.login")).hasSize(1);
+    assertThat(credentials(SECRET).toString()).doesNotContain(SECRET, "the-key");
+  }
+
+  @Test
+  void errorsSlownessAndDroppedConnectionsAreOvercome() {
+    server.fail("/auth.login", Fault.dropped(), Fault.status(502, "<html>Bad gateway</html>"));
+    server.fail("/tasks.create", Fault.status(500, "boom"), Fault.slow(1000));
+    server.fail("/events.add_batch", Fault.dropped(), Fault.status(503, ""));
+    wholeRun(tracking(SECRET));
+    assertThat(server.state).isEqualTo("completed");
+    assertThat(heard.warned).hasSize(1);
+    assertThat(heard.warned.get(0)).contains("does not answer", "sent later");
+    assertThat(server.requests.stream().map(Request::text))
+        .noneMatch(text -> text.contains(SECRET));
+  }
+
+  @Test
+  void eventsThatAreRefusedOneByOneAreSaidAndNotSentAgain() {
+    server.fail(
+        "/events.add_batch",
+        e ->
+            Server.envelope(
+                200, 0, "OK", "{\"added\":3,\"errors\":1,\"errors_info\":{\"Invalid\":1}}"));
+    wholeRun(tracking(SECRET));
+    assertThat(server.to("/events.add_batch")).hasSize(1);
+    assertThat(heard.warned).hasSize(1);
+    assertThat(heard.warned.get(0)).contains("takes 3 of 4 events", "Invalid");
+    assertThat(server.state).isEqualTo("completed");
+  }
+
+  @Test
+  void aServerOfAnotherKindIsGivenUp() {
+    server.fail("/auth.login", Fault.status(200, "<html>Welcome</html>"));
+    wholeRun(tracking(SECRET));
+    assertThat(heard.warned).hasSize(1);
+    assertThat(heard.warned.get(0)).contains("answers as no ClearML server does");
+  }
+
+  @Test
+  void credentialsComeFromTheFileUnderTheEnvironment() {
+    String yaml = "api_host: http://a/\napi_key: k\napi_secret: \"s\"\n";
+    ClearMlCredentials file = ClearMlCredentials.of(yaml, Map.of());
+    assertThat(file.api()).isEqualTo("http://a");
+    assertThat(file.web()).isEqualTo("https://app.clear.ml");
+    assertThat(file.secret()).isEqualTo("s");
+    Map<String, String> environment =
+        Map.of("CLEARML_API_SECRET_KEY", "other", "CLEARML_API_HOST", "http://b");
+    ClearMlCredentials both = ClearMlCredentials.of(yaml, environment);
+    assertThat(both.secret()).isEqualTo("other");
+    assertThat(both.api()).isEqualTo("http://b");
+    assertThatThrownBy(() -> ClearMlCredentials.of(null, Map.of()))
+        .hasMessage("api_key is not set");
+    assertThatThrownBy(() -> ClearMlCredentials.of("api_secret: [s3cr3t", Map.of()))
+        .hasMessageContaining("is no YAML")
+        .hasMessageNotContaining("s3cr3t")
+        .hasNoCause();
+  }
+}

@@ -1,0 +1,254 @@
+package io.squeeze.jobs.cli;
+
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.dataset.Shapes;
+import io.squeeze.jobs.encode.DecodeJob;
+import io.squeeze.jobs.encode.EncodeJob;
+import io.squeeze.jobs.encode.Encoder;
+import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.ml.EncodeVectorsJob;
+import io.squeeze.jobs.query.QueryJob;
+import io.squeeze.jobs.spark.Coding;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.spark.Versions.Published;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.apache.spark.sql.SparkSession;
+import picocli.CommandLine;
+
+/** The commands about photos, embeddings and codes. */
+final class DataCommands {
+  private static final String CODES = "--codes";
+  private static final String CHECKPOINT = "--checkpoint";
+  private static final String EMBEDDINGS = "--embeddings";
+  private static final String CODEC = "--codec";
+  private static final String MASKS = "--masks";
+  private static final String SQL = "--sql";
+  private static final String FILE = "--file";
+  private static final String BEAM = "--beam";
+  private static final String INPUT = "--input";
+
+  private DataCommands() {}
+
+  static CommandLine synthesize() {
+    return Commands.command(
+        "synthesize",
+        List.of(),
+        arguments -> {
+          int count = (int) Commands.number(arguments, "--count", 240, 1, 10_000_000);
+          long seed = Commands.number(arguments, "--seed", 42, Long.MIN_VALUE, Long.MAX_VALUE);
+          Path folder = Path.of(arguments.own("--out"));
+          new Shapes(seed).write(folder, count);
+          Console.result("Written: " + count + " photos with trimaps in " + folder);
+          return Map.of("photos", count, "path", folder.toString());
+        },
+        spec -> {
+          Arguments.declare(spec, "--out", "FOLDER", true, "Local folder to write.");
+          Arguments.declare(spec, "--count", "N", false, "Photos. Default: 240.");
+          Arguments.declare(spec, "--seed", "N", false, "Seed. Default: 42.");
+        },
+        "Draws a small data set of shapes, to try everything without a download.",
+        "",
+        "Its layout is that of Oxford-IIIT Pet: images/, annotations/trimaps/, two lists.",
+        "",
+        "  submit/squeeze synthesize --out data/shapes --count 240",
+        "");
+  }
+
+  static CommandLine extract() {
+    List<Flag> flags =
+        Commands.join(
+            Commands.join(List.of(Flag.EMBEDDINGS, Flag.SEED), Flag.EXTRACTION), Flag.COMPUTE);
+    return Commands.command(
+        "extract",
+        flags,
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          String codes = arguments.own(CODES);
+          String checkpoint = arguments.own(CHECKPOINT);
+          if ((codes == null) != (checkpoint == null)) {
+            throw SqueezeException.usage("--codes and --checkpoint go together");
+          }
+          SparkSession spark = Sessions.start("extract", settings.compute());
+          Encoder encoder = codes == null ? null : encoder(spark, arguments);
+          Published published = new ExtractJob(spark, settings, encoder).run();
+          return published(codes == null ? "Embeddings" : "Codes", published);
+        },
+        spec -> {
+          Arguments.declare(
+              spec, CODES, "PATH", false, "Write codes instead: versions PATH/v1, … of them.");
+          Arguments.declare(
+              spec, CHECKPOINT, "FILE", false, "Checkpoint whose quantizer gives the codes.");
+          Commands.declareBeam(spec);
+        },
+        "Images to embeddings: every photo through the frozen backbone, once.",
+        "",
+        "Publishes the features as Parquet in PATH/v1, with the rejected photos in PATH/rejects/v1.",
+        "Run again on the same photos, it finds them and does nothing; cut off, it goes on; with more",
+        "photos in the lists, it extracts those and publishes PATH/v2.",
+        "",
+        "  submit/squeeze extract --model backbone.pt --data_path pets --embeddings emb/pets",
+        "  submit/squeeze extract --model backbone.pt --data_path all --codes codes/all \\",
+        "      --checkpoint outputs/vq_squeeze/last.ckpt",
+        "");
+  }
+
+  static CommandLine encode() {
+    return Commands.command(
+        "encode",
+        Flag.COMPUTE,
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          String embeddings = arguments.own(EMBEDDINGS);
+          boolean vectors = Table.given(arguments);
+          if (vectors == (embeddings != null)) {
+            throw SqueezeException.usage(
+                "encode takes " + EMBEDDINGS + ", or the vectors of a table (" + INPUT + ")");
+          }
+          SparkSession spark = Sessions.start("encode", settings.compute());
+          Encoder encoder = encoder(spark, arguments);
+          String codec = arguments.own(CODEC, Coding.ARRAY);
+          Published published =
+              vectors
+                  ? new EncodeVectorsJob(spark, Table.of(spark, arguments), encoder, codec).run()
+                  : new EncodeJob(spark, embeddings, encoder, codec).run();
+          return published("Codes", published);
+        },
+        spec -> {
+          Arguments.declare(spec, EMBEDDINGS, "PATH", false, "What is encoded.");
+          Arguments.declare(spec, CHECKPOINT, "FILE", true, "Checkpoint of a run.");
+          Arguments.declare(
+              spec, CODES, "PATH", true, "Data set of codes; its versions lie below.");
+          Arguments.declare(
+              spec,
+              CODEC,
+              "NAME",
+              false,
+              "array (any engine reads it), packed or entropy (binary). Default: array.");
+          Commands.declareBeam(spec);
+          Table.declare(spec);
+        },
+        "Embeddings, or the vectors of a table, to codes.",
+        "",
+        "Publishes codes/ and codebook/ as Parquet in PATH/v1, and says what the codes take: at a fixed",
+        "width (nominal, packed), by their entropy, stored in Parquet, and with the codebook (amortized).",
+        "",
+        "  submit/squeeze encode --embeddings emb/pets --checkpoint outputs/vq_squeeze/last.ckpt \\",
+        "      --codes codes/pets",
+        "  submit/squeeze encode --input table.parquet --vector_col v --id_col id \\",
+        "      --checkpoint outputs/vq_squeeze/last.ckpt --codes codes/table",
+        "");
+  }
+
+  static CommandLine decode() {
+    return Commands.command(
+        "decode",
+        Flag.COMPUTE,
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          SparkSession spark = Sessions.start("decode", settings.compute());
+          DecodeJob job =
+              new DecodeJob(
+                  spark,
+                  arguments.own(CODES),
+                  arguments.own(CHECKPOINT),
+                  arguments.own(EMBEDDINGS),
+                  arguments.own(MASKS));
+          return published("Embeddings", job.run());
+        },
+        spec -> {
+          Arguments.declare(spec, CODES, "PATH", true, "Data set of codes.");
+          Arguments.declare(
+              spec, CHECKPOINT, "FILE", false, "Refuse codes that this one did not give.");
+          Arguments.declare(
+              spec, EMBEDDINGS, "PATH", true, "Data set to write; its versions lie below.");
+          Arguments.declare(
+              spec, MASKS, "PATH", false, "Embeddings to take masks from. Default: no masks.");
+        },
+        "Codes to embeddings, as the quantizer reconstructs them.",
+        "",
+        "Publishes embeddings in float32 in PATH/v1; the quantizer lies beside the codes.",
+        "",
+        "  submit/squeeze decode --codes codes/pets --embeddings emb/pets_decoded --masks emb/pets",
+        "");
+  }
+
+  static CommandLine query() {
+    return Commands.command(
+        "query",
+        Flag.COMPUTE,
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          String sql = arguments.own(SQL);
+          String file = arguments.own(FILE);
+          if (sql != null && file != null) {
+            throw SqueezeException.usage("Give " + SQL + " or " + FILE + ", not both");
+          }
+          String text = file == null ? sql : Arguments.text(file, FILE);
+          String usual = arguments.json() ? "json" : "table";
+          QueryJob.Format format = QueryJob.Format.named(arguments.own("--format", usual));
+          SparkSession spark = Sessions.start("query", settings.compute());
+          QueryJob job =
+              new QueryJob(
+                  spark, arguments.own("--workspace", "."), format, arguments.own("--out"));
+          if (text == null) {
+            job.describe();
+          } else {
+            job.run(text);
+          }
+          return null;
+        },
+        spec -> {
+          Arguments.declare(spec, SQL, "TEXT", false, "A statement. Without any: the views.");
+          Arguments.declare(
+              spec, FILE, "FILE", false, "Statements that end with ; at the end of a line.");
+          Arguments.declare(
+              spec,
+              "--workspace",
+              "FOLDER",
+              false,
+              "What lies below it is in the views. Default: this folder.");
+          Arguments.declare(
+              spec, "--format", "NAME", false, "table, csv, json or parquet. Default: table.");
+          Arguments.declare(
+              spec,
+              "--out",
+              "PATH",
+              false,
+              "File, or folder of Parquet. Default: standard output.");
+        },
+        "Spark SQL over embeddings, codes and results.",
+        "",
+        "Views: embeddings, patches (a row a vector), codes, codebook, samples (a row a photo and",
+        "evaluation), rejects, runs. Functions: cosine_similarity, l2_distance, embedding_to_array,",
+        "embedding_at, encode_vector, decode_codes, unpack_codes, code_distance, code_histogram, iou;",
+        "--sql 'DESCRIBE FUNCTION EXTENDED iou' explains one.",
+        "",
+        "  submit/squeeze query --sql 'SELECT run, miou, bits_per_vector FROM runs ORDER BY miou DESC'",
+        "");
+  }
+
+  private static Encoder encoder(SparkSession spark, Arguments arguments) throws IOException {
+    return Encoder.open(
+        new HadoopStorage(spark),
+        arguments.own(CODES),
+        arguments.own(CHECKPOINT),
+        arguments.own(BEAM));
+  }
+
+  private static Object published(String what, Published published) {
+    Console.result(what + ": " + published.path());
+    Map<String, Object> outcome = new LinkedHashMap<>();
+    outcome.put(what.toLowerCase(Locale.ROOT), published.path());
+    outcome.put("rows", published.manifest().rows());
+    outcome.put("rejected", published.manifest().rejected());
+    return outcome;
+  }
+}

@@ -1,0 +1,232 @@
+package io.squeeze.jobs.cli;
+
+import io.squeeze.config.Settings;
+import io.squeeze.jobs.evaluate.EvaluateJob;
+import io.squeeze.jobs.grid.GridJob;
+import io.squeeze.jobs.ml.EvaluateVectorsJob;
+import io.squeeze.jobs.ml.FitVectorsJob;
+import io.squeeze.jobs.ml.VectorTable;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.train.RunSummary;
+import io.squeeze.jobs.train.TrainJob;
+import io.squeeze.jobs.visualize.VisualizeJob;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.sql.SparkSession;
+import picocli.CommandLine;
+
+/** The commands about runs: training, evaluation, pictures. */
+final class RunCommands {
+  private static final String CHECKPOINT = "--checkpoint";
+  private static final String BASELINE_CHECKPOINT = "--baseline_checkpoint";
+  private static final String EMBEDDINGS = "--embeddings";
+  private static final String GRID = "--grid";
+  private static final String RANK_BY = "--rank_by";
+  private static final String SPLIT = "--split";
+  private static final String BEAM = "--beam";
+
+  private RunCommands() {}
+
+  static CommandLine train() {
+    return Commands.command(
+        "train",
+        Commands.join(
+            Commands.join(Commands.join(Flag.TRAINING, Flag.QUANTIZER), Flag.EXTRACTION),
+            Flag.COMPUTE),
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          boolean vectors = Table.given(arguments);
+          SparkSession spark = Sessions.start("train", settings.compute());
+          if (!vectors) {
+            return trained(spark, TrainJob.run(spark, settings));
+          }
+          String fitted = new FitVectorsJob(spark, Table.of(spark, arguments), settings).run();
+          Console.result("Checkpoint: " + fitted);
+          return Map.of("checkpoint", fitted);
+        },
+        spec -> {
+          Table.declare(spec);
+          Arguments.declareSwitches(spec, true);
+        },
+        "Embeddings to a checkpoint: a quantizer and a segmentation head.",
+        "",
+        "Extracts the embeddings first where they are missing. Writes last.ckpt, best.ckpt,",
+        "metrics.jsonl and config.json to OUTPUT_DIR/EXPERIMENT_NAME/. With --input, fits a quantizer",
+        "to the vectors of a table instead: principal components, then k-means (vq, rvq, pq).",
+        "",
+        "  submit/squeeze train --embeddings emb/pets --quantizer_type vq --epochs 10",
+        "  submit/squeeze train --input table.parquet --vector_col v --id_col id --head none",
+        "");
+  }
+
+  static CommandLine baseline() {
+    return Commands.command(
+        "baseline",
+        Commands.join(Commands.join(Flag.TRAINING, Flag.EXTRACTION), Flag.COMPUTE),
+        arguments -> {
+          Settings settings =
+              arguments.settings(
+                  Map.of(
+                      "quantizer.type", "none", "output.experiment-name", "segmentation_baseline"));
+          SparkSession spark = Sessions.start("baseline", settings.compute());
+          return trained(spark, TrainJob.run(spark, settings));
+        },
+        spec -> Arguments.declareSwitches(spec, false),
+        "The segmentation head alone, on embeddings as they are.",
+        "",
+        "What a quantizer is compared with. The run is called segmentation_baseline unless",
+        "--experiment_name says otherwise.",
+        "",
+        "  submit/squeeze baseline --embeddings emb/pets --epochs 10",
+        "");
+  }
+
+  static CommandLine evaluate() {
+    return Commands.command(
+        "evaluate",
+        Flag.COMPUTE,
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          if (Table.given(arguments)) {
+            SparkSession spark = Sessions.start("evaluate", settings.compute());
+            VectorTable table = Table.of(spark, arguments);
+            String checkpoint = arguments.own(CHECKPOINT);
+            return new EvaluateVectorsJob(spark, table, checkpoint, arguments.own(BEAM)).run();
+          }
+          String split = arguments.own(SPLIT, "test");
+          return new EvaluateJob(
+                  Sessions.start("evaluate", settings.compute()),
+                  arguments.own(CHECKPOINT),
+                  arguments.own(BASELINE_CHECKPOINT),
+                  arguments.own(EMBEDDINGS),
+                  split,
+                  arguments.own(BEAM))
+              .run();
+        },
+        spec -> {
+          Arguments.declare(spec, CHECKPOINT, "FILE", true, "Checkpoint of a run.");
+          Commands.declareBeam(spec);
+          Arguments.declare(
+              spec, BASELINE_CHECKPOINT, "FILE", false, "Checkpoint of a baseline, to compare.");
+          Arguments.declare(
+              spec, SPLIT, "NAME", false, "test, trainval, train or val. Default: test.");
+          Arguments.declare(spec, EMBEDDINGS, "PATH", false, "Default: those of the run.");
+          Table.declare(spec);
+        },
+        "What every sample kept (IoU) and what it cost (bytes).",
+        "",
+        "Writes per_sample.parquet and summary.json to evaluation/SPLIT/ beside the checkpoint. With",
+        "--input, of a table of vectors: squared error, cosine similarity and recall@10.",
+        "",
+        "  submit/squeeze evaluate --checkpoint outputs/vq_squeeze/last.ckpt \\",
+        "      --baseline_checkpoint outputs/segmentation_baseline/last.ckpt",
+        "");
+  }
+
+  static CommandLine grid() {
+    List<Flag> flags =
+        Commands.join(
+            Commands.join(Commands.join(Flag.TRAINING, Flag.QUANTIZER), Flag.EXTRACTION),
+            Flag.COMPUTE);
+    // Each run is called by what it varies.
+    flags.removeAll(List.of(Flag.EXPERIMENT_NAME, Flag.TASK_NAME));
+    return Commands.command(
+        "grid",
+        flags,
+        arguments -> {
+          String path = arguments.own(GRID);
+          GridJob.File file = GridJob.File.parse(path, Arguments.text(path, GRID));
+          Settings settings = arguments.settings(file.base());
+          int parallel = (int) Commands.number(arguments, "--parallel", 1, 1, 1024);
+          String split = arguments.own(RANK_BY, "test");
+          SparkSession spark = Sessions.startFair("grid", settings.compute());
+          return new GridJob(spark, file, settings, split, parallel).run();
+        },
+        spec -> {
+          Arguments.declare(spec, GRID, "FILE", true, "Lists of settings, in HOCON.");
+          Arguments.declare(spec, "--parallel", "N", false, "Runs at a time. Default: 1.");
+          Arguments.declare(
+              spec, RANK_BY, "SPLIT", false, "The split that runs are ranked by. Default: test.");
+          Arguments.declareSwitches(spec, true);
+        },
+        "Many trainings over one extraction, and their ranking.",
+        "",
+        "Each run is a folder in OUTPUT_DIR/NAME/, where NAME is the file's. Finished runs are found",
+        "when the grid is run again, failed ones are tried again. Writes results.csv,",
+        "results.parquet (runs that differ in their seed alone are one row), runs.csv and the",
+        "picture rate_distortion.png, .svg. conf/grids/ holds examples.",
+        "",
+        "  submit/squeeze grid --grid conf/grids/quantizers.conf --embeddings emb/pets --parallel 2",
+        "");
+  }
+
+  static CommandLine visualize() {
+    List<Flag> flags =
+        Commands.join(
+            List.of(
+                Flag.N_BEST,
+                Flag.N_WORST,
+                Flag.N_CHANGED,
+                Flag.N_RANDOM,
+                Flag.SEED,
+                Flag.OUTLINES,
+                Flag.PICTURE_DIR),
+            Flag.COMPUTE);
+    return Commands.command(
+        "visualize",
+        flags,
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          String split = arguments.own("--dataset_split", "test");
+          return new VisualizeJob(
+                  Sessions.start("visualize", settings.compute()),
+                  arguments.own("--vq_checkpoint"),
+                  arguments.own(BASELINE_CHECKPOINT),
+                  arguments.own(EMBEDDINGS),
+                  arguments.own("--data_path"),
+                  split,
+                  settings)
+              .run();
+        },
+        spec -> {
+          Arguments.declare(spec, "--vq_checkpoint", "FILE", true, "Checkpoint of a run.");
+          Arguments.declare(
+              spec, BASELINE_CHECKPOINT, "FILE", false, "Checkpoint of a baseline, to compare.");
+          Arguments.declare(
+              spec, "--dataset_split", "NAME", false, "test, val, train, trainval. Default: test.");
+          Arguments.declare(spec, EMBEDDINGS, "PATH", false, "Default: those of the run.");
+          Arguments.declare(
+              spec, "--data_path", "PATH", false, "Photos. Default: where they were extracted.");
+          for (String known :
+              List.of(
+                  "--model",
+                  "--dataset",
+                  "--num_classes",
+                  "--subset_size",
+                  "--batch_size",
+                  "--deeplab_weights",
+                  "--vit_weights")) {
+            Arguments.declare(
+                spec, known, "VALUE", false, "Does nothing: the checkpoint knows it.");
+          }
+        },
+        "A report of a run in one HTML file, and pictures of the samples that kept most and least.",
+        "",
+        "Evaluates the split as evaluate does, and ranks by that: the best, the worst, those that lost",
+        "most against the baseline, some by seed. Columns: photo, ground truth, baseline, quantized, IoU.",
+        "Only drawn samples reach the driver.",
+        "",
+        "  submit/squeeze visualize --vq_checkpoint outputs/vq_squeeze/last.ckpt \\",
+        "      --baseline_checkpoint outputs/segmentation_baseline/last.ckpt",
+        "");
+  }
+
+  private static Object trained(SparkSession spark, String checkpoint) throws IOException {
+    RunSummary summary = RunSummary.of(new HadoopStorage(spark), checkpoint);
+    summary.lines().forEach(Console::result);
+    return summary;
+  }
+}

@@ -1,0 +1,45 @@
+package io.squeeze.jobs.cli;
+
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.ml.VectorTable;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.sql.SparkSession;
+import picocli.CommandLine.Model.CommandSpec;
+
+/** The options that name a table of vectors. */
+final class Table {
+  private static final String INPUT = "--input";
+  private static final String VECTOR_COL = "--vector_col";
+  private static final String ID_COL = "--id_col";
+
+  private Table() {}
+
+  static void declare(CommandSpec spec) {
+    Arguments.declare(
+        spec, INPUT, "TABLE", false, "Parquet with a column of vectors, read as it is.");
+    Arguments.declare(
+        spec, VECTOR_COL, "NAME", false, "Its vectors: array<float>, array<double> or Vector.");
+    Arguments.declare(spec, ID_COL, "NAME", false, "What names its rows.");
+  }
+
+  /** Whether a command is about a table of vectors, with all that this takes. */
+  static boolean given(Arguments arguments) {
+    List<String> missing = new ArrayList<>(List.of(INPUT, VECTOR_COL, ID_COL));
+    missing.removeIf(name -> arguments.own(name) != null);
+    if (missing.size() == 3) {
+      return false;
+    }
+    if (!missing.isEmpty()) {
+      throw SqueezeException.usage(
+          INPUT + ", " + VECTOR_COL + " and " + ID_COL + " go together: set " + missing.get(0));
+    }
+    return true;
+  }
+
+  static VectorTable of(SparkSession spark, Arguments arguments) throws IOException {
+    return VectorTable.open(
+        spark, arguments.own(INPUT), arguments.own(VECTOR_COL), arguments.own(ID_COL));
+  }
+}
