@@ -2,6 +2,7 @@ package io.squeeze.jobs.train;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.RunFolder;
@@ -19,6 +20,7 @@ import java.util.Locale;
  * @param metrics of the last epoch; null where they are not recorded
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
+@JsonPropertyOrder({"run", "quantizer", "epoch", "epochs", "best_epoch", "monitor", "best"})
 public record RunSummary(
     String run,
     String quantizer,
