@@ -91,7 +91,7 @@ class CommandLineIT {
     assertThat(vq.code()).as(vq.err()).isZero();
     assertThat(vq.err())
         .contains("epoch 2/2  train loss", "images/s")
-        .contains("WARN --use_clearml: tracking is not built yet")
+        .contains("WARN ClearML: api_key is not set in ", "the run goes on without it")
         .doesNotContain(" INFO ");
     Run none = squeeze(train("baseline", "none"));
     assertThat(none.code()).as(none.err()).isZero();

@@ -1,0 +1,177 @@
+package io.squeeze.jobs.visualize;
+
+import static org.apache.spark.sql.functions.col;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.squeeze.config.Settings;
+import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.evaluate.PerSample;
+import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.train.TrainJob;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.stream.Stream;
+import javax.imageio.ImageIO;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(300)
+class ReportIT {
+  @TempDir static Path folder;
+  private static SparkSession spark;
+  private static Fixture fixture;
+  private static String checkpoint;
+  private static String baseline;
+
+  @BeforeAll
+  static void walk() throws IOException {
+    fixture = new Fixture(folder, 36);
+    spark = Fixture.local("local[2]");
+    Settings settings = fixture.settings("e", "track.picture-every = 1");
+    new ExtractJob(spark, settings).run();
+    checkpoint = TrainJob.run(spark, settings);
+    baseline =
+        TrainJob.run(
+            spark,
+            fixture.settings("e", "quantizer.type = none, output.experiment-name = baseline"));
+  }
+
+  @AfterAll
+  static void stop() {
+    spark.stop();
+  }
+
+  private static VisualizeJob.Shown show(String baselinePath, String more) throws IOException {
+    Settings settings =
+        fixture.settings("e", "visualize.dir = \"" + folder.resolve("pictures") + "\", " + more);
+    return new VisualizeJob(spark, checkpoint, baselinePath, null, null, "test", settings).run();
+  }
+
+  private static String name(String path) {
+    return path.substring(path.lastIndexOf('/') + 1);
+  }
+
+  private static Dataset<Row> table() {
+    return spark
+        .read()
+        .parquet(
+            folder.resolve("outputs/vq_squeeze/evaluation/test/per_sample.parquet").toString());
+  }
+
+  @Test
+  void aRunIsShownWithPicturesOfTheSamplesThatTellMost() throws IOException {
+    VisualizeJob.Shown shown = show(baseline, "visualize { best = 2, worst = 3 }");
+    assertThat(shown.written().stream().map(ReportIT::name))
+        .containsExactly(
+            "best_results_test.png",
+            "worst_results_test.png",
+            "changed_results_test.png",
+            "random_results_test.png",
+            "report_test.html");
+    Dataset<Row> table = table();
+    String page = Files.readString(Path.of(shown.written().get(4)));
+    List<Row> best = table.orderBy(col("iou").desc(), col("sample_id")).limit(2).collectAsList();
+    List<Row> changed =
+        table
+            .orderBy(col("iou").minus(col("baseline_iou")), col("sample_id"))
+            .limit(5)
+            .collectAsList();
+    int after = page.indexOf("Most changed");
+    for (Row row : best) {
+      assertThat(page.indexOf(row.<String>getAs("sample_id"))).isPositive();
+    }
+    for (Row row : changed) {
+      assertThat(page.indexOf(row.<String>getAs("sample_id"), after)).isPositive();
+    }
+    assertThat(page)
+        .contains("IoU kept", "Codes used", "alt=\"Mean IoU by breed\"", "alt=\"Loss\"")
+        .contains("amortized", "&quot;codebook-size&quot; : 16")
+        .doesNotContain("src=\"http", "href=\"http");
+    assertThat(shown.summary().baseline().miou()).isPositive();
+    assertThat(spark.sparkContext().statusTracker().getJobIdsForGroup("visualize " + checkpoint))
+        .isNotEmpty();
+  }
+
+  @Test
+  void theTableSaysWhatEverySampleKeptAndCost() throws IOException {
+    show(baseline, "");
+    for (Row row : table().collectAsList()) {
+      // 16 codes on a grid of the tiny backbone.
+      int codes = row.getList(row.fieldIndex("codes")).size();
+      assertThat(row.<Long>getAs("code_bits")).isEqualTo(4L * codes);
+      assertThat(row.<Integer>getAs("packed_bytes")).isEqualTo((4 * codes + 7) / 8);
+      assertThat(row.<Double>getAs(PerSample.DIFFERENCE))
+          .isCloseTo(row.<Double>getAs("iou") - row.<Double>getAs("baseline_iou"), within(1e-12));
+      assertThat(row.<Double>getAs("subject_share")).isBetween(0.0, 1.0);
+    }
+    Path groups = folder.resolve("outputs/vq_squeeze/evaluation/test/groups.csv");
+    Dataset<Row> csv = spark.read().option("header", true).csv(groups.toString());
+    for (String by : List.of("breed", "species", "size")) {
+      assertThat(csv.where(col("by").equalTo(by)).selectExpr("sum(samples)").head().getDouble(0))
+          .isEqualTo((double) table().count());
+    }
+    double mean = table().where("species = 'cat'").selectExpr("avg(iou)").head().getDouble(0);
+    assertThat(Double.parseDouble(csv.where("name = 'cat'").head().getAs("iou")))
+        .isCloseTo(mean, within(1e-12));
+  }
+
+  @Test
+  void aSingleSampleAndEmptySelectionsLookRightWithoutABaseline() throws IOException {
+    String one = "visualize { best = 1, worst = 0, random = 0, outlines = true }";
+    List<String> written = show(null, one).written();
+    assertThat(written.stream().map(ReportIT::name))
+        .containsExactly("best_results_test.png", "report_test.html");
+    BufferedImage picture = ImageIO.read(Path.of(written.get(0)).toFile());
+    int side = fixture.settings("e", "").image().size();
+    assertThat(picture.getWidth()).isEqualTo(16 + 4 * (side + 16));
+    assertThat(Files.readString(Path.of(written.get(1))))
+        .contains("Worst: none", "Random: none")
+        .doesNotContain("IoU kept", "Most changed");
+  }
+
+  @Test
+  void randomSamplesFollowTheSeed() {
+    List<String> first = Drawing.drawn(table(), 1, 4);
+    assertThat(Drawing.drawn(table().repartition(3), 1, 4)).isEqualTo(first);
+    assertThat(Drawing.drawn(table(), 2, 4)).isNotEqualTo(first);
+  }
+
+  @Test
+  void aRunThatIsGoneOnWithForgetsTheEventsBehindItsCheckpoint() throws IOException {
+    Path run = folder.resolve("outputs/vq_squeeze");
+    Path events = run.resolve("tensorboard");
+    List<String> whole = names(events);
+    assertThat(whole).hasSize(4);
+    byte[] last = Files.readAllBytes(run.resolve("last.ckpt"));
+    Files.copy(
+        run.resolve("checkpoints/epoch_0001.ckpt"),
+        run.resolve("last.ckpt"),
+        StandardCopyOption.REPLACE_EXISTING);
+    Files.delete(run.resolve("checkpoints/epoch_0001.ckpt"));
+    Files.createFile(events.resolve("events.out.tfevents.0000000007.squeeze"));
+    TrainJob.run(spark, fixture.settings("e", "track.picture-every = 1"));
+    assertThat(names(events)).isEqualTo(whole);
+    assertThat(run.resolve("last.ckpt")).hasBinaryContent(last);
+  }
+
+  private static List<String> names(Path path) throws IOException {
+    try (Stream<Path> files = Files.list(path)) {
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(file -> !file.startsWith("."))
+          .sorted()
+          .toList();
+    }
+  }
+}
