@@ -25,6 +25,7 @@ import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.AxesChartStyler;
 import org.knowm.xchart.style.Styler.LegendLayout;
 import org.knowm.xchart.style.Styler.LegendPosition;
+import org.knowm.xchart.style.lines.SeriesLines;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** A plot, as PNG or SVG. */
@@ -75,6 +76,7 @@ public final class Chart {
           IntStream.rangeClosed(1, entry.getValue().length).asDoubleStream().toArray();
       XYSeries line = chart.addSeries(entry.getKey(), epochs, entry.getValue());
       line.setLineColor(COLOURS[colour % COLOURS.length]);
+      line.setLineStyle(colour < COLOURS.length ? SeriesLines.SOLID : SeriesLines.DASH_DASH);
       line.setMarkerColor(COLOURS[colour++ % COLOURS.length]);
       line.setMarker(longest > 40 ? SeriesMarkers.NONE : SeriesMarkers.CIRCLE);
     }

@@ -68,6 +68,7 @@ public final class RateChart {
     style.setMarkerSize(9);
     style.setErrorBarsColorSeriesColor(true);
     style.setXAxisLogarithmic(true);
+    style.setXAxisLogarithmicDecadeOnly(false);
     style.setXAxisDecimalPattern("#,###.#");
     style.setYAxisDecimalPattern("0.000");
     style.setAnnotationTextFont(new Font(Font.SANS_SERIF, Font.PLAIN, 11));

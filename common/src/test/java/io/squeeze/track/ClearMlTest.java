@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.squeeze.storage.Storage;
 import io.squeeze.track.Ending.Status;
-import io.squeeze.track.FakeServer.Answer;
 import io.squeeze.track.FakeServer.Fault;
 import io.squeeze.track.FakeServer.Request;
 import io.squeeze.track.Outbox.Patience;
@@ -16,7 +15,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
@@ -34,72 +32,11 @@ class ClearMlTest {
   @TempDir Path folder;
   private final Heard heard = new Heard();
   private final KnownIds ids = new KnownIds();
-  private Server server;
-
-  /**
-   * Answers as ClearML's API server (2.x) and file server do: an envelope with a result code,
-   * tokens by Basic authentication, states of a task.
-   */
-  private static final class Server extends FakeServer {
-    private int logins;
-    private String state = "created";
-
-    Server() throws IOException {}
-
-    static Answer envelope(int code, int subcode, String message, String data) {
-      return new Answer(
-          code,
-          "{\"meta\":{\"result_code\":%d,\"result_subcode\":%d,\"result_msg\":\"%s\"},\"data\":%s}"
-              .formatted(code, subcode, message, data));
-    }
-
-    @Override
-    synchronized Answer answer(Request request) {
-      if (request.path().equals("/auth.login")) {
-        String pair = "the-key:" + SECRET;
-        String expected =
-            "Basic " + Base64.getEncoder().encodeToString(pair.getBytes(StandardCharsets.UTF_8));
-        return expected.equals(request.authorization())
-            ? envelope(200, 0, "OK", "{\"token\":\"token-" + ++logins + "\"}")
-            : envelope(401, 22, "Unauthorized (invalid credentials)", "{}");
-      }
-      if (!("Bearer token-" + logins).equals(request.authorization())) {
-        return envelope(401, 30, "Unauthorized (invalid token)", "{}");
-      }
-      return switch (request.path()) {
-        case "/projects.get_all" -> envelope(200, 0, "OK", "{\"projects\":[]}");
-        case "/projects.create" -> envelope(200, 0, "OK", "{\"id\":\"p1\"}");
-        case "/tasks.create" -> envelope(200, 0, "OK", "{\"id\":\"t1\"}");
-        case "/tasks.started" -> moved("in_progress");
-        case "/tasks.completed" -> moved("completed");
-        case "/tasks.failed" -> moved("failed");
-        case "/tasks.stopped" -> moved("stopped");
-        case "/tasks.add_or_update_artifacts" -> envelope(200, 0, "OK", "{\"updated\":1}");
-        case "/events.add_batch" -> events(request);
-        case "/" -> new Answer(200, "[\"stored\"]");
-        default -> envelope(404, 0, "no such endpoint", "{}");
-      };
-    }
-
-    private Answer moved(String next) {
-      state = next;
-      return envelope(200, 0, "OK", "{\"updated\":1}");
-    }
-
-    private static Answer events(Request request) {
-      if (!"application/json-lines".equals(request.type())) {
-        return envelope(415, 0, "Unsupported media type", "{}");
-      }
-      long lines = request.text().lines().count();
-      return lines == 0
-          ? envelope(400, 17, "Empty batch", "{}")
-          : envelope(200, 0, "OK", "{\"added\":" + lines + ",\"errors\":0,\"errors_info\":{}}");
-    }
-  }
+  private ClearMlServer server;
 
   @BeforeEach
   void start() throws IOException {
-    server = new Server();
+    server = new ClearMlServer("the-key", SECRET);
   }
 
   @AfterEach
@@ -184,7 +121,7 @@ class ClearMlTest {
                     .isEqualTo(server.address() + "/pets%20[1]/vq.t1/pictures/val/pictures_1.png"));
     assertThat(server.to("/").get(0).text())
         .contains("name=\"pets [1]/vq.t1/pictures/val/pictures_1.png\"", "\r\n\r\npng\r\n");
-    assertThat(server.state).isEqualTo("completed");
+    assertThat(server.state()).isEqualTo("completed");
     assertThat(heard.said).containsExactly("ClearML: http://web/projects/p1/experiments/t1");
     assertThat(heard.warned).isEmpty();
     assertThat(ids.known).containsExactlyEntriesOf(Map.of("ClearML", "t1"));
@@ -205,11 +142,12 @@ class ClearMlTest {
   @Test
   void aTokenThatRanOutIsRenewedOnce() {
     server.fail(
-        "/events.add_batch", e -> Server.envelope(401, 30, "Unauthorized (invalid token)", "{}"));
+        "/events.add_batch",
+        e -> ClearMlServer.envelope(401, 30, "Unauthorized (invalid token)", "{}"));
     wholeRun(tracking(SECRET));
     assertThat(server.to("/auth.login")).hasSize(2);
     assertThat(server.to("/events.add_batch")).hasSize(2);
-    assertThat(server.state).isEqualTo("completed");
+    assertThat(server.state()).isEqualTo("completed");
     assertThat(heard.warned).isEmpty();
   }
 
@@ -231,7 +169,7 @@ class ClearMlTest {
     server.fail("/tasks.create", Fault.status(500, "boom"), Fault.slow(1000));
     server.fail("/events.add_batch", Fault.dropped(), Fault.status(503, ""));
     wholeRun(tracking(SECRET));
-    assertThat(server.state).isEqualTo("completed");
+    assertThat(server.state()).isEqualTo("completed");
     assertThat(heard.warned).hasSize(1);
     assertThat(heard.warned.get(0)).contains("does not answer", "sent later");
     assertThat(server.requests.stream().map(Request::text))
@@ -243,13 +181,13 @@ class ClearMlTest {
     server.fail(
         "/events.add_batch",
         e ->
-            Server.envelope(
+            ClearMlServer.envelope(
                 200, 0, "OK", "{\"added\":3,\"errors\":1,\"errors_info\":{\"Invalid\":1}}"));
     wholeRun(tracking(SECRET));
     assertThat(server.to("/events.add_batch")).hasSize(1);
     assertThat(heard.warned).hasSize(1);
     assertThat(heard.warned.get(0)).contains("takes 3 of 4 events", "Invalid");
-    assertThat(server.state).isEqualTo("completed");
+    assertThat(server.state()).isEqualTo("completed");
   }
 
   @Test

@@ -19,7 +19,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
 /** A real HTTP server on loopback that records what it is asked, and fails where it is told to. */
-abstract class FakeServer implements AutoCloseable {
+public abstract class FakeServer implements AutoCloseable {
   static final ObjectMapper JSON = new ObjectMapper();
   private final HttpServer server;
   private final ExecutorService threads = Executors.newCachedThreadPool();
@@ -27,7 +27,7 @@ abstract class FakeServer implements AutoCloseable {
   private final Map<String, Deque<Fault>> faults = new ConcurrentHashMap<>();
 
   /** What was asked. */
-  record Request(
+  protected record Request(
       String method, String path, String query, String authorization, String type, byte[] body) {
     String text() {
       return new String(body, StandardCharsets.UTF_8);
@@ -43,10 +43,10 @@ abstract class FakeServer implements AutoCloseable {
   }
 
   /** An answer. */
-  record Answer(int status, String body) {}
+  protected record Answer(int status, String body) {}
 
   /** What goes wrong with a request instead of an answer. */
-  interface Fault {
+  protected interface Fault {
     Answer answer(HttpExchange exchange) throws IOException;
 
     static Fault status(int status, String body) {
@@ -70,14 +70,14 @@ abstract class FakeServer implements AutoCloseable {
     }
   }
 
-  FakeServer() throws IOException {
+  protected FakeServer() throws IOException {
     server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
     server.setExecutor(threads);
     server.createContext("/", this::handle);
     server.start();
   }
 
-  String address() {
+  public String address() {
     return "http://127.0.0.1:" + server.getAddress().getPort();
   }
 
@@ -91,7 +91,7 @@ abstract class FakeServer implements AutoCloseable {
   }
 
   /** What a healthy server answers. */
-  abstract Answer answer(Request request);
+  protected abstract Answer answer(Request request);
 
   private void handle(HttpExchange exchange) throws IOException {
     try (exchange) {

@@ -49,7 +49,7 @@ class MlflowTest {
     }
 
     @Override
-    synchronized Answer answer(Request request) {
+    protected synchronized Answer answer(Request request) {
       if (token != null && !("Bearer " + token).equals(request.authorization())) {
         return error(401, "UNAUTHENTICATED");
       }

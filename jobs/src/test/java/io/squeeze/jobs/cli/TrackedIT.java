@@ -1,0 +1,107 @@
+package io.squeeze.jobs.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.TinyBackbone;
+import io.squeeze.track.ClearMlServer;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A training as a process of its own that a ClearML server follows. */
+@Timeout(200)
+class TrackedIT {
+  private static final Path SQUEEZE = Path.of("../submit/squeeze").toAbsolutePath().normalize();
+  private static final String KEY = "4CC355KEY0F7E57";
+  private static final String SECRET = "5ecr37-0f-7he-7e57";
+
+  @TempDir static Path folder;
+
+  @BeforeAll
+  static void photos() throws IOException {
+    new Fixture(folder, 24);
+    TinyBackbone.write(folder.resolve("tiny.pt"), 1);
+  }
+
+  private static ProcessBuilder train(ClearMlServer server, String name, int epochs)
+      throws IOException {
+    Path credentials = folder.resolve("clearml.yaml");
+    Files.writeString(
+        credentials,
+        "api_host: %s\nfiles_host: %s\nweb_host: http://web\napi_key: %s\napi_secret: %s\n"
+            .formatted(server.address(), server.address(), KEY, SECRET));
+    Path log = Files.createDirectories(folder.resolve("spark-events"));
+    List<String> command = new ArrayList<>(List.of(SQUEEZE.toString()));
+    command.addAll(List.of("--master", "local[2]", "--conf", "spark.eventLog.enabled=true"));
+    command.addAll(List.of("--conf", "spark.eventLog.dir=" + log.toUri()));
+    command.addAll(List.of("--conf", "spark.squeeze.test.api_key=" + KEY));
+    command.addAll(List.of("train", "--model", "tiny.pt", "--data_path", "shapes"));
+    command.addAll(List.of("--embeddings", "emb", "--codebook_size", "16", "--lr", "1e-3"));
+    command.addAll(List.of("--epochs", Integer.toString(epochs), "--experiment_name", name));
+    command.addAll(List.of("--set", "track.clearml-credentials=" + credentials));
+    command.addAll(List.of("--use_clearml", "--project_name", "pets", "--task_name", "my task"));
+    command.addAll(List.of("--set", "train.patience=null"));
+    ProcessBuilder builder = new ProcessBuilder(command).directory(folder.toFile());
+    builder.environment().remove("SPARK_HOME");
+    builder.environment().put("SPARK_DRIVER_MEMORY", "1500m");
+    builder.redirectErrorStream(true).redirectOutput(folder.resolve(name + ".log").toFile());
+    return builder;
+  }
+
+  @Test
+  void theServerHearsTheWholeRunAndNobodyReadsTheSecret() throws Exception {
+    try (ClearMlServer server = new ClearMlServer(KEY, SECRET)) {
+      Process process = train(server, "whole", 2).start();
+      assertThat(process.waitFor(150, TimeUnit.SECONDS)).isTrue();
+      String log = Files.readString(folder.resolve("whole.log"));
+      assertThat(process.exitValue()).as(log).isZero();
+      assertThat(server.state()).isEqualTo("completed");
+      assertThat(server.asked())
+          .startsWith("/auth.login", "/projects.get_all", "/projects.create", "/tasks.create")
+          .endsWith("/", "/tasks.add_or_update_artifacts", "/tasks.completed");
+      assertThat(log).contains("ClearML: http://web/projects/p1/experiments/t1");
+    }
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        if (!file.endsWith("clearml.yaml")) {
+          String text = Files.readString(file, StandardCharsets.ISO_8859_1);
+          assertThat(text).as(file.toString()).doesNotContain(SECRET);
+        }
+      }
+    }
+    try (Stream<Path> logs = Files.list(folder.resolve("spark-events"))) {
+      String environment =
+          Files.readString(logs.findFirst().orElseThrow())
+              .lines()
+              .filter(line -> line.contains("SparkListenerEnvironmentUpdate"))
+              .findFirst()
+              .orElseThrow();
+      assertThat(environment).contains("\"spark.squeeze.test.api_key\":\"*********(redacted)\"");
+    }
+  }
+
+  @Test
+  void aRunThatIsEndedBySignalIsStoppedThere() throws Exception {
+    try (ClearMlServer server = new ClearMlServer(KEY, SECRET)) {
+      Process process = train(server, "ended", 5000).start();
+      long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
+      while (!server.asked().contains("/events.add_batch") && System.nanoTime() < until) {
+        Thread.sleep(100);
+      }
+      process.destroy();
+      assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+      assertThat(process.exitValue()).isEqualTo(143);
+      assertThat(server.state()).isEqualTo("stopped");
+    }
+  }
+}
