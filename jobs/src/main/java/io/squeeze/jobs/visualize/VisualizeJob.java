@@ -83,9 +83,9 @@ public final class VisualizeJob {
    */
   public record Shown(List<String> written, Summary summary) {}
 
-  /** Writes report and pictures. */
+  /** Prints the evaluation, writes report and pictures. */
   public Shown run() throws IOException {
-    Summary summary = evaluation.score();
+    Summary summary = evaluation.run();
     Dataset<Row> table = evaluation.table();
     Steps.name(spark, "visualize " + checkpointPath, "ranking " + split);
     List<Choice> choices = Choice.of(table, settings, trained.baseline() != null);
