@@ -41,6 +41,7 @@ public final class Mlflow implements Tracker {
   private final Http http;
   private String run;
   private String artifacts;
+  private boolean described;
 
   /**
    * A tracker of a server.
@@ -80,23 +81,26 @@ public final class Mlflow implements Tracker {
         create(info);
       } else {
         opened(call(() -> client.getRun(known).getInfo()));
-        call(
-            () ->
-                client.sendPost(
-                    "runs/update", "{\"run_id\":\"" + known + "\",\"status\":\"RUNNING\"}"));
+        String running = "{\"run_id\":\"" + known + "\",\"status\":\"RUNNING\"}";
+        call(() -> client.sendPost("runs/update", running));
+        described = true;
       }
       info.ids().put(name(), run);
     }
+    if (!described) {
+      describe(info.parameters());
+      described = true;
+    }
+  }
+
+  private void describe(Map<String, String> parameters) throws IOException {
     List<Param> params = new ArrayList<>();
-    info.parameters()
-        .forEach(
-            (key, value) ->
-                params.add(Param.newBuilder().setKey(key(key)).setValue(shown(value)).build()));
-    if (info.epoch() == 0) {
-      for (int from = 0; from < params.size(); from += MOST_PARAMS) {
-        List<Param> some = params.subList(from, Math.min(params.size(), from + MOST_PARAMS));
-        call(() -> done(() -> client.logBatch(run, List.of(), some, List.of())));
-      }
+    parameters.forEach(
+        (key, value) ->
+            params.add(Param.newBuilder().setKey(key(key)).setValue(shown(value)).build()));
+    for (int from = 0; from < params.size(); from += MOST_PARAMS) {
+      List<Param> some = params.subList(from, Math.min(params.size(), from + MOST_PARAMS));
+      call(() -> done(() -> client.logBatch(run, List.of(), some, List.of())));
     }
   }
 

@@ -173,7 +173,10 @@ final class RunCommands {
                 Flag.N_RANDOM,
                 Flag.SEED,
                 Flag.OUTLINES,
-                Flag.PICTURE_DIR),
+                Flag.PICTURE_DIR,
+                Flag.USE_CLEARML,
+                Flag.MLFLOW,
+                Flag.PROJECT_NAME),
             Flag.COMPUTE);
     return Commands.command(
         "visualize",

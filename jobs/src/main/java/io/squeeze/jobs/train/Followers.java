@@ -2,23 +2,18 @@ package io.squeeze.jobs.train;
 
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.config.TrackSettings;
 import io.squeeze.jobs.evaluate.Trained;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.Cuts;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.spark.Trackers;
 import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.jobs.visualize.Drawing;
 import io.squeeze.report.Picture;
 import io.squeeze.report.PictureGrid;
-import io.squeeze.storage.Storage;
-import io.squeeze.track.ClearMl;
-import io.squeeze.track.ClearMlCredentials;
 import io.squeeze.track.Ending.Status;
 import io.squeeze.track.Histogram;
-import io.squeeze.track.Mlflow;
-import io.squeeze.track.RunInfo;
 import io.squeeze.track.Step;
 import io.squeeze.track.TensorBoard;
 import io.squeeze.track.Tracker;
@@ -29,18 +24,14 @@ import io.squeeze.train.Tally;
 import io.squeeze.weights.ElementType;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.Optional;
 import org.apache.spark.sql.SparkSession;
 
 /** Where a training is followed: what it tells the trackers that its settings name. */
 final class Followers {
   private final SparkSession spark;
-  private final HadoopStorage storage;
   private final Settings settings;
   private final RunFolder folder;
   private final Published embeddings;
@@ -57,60 +48,25 @@ final class Followers {
       boolean hasHeldOut)
       throws IOException {
     this.spark = spark;
-    this.storage = new HadoopStorage(spark);
+    HadoopStorage storage = new HadoopStorage(spark);
     this.settings = settings;
     this.folder = folder;
     this.embeddings = embeddings;
     this.hasHeldOut = hasHeldOut;
     Voice voice = Console.voice();
-    List<Tracker> trackers = trackers(voice);
+    List<Tracker> trackers = Trackers.of(storage, settings.track(), voice);
+    if (settings.track().tensorBoard()) {
+      trackers.add(new TensorBoard(folder.events()));
+    }
     this.any = !trackers.isEmpty();
     this.tracking = new Tracking(trackers, voice);
   }
 
-  private List<Tracker> trackers(Voice voice) throws IOException {
-    TrackSettings track = settings.track();
-    List<Tracker> trackers = new ArrayList<>();
-    if (track.tensorBoard()) {
-      trackers.add(new TensorBoard(folder.events()));
-    }
-    if (track.mlflow() != null) {
-      trackers.add(new Mlflow(track.mlflow(), System.getenv(), voice));
-    }
-    if (track.clearMl()) {
-      clearMl(voice).ifPresent(trackers::add);
-    }
-    return trackers;
-  }
-
-  private Optional<Tracker> clearMl(Voice voice) throws IOException {
-    String home = Objects.requireNonNullElse(System.getenv("SQUEEZE_HOME"), ".");
-    String path =
-        Objects.requireNonNullElse(
-            settings.track().credentials(), Storage.join(home, "conf/clearml_credentials.yaml"));
-    String yaml = storage.exists(path) ? storage.text(path) : null;
-    try {
-      return Optional.of(new ClearMl(ClearMlCredentials.of(yaml, System.getenv()), voice));
-    } catch (IllegalArgumentException e) {
-      voice.warn(
-          "ClearML: "
-              + e.getMessage()
-              + " in "
-              + path
-              + (yaml == null ? ", which does not exist," : "")
-              + " nor in the environment (CLEARML_API_ACCESS_KEY, CLEARML_API_SECRET_KEY); the run"
-              + " goes on without it");
-      return Optional.empty();
-    }
-  }
-
   /** Before the first epoch, or the next. */
   void start(int epoch) {
-    Map<String, String> parameters = settings.flat();
-    parameters.keySet().removeIf(key -> key.startsWith("track.") || key.startsWith("visualize."));
-    String task = settings.track().task();
-    String name = task == null ? settings.output().experimentName() : task;
-    tracking.start(new RunInfo(settings.track().project(), name, parameters, epoch, folder.ids()));
+    tracking.start(
+        Trackers.run(
+            settings, settings.track(), settings.output().experimentName(), epoch, folder));
   }
 
   /** After an epoch. */

@@ -10,10 +10,16 @@ import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.RunFolder;
 import io.squeeze.jobs.spark.Steps;
+import io.squeeze.jobs.spark.Trackers;
 import io.squeeze.report.Page;
 import io.squeeze.report.Picture;
 import io.squeeze.report.PictureGrid;
 import io.squeeze.storage.Storage;
+import io.squeeze.track.Artifact;
+import io.squeeze.track.Ending.Status;
+import io.squeeze.track.Step;
+import io.squeeze.track.Tracker;
+import io.squeeze.track.Tracking;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -107,7 +113,32 @@ public final class VisualizeJob {
     storage.replace(path, page::write);
     paths.add(path);
     Console.result("Written: " + path);
+    tell(summary, path);
     return new Shown(paths, summary);
+  }
+
+  /** Adds the split's numbers and the report to the run on the servers that settings name. */
+  private void tell(Summary summary, String report) throws IOException {
+    List<Tracker> trackers = Trackers.of(storage, settings.track(), Console.voice());
+    if (trackers.isEmpty()) {
+      return;
+    }
+    RunFolder folder = RunFolder.of(storage, checkpointPath);
+    Settings run = folder.settings().orElseGet(() -> trained.checkpoint().settings());
+    int epoch = trained.checkpoint().epoch();
+    Map<String, Double> scalars = new LinkedHashMap<>();
+    scalars.put(split + "/iou", summary.miou());
+    scalars.put(split + "/acc", summary.pixelAccuracy());
+    scalars.put(split + "/bits_per_vector", summary.bitsPerVector());
+    if (summary.baseline() != null) {
+      scalars.put(split + "/baseline_iou", summary.baseline().miou());
+    }
+    try (Tracking tracking = new Tracking(trackers, Console.voice())) {
+      tracking.start(Trackers.run(run, settings.track(), modelName(checkpointPath), epoch, folder));
+      tracking.log(new Step(epoch, System.currentTimeMillis(), scalars, Map.of(), Map.of()));
+      tracking.keep(new Artifact("report_" + split + ".html", storage, report));
+      tracking.finish(Status.COMPLETED, "");
+    }
   }
 
   private String path(String name) {
