@@ -62,7 +62,7 @@ public final class Chart {
             .yAxisTitle(quantity)
             .build();
     style(chart.getStyler());
-    chart.getStyler().setXAxisDecimalPattern("0");
+    chart.getStyler().setXAxisDecimalPattern("0").setYAxisDecimalPattern("#,##0.####");
     if (series.size() > 4) {
       chart.getStyler().setLegendPosition(LegendPosition.OutsideE);
       chart.getStyler().setLegendLayout(LegendLayout.Vertical);

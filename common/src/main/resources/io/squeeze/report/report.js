@@ -44,6 +44,7 @@ for (const anchor of document.querySelectorAll("[data-download]")) {
 const tiles = [...document.querySelectorAll(".tile")];
 if (tiles.length) {
   const dialog = document.createElement("dialog");
+  dialog.tabIndex = -1;
   const line = document.createElement("p");
   const label = document.createElement("span");
   const slider = document.createElement("input");
@@ -72,6 +73,8 @@ if (tiles.length) {
   tiles.forEach((tile, index) => tile.addEventListener("click", () => {
     show(index);
     dialog.showModal();
+    // Not the slider, which would take the arrows for itself.
+    dialog.focus();
   }));
   slider.addEventListener("input", fade);
   dialog.addEventListener("click", event => { if (event.target === dialog) dialog.close(); });

@@ -25,6 +25,7 @@ import org.openqa.selenium.WebElement;
 import org.openqa.selenium.chrome.ChromeDriver;
 import org.openqa.selenium.chrome.ChromeDriverService;
 import org.openqa.selenium.chrome.ChromeOptions;
+import org.openqa.selenium.interactions.Actions;
 import org.openqa.selenium.logging.LogType;
 import org.openqa.selenium.logging.LoggingPreferences;
 
@@ -166,9 +167,9 @@ class PageTest {
     assertThat(shown.get(0).getDomProperty("src"))
         .isEqualTo(tiles.get(0).findElement(By.tagName("img")).getDomProperty("src"));
     assertThat(shown.get(1).getCssValue("opacity")).isEqualTo("0.5");
-    dialog.sendKeys(Keys.ARROW_RIGHT);
+    new Actions(browser).sendKeys(Keys.ARROW_RIGHT).perform();
     assertThat(shown.get(1).isDisplayed()).isFalse();
-    dialog.sendKeys(Keys.ESCAPE);
+    new Actions(browser).sendKeys(Keys.ESCAPE).perform();
     assertThat(dialog.isDisplayed()).isFalse();
   }
 
