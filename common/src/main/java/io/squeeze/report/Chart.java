@@ -36,6 +36,7 @@ public final class Chart {
   };
   private static final Color GREY = new Color(0xA3B1BF);
   private static final Pattern LONG = Pattern.compile("(\\.[0-9]{2})[0-9]+");
+  private static final int MOST_POINTS = 512;
   private static final int WIDTH = 760;
   private static final int HEIGHT = 380;
 
@@ -74,7 +75,10 @@ public final class Chart {
     for (Map.Entry<String, double[]> entry : series.entrySet()) {
       double[] epochs =
           IntStream.rangeClosed(1, entry.getValue().length).asDoubleStream().toArray();
-      XYSeries line = chart.addSeries(entry.getKey(), epochs, entry.getValue());
+      // What is infinite cannot be drawn; what is not known is a gap.
+      double[] values =
+          Arrays.stream(entry.getValue()).map(v -> Double.isFinite(v) ? v : Double.NaN).toArray();
+      XYSeries line = chart.addSeries(entry.getKey(), epochs, values);
       line.setLineColor(COLOURS[colour % COLOURS.length]);
       line.setLineStyle(colour < COLOURS.length ? SeriesLines.SOLID : SeriesLines.DASH_DASH);
       line.setMarkerColor(COLOURS[colour++ % COLOURS.length]);
@@ -88,8 +92,8 @@ public final class Chart {
    *
    * @param axis what the names are of; may be empty
    * @param names of the bars
-   * @param series a value for every name, by what the colour stands for; the last is the reference,
-   *     in grey, where there are several
+   * @param series a value for every name, null for none, by what the colour stands for; the last is
+   *     the reference, in grey, where there are several
    */
   public static Chart bars(
       String title,
@@ -141,12 +145,16 @@ public final class Chart {
     chart.getStyler().setXAxisDecimalPattern("0").setYAxisDecimalPattern("0.####");
     chart.getStyler().setXAxisTickMarkSpacingHint(80);
     for (int level = 0; level < levels.size(); level++) {
-      double[] counts = Arrays.stream(levels.get(level)).asDoubleStream().sorted().toArray();
-      double sum = Math.max(1, Arrays.stream(counts).sum());
+      long[] counts = levels.get(level).clone();
+      Arrays.sort(counts);
+      double sum = Math.max(1, Arrays.stream(counts).asDoubleStream().sum());
       int codes = counts.length;
+      // Of many codes a point for every few.
+      int every = (codes + MOST_POINTS - 1) / MOST_POINTS;
+      int[] shown = IntStream.range(0, codes).filter(i -> i % every == 0).toArray();
+      double[] ranks = Arrays.stream(shown).mapToDouble(i -> i + 1).toArray();
       double[] shares =
-          IntStream.range(0, codes).mapToDouble(i -> counts[codes - 1 - i] / sum).toArray();
-      double[] ranks = IntStream.rangeClosed(1, codes).asDoubleStream().toArray();
+          Arrays.stream(shown).mapToDouble(i -> counts[codes - 1 - i] / sum).toArray();
       String name = levels.size() == 1 ? "codes" : "level " + level;
       XYSeries line = chart.addSeries(name, ranks, shares);
       line.setMarker(SeriesMarkers.NONE);

@@ -91,12 +91,7 @@ public final class Page {
     return this;
   }
 
-  /** A paragraph. */
-  public Page text(String text) {
-    return add(p(text));
-  }
-
-  /** Text as it is, folded away where it is long. */
+  /** Text as it is. */
   public Page code(String text) {
     return add(pre(text));
   }

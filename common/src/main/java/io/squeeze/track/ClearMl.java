@@ -5,10 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.SequenceInputStream;
 import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
@@ -50,39 +47,48 @@ public final class ClearMl implements Tracker {
 
   @Override
   public String name() {
-    return "ClearML";
+    return "ClearML at " + credentials.api();
   }
 
   @Override
   public void start(RunInfo run) throws IOException, InterruptedException {
-    if (task == null) {
-      String known = run.epoch() == 0 ? null : run.ids().get(name());
-      String project = project(run.project());
-      task = known == null ? create(run, project) : known;
-      folder = run.project() + "/" + run.name() + "." + task;
-      run.ids().put(name(), task);
-      voice.say(
-          name() + ": " + credentials.web() + "/projects/" + project + "/experiments/" + task);
+    if (task == null && !(run.epoch() > 0 && known(run))) {
+      create(run);
     }
-    ObjectNode started = JSON.createObjectNode().put("task", task).put("force", true);
-    call("tasks.started", started);
+    run.ids().put(name(), task);
+    call("tasks.started", JSON.createObjectNode().put("task", task).put("force", true));
   }
 
-  /** The project's id; there is no call that gets or creates. */
-  private String project(String name) throws IOException, InterruptedException {
+  @Override
+  public void attach(RunInfo run) throws IOException, InterruptedException {
+    if (!known(run)) {
+      throw Refusal.ofAll("does not know this run: train with --use_clearml");
+    }
+  }
+
+  /** Whether the task that an earlier process began is there. */
+  private boolean known(RunInfo run) throws IOException, InterruptedException {
+    String id = run.ids().get(name());
+    if (id == null) {
+      return false;
+    }
     ObjectNode wanted = JSON.createObjectNode();
-    // The name is a regular expression there.
-    wanted.put("name", "^" + name.replaceAll("([^\\w])", "\\\\$1") + "$");
+    wanted.putArray("id").add(id);
     wanted.putArray("only_fields").add("id");
-    JsonNode found = call("projects.get_all", wanted).path("projects").path(0).path("id");
-    if (found.isTextual()) {
-      return found.asText();
+    if (call("tasks.get_all", wanted).path("tasks").isEmpty()) {
+      return false;
     }
-    ObjectNode made = JSON.createObjectNode().put("name", name).put("description", "");
-    return call("projects.create", made).path("id").asText();
+    opened(run, id);
+    return true;
   }
 
-  private String create(RunInfo run, String project) throws IOException, InterruptedException {
+  private void opened(RunInfo run, String id) {
+    task = id;
+    folder = run.project() + "/" + run.name() + "." + id;
+  }
+
+  private void create(RunInfo run) throws IOException, InterruptedException {
+    String project = project(run.project());
     ObjectNode made = JSON.createObjectNode();
     made.put("name", run.name()).put("type", "training").put("project", project);
     ObjectNode section = made.putObject("hyperparams").putObject("squeeze");
@@ -94,7 +100,45 @@ public final class ClearMl implements Tracker {
                     .put("section", "squeeze")
                     .put("name", key)
                     .put("value", value));
-    return call("tasks.create", made).path("id").asText();
+    opened(run, call("tasks.create", made).path("id").asText());
+    voice.say(
+        credentials.web() == null
+            ? name() + ": task " + task
+            : name() + ": " + credentials.web() + "/projects/" + project + "/experiments/" + task);
+    if (credentials.files() == null) {
+      voice.say(
+          name()
+              + ": pictures and files stay in the run's folder: files_host (CLEARML_FILES_HOST) is"
+              + " not set");
+    }
+  }
+
+  /** The project's id; there is no call that gets or creates. */
+  private String project(String name) throws IOException, InterruptedException {
+    String found = found(name);
+    if (found != null) {
+      return found;
+    }
+    try {
+      ObjectNode made = JSON.createObjectNode().put("name", name).put("description", "");
+      return call("projects.create", made).path("id").asText();
+    } catch (Refusal e) {
+      // Another run was faster.
+      String other = e.lasting() ? null : found(name);
+      if (other == null) {
+        throw e;
+      }
+      return other;
+    }
+  }
+
+  /** Null where there is none. */
+  private String found(String name) throws IOException, InterruptedException {
+    ObjectNode wanted = JSON.createObjectNode();
+    // The name is a regular expression there.
+    wanted.put("name", "^" + name.replaceAll("([^\\w])", "\\\\$1") + "$");
+    wanted.putArray("only_fields").add("id");
+    return call("projects.get_all", wanted).path("projects").path(0).path("id").textValue();
   }
 
   @Override
@@ -112,16 +156,21 @@ public final class ClearMl implements Tracker {
         .forEach(
             (tag, histogram) ->
                 events.add(event("plot", tag, step).put("plot_str", plot(histogram))));
+    send(events);
+    if (credentials.files() != null) {
+      send(pictures(step));
+    }
+  }
+
+  private List<ObjectNode> pictures(Step step) throws IOException, InterruptedException {
+    List<ObjectNode> events = new ArrayList<>();
     for (Map.Entry<String, byte[]> picture : step.pictures().entrySet()) {
       String path = folder + "/pictures/" + picture.getKey() + "_" + step.epoch() + ".png";
-      byte[] png = picture.getValue();
-      String url = upload(path, "image/png", new ByteArrayInputStream(png));
+      String url = upload(path, "image/png", BodyPublishers.ofByteArray(picture.getValue()));
       events.add(
           event("training_debug_image", picture.getKey(), step).put("key", path).put("url", url));
     }
-    for (int from = 0; from < events.size(); from += BULK) {
-      send(events.subList(from, Math.min(events.size(), from + BULK)));
-    }
+    return events;
   }
 
   /** What stands before the first slash is the title, what follows the series. */
@@ -154,14 +203,18 @@ public final class ClearMl implements Tracker {
   }
 
   private void send(List<ObjectNode> events) throws IOException, InterruptedException {
+    for (int from = 0; from < events.size(); from += BULK) {
+      bulk(events.subList(from, Math.min(events.size(), from + BULK)));
+    }
+  }
+
+  private void bulk(List<ObjectNode> events) throws IOException, InterruptedException {
     StringBuilder lines = new StringBuilder();
     events.forEach(event -> lines.append(event).append('\n'));
     JsonNode reply = call("events.add_batch", "application/json-lines", lines.toString());
-    int errors = reply.path("errors").asInt();
-    if (errors > 0) {
+    if (reply.path("errors").asInt() > 0) {
       throw Refusal.ofThis(
-          credentials.api()
-              + " takes "
+          "takes "
               + reply.path("added").asInt()
               + " of "
               + events.size()
@@ -172,11 +225,11 @@ public final class ClearMl implements Tracker {
 
   @Override
   public void keep(Artifact artifact) throws IOException, InterruptedException {
-    String path = folder + "/artifacts/" + artifact.name();
-    String url;
-    try (InputStream content = artifact.open()) {
-      url = upload(path, artifact.contentType(), content);
+    if (credentials.files() == null) {
+      return;
     }
+    String path = folder + "/artifacts/" + artifact.name();
+    String url = upload(path, artifact.contentType(), Http.body(artifact));
     ObjectNode request = JSON.createObjectNode().put("task", task).put("force", true);
     request
         .putArray("artifacts")
@@ -193,30 +246,34 @@ public final class ClearMl implements Tracker {
   }
 
   /** Stores a file on the file server, whose part's name is its path; its address. */
-  private String upload(String path, String type, InputStream content)
+  private String upload(String path, String type, BodyPublisher content)
       throws IOException, InterruptedException {
     String boundary = UUID.randomUUID().toString();
     String head =
         "--"
             + boundary
             + "\r\nContent-Disposition: form-data; name=\""
-            + path.replace("\"", "%22")
+            + quoted(path)
             + "\"; filename=\""
-            + path.substring(path.lastIndexOf('/') + 1).replace("\"", "%22")
+            + quoted(path.substring(path.lastIndexOf('/') + 1))
             + "\"\r\nContent-Type: "
             + type
             + "\r\n\r\n";
-    InputStream whole =
-        new SequenceInputStream(
-            new SequenceInputStream(stream(head), content), stream("\r\n--" + boundary + "--\r\n"));
-    byte[] form = whole.readAllBytes();
-    String multipart = "multipart/form-data; boundary=" + boundary;
-    authorized(credentials.files() + "/", multipart, BodyPublishers.ofByteArray(form));
-    return credentials.files() + "/" + path.replace(" ", "%20");
+    String tail = "\r\n--" + boundary + "--\r\n";
+    BodyPublisher form =
+        BodyPublishers.concat(
+            BodyPublishers.ofString(head), content, BodyPublishers.ofString(tail));
+    try {
+      authorized(credentials.files() + "/", "multipart/form-data; boundary=" + boundary, form);
+    } catch (Refusal e) {
+      // Of files alone: numbers and status may pass.
+      throw e.once();
+    }
+    return credentials.files() + "/" + Http.escaped(path);
   }
 
-  private static InputStream stream(String text) {
-    return new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8));
+  private static String quoted(String text) {
+    return text.replace("\"", "%22").replaceAll("[\r\n]", " ");
   }
 
   @Override
@@ -260,7 +317,7 @@ public final class ClearMl implements Tracker {
     } catch (JsonProcessingException e) {
       // Said below.
     }
-    throw Refusal.ofAll(credentials.api() + " answers as no ClearML server does");
+    throw Refusal.ofAll("answers as no ClearML server does");
   }
 
   /** With a token that is renewed once where it is refused. */
@@ -277,7 +334,7 @@ public final class ClearMl implements Tracker {
     }
     if (response.statusCode() / 100 != 2) {
       throw Refusal.of(
-          response.statusCode(), Http.sentence(uri, response.statusCode(), said(response.body())));
+          response.statusCode(), Http.sentence(response.statusCode(), said(response.body())));
     }
     return response.body();
   }
@@ -303,12 +360,11 @@ public final class ClearMl implements Tracker {
                 .POST(BodyPublishers.ofString("{}"))
                 .build());
     if (response.statusCode() == UNAUTHORIZED) {
-      throw Refusal.ofAll(credentials.api() + " refuses the credentials");
+      throw Refusal.ofAll("refuses the credentials");
     }
     if (response.statusCode() / 100 != 2) {
       throw Refusal.of(
-          response.statusCode(),
-          Http.sentence(credentials.api(), response.statusCode(), said(response.body())));
+          response.statusCode(), Http.sentence(response.statusCode(), said(response.body())));
     }
     token = data(response.body()).path("token").asText();
   }

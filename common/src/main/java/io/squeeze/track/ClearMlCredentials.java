@@ -9,30 +9,36 @@ import java.util.Map;
  * Where a ClearML server is, and who we are there. Nothing of it but the addresses is ever shown.
  *
  * @param api address of the API server
- * @param web address that people open
- * @param files address of the file server
+ * @param web address that people open; null where it is not known
+ * @param files address of the file server; null for none
  */
 public record ClearMlCredentials(String api, String web, String files, String key, String secret) {
+  private static final String PUBLIC = "https://api.clear.ml";
 
   /**
    * Reads a file, under what the environment says: CLEARML_API_HOST, CLEARML_WEB_HOST,
-   * CLEARML_FILES_HOST, CLEARML_API_ACCESS_KEY, CLEARML_API_SECRET_KEY.
+   * CLEARML_FILES_HOST, CLEARML_API_ACCESS_KEY, CLEARML_API_SECRET_KEY. The other servers of the
+   * public one are known; nothing of a private one goes to them.
    *
    * @param yaml with the keys api_host, web_host, files_host, api_key, api_secret; null without one
-   * @throws IllegalArgumentException if the file is none, or key or secret are nowhere
+   * @throws IllegalArgumentException if the file is none, key or secret are nowhere, or an address
+   *     holds a password
    */
   public static ClearMlCredentials of(String yaml, Map<String, String> environment) {
     JsonNode file = parsed(yaml);
-    String key = value(file, "api_key", environment.get("CLEARML_API_ACCESS_KEY"), "");
-    String secret = value(file, "api_secret", environment.get("CLEARML_API_SECRET_KEY"), "");
-    if (key.isEmpty() || secret.isEmpty()) {
-      throw new IllegalArgumentException(
-          (key.isEmpty() ? "api_key" : "api_secret") + " is not set");
+    String key = value(file, "api_key", environment.get("CLEARML_API_ACCESS_KEY"));
+    String secret = value(file, "api_secret", environment.get("CLEARML_API_SECRET_KEY"));
+    if (key == null || secret == null) {
+      throw new IllegalArgumentException((key == null ? "api_key" : "api_secret") + " is not set");
     }
+    String api = address(file, "api_host", environment.get("CLEARML_API_HOST"), PUBLIC);
+    boolean hosted = api.equals(PUBLIC);
+    String web = hosted ? "https://app.clear.ml" : null;
+    String files = hosted ? "https://files.clear.ml" : null;
     return new ClearMlCredentials(
-        value(file, "api_host", environment.get("CLEARML_API_HOST"), "https://api.clear.ml"),
-        value(file, "web_host", environment.get("CLEARML_WEB_HOST"), "https://app.clear.ml"),
-        value(file, "files_host", environment.get("CLEARML_FILES_HOST"), "https://files.clear.ml"),
+        api,
+        address(file, "web_host", environment.get("CLEARML_WEB_HOST"), web),
+        address(file, "files_host", environment.get("CLEARML_FILES_HOST"), files),
         key,
         secret);
   }
@@ -51,9 +57,21 @@ public record ClearMlCredentials(String api, String web, String files, String ke
     }
   }
 
-  private static String value(JsonNode file, String key, String environment, String otherwise) {
-    String value = environment == null ? file.path(key).asText(otherwise) : environment;
-    return value.strip().replaceAll("/+$", "");
+  private static String address(JsonNode file, String key, String environment, String otherwise) {
+    String address = value(file, key, environment);
+    if (address == null) {
+      return otherwise;
+    }
+    if (address.contains("@")) {
+      throw new IllegalArgumentException(key + " holds a user or password, which is not its place");
+    }
+    return address.replaceAll("/+$", "");
+  }
+
+  /** Null where it is neither in the file nor in the environment. */
+  private static String value(JsonNode file, String key, String environment) {
+    String value = environment == null ? file.path(key).asText("") : environment;
+    return value.isBlank() ? null : value.strip();
   }
 
   @Override

@@ -11,20 +11,23 @@ import java.util.Arrays;
 public record Histogram(
     double min, double max, double sum, double squares, double[] limits, double[] counts) {
   private static final int BUCKETS = 48;
+  private static final int MOST_BUCKETS = 512;
 
-  /** How often each code occurs: one bucket a code, {@code [k, k + 1)}. */
+  /** How often each code occurs; neighbours share a bucket where there are many codes. */
   public static Histogram ofCodes(long[] counts) {
-    double[] limits = new double[counts.length];
-    double[] shares = new double[counts.length];
+    int wide = (counts.length + MOST_BUCKETS - 1) / MOST_BUCKETS;
+    int buckets = (counts.length + wide - 1) / wide;
+    double[] limits = new double[buckets];
+    double[] uses = new double[buckets];
     double sum = 0;
     double squares = 0;
     for (int k = 0; k < counts.length; k++) {
-      limits[k] = k + 1;
-      shares[k] = counts[k];
+      limits[k / wide] = k + 1;
+      uses[k / wide] += counts[k];
       sum += (double) k * counts[k];
       squares += (double) k * k * counts[k];
     }
-    return new Histogram(0, counts.length, sum, squares, limits, shares);
+    return new Histogram(0, counts.length, sum, squares, limits, uses);
   }
 
   /** The finite ones of some values, in buckets of one width. */

@@ -1,19 +1,26 @@
 package io.squeeze.track;
 
+import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.URI;
+import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.NoSuchFileException;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.stream.Collectors;
 
 /** Requests to a tracker's server; what is no success is an exception, without any header in it. */
 final class Http {
-  static final Duration TIMEOUT = Duration.ofSeconds(30);
+  static final Duration TIMEOUT = Duration.ofSeconds(15);
   private static final int LONGEST = 200;
 
   private final HttpClient client;
@@ -40,9 +47,7 @@ final class Http {
   String send(HttpRequest request) throws IOException, InterruptedException {
     HttpResponse<String> response = answer(request);
     if (response.statusCode() / 100 != 2) {
-      throw Refusal.of(
-          response.statusCode(),
-          sentence(host(request.uri()), response.statusCode(), response.body()));
+      throw Refusal.of(response.statusCode(), sentence(response.statusCode(), response.body()));
     }
     return response.body();
   }
@@ -53,17 +58,13 @@ final class Http {
       return client.send(request, BodyHandlers.ofString());
     } catch (IOException e) {
       String reason = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
-      throw new IOException(host(request.uri()) + " does not answer (" + reason + ")", e);
+      throw new IOException("does not answer (" + reason + ")", e);
     }
   }
 
-  private static String host(URI uri) {
-    return uri.getScheme() + "://" + uri.getAuthority();
-  }
-
-  static String sentence(String host, int status, String body) {
+  static String sentence(int status, String body) {
     String shown = body == null ? "" : shortened(body);
-    return host + " answers " + status + (shown.isEmpty() ? "" : ": " + shown);
+    return "answers " + status + (shown.isEmpty() ? "" : ": " + shown);
   }
 
   /** The first line of a text, or its beginning. */
@@ -72,17 +73,36 @@ final class Http {
     return line.length() > LONGEST ? line.substring(0, LONGEST) + "…" : line;
   }
 
-  /** A file, opened anew for every try. */
+  /** A path as it stands in an address. */
+  static String escaped(String path) {
+    return Arrays.stream(path.split("/", -1))
+        .map(part -> URLEncoder.encode(part, StandardCharsets.UTF_8).replace("+", "%20"))
+        .collect(Collectors.joining("/"));
+  }
+
+  /**
+   * A file, opened anew for every try.
+   *
+   * @throws Refusal of this file if there is none any more
+   */
   static BodyPublisher body(Artifact artifact) throws IOException {
-    BodyPublisher stream =
-        BodyPublishers.ofInputStream(
-            () -> {
-              try {
-                return artifact.open();
-              } catch (IOException e) {
-                throw new UncheckedIOException(e);
-              }
-            });
-    return BodyPublishers.fromPublisher(stream, Math.max(1, artifact.length()));
+    try {
+      long length = artifact.length();
+      if (length == 0) {
+        return BodyPublishers.noBody();
+      }
+      return BodyPublishers.fromPublisher(
+          BodyPublishers.ofInputStream(() -> opened(artifact)), length);
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      throw Refusal.ofThis("there is no " + artifact.path() + " any more");
+    }
+  }
+
+  private static InputStream opened(Artifact artifact) {
+    try {
+      return artifact.open();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 }

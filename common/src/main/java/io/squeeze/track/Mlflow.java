@@ -1,5 +1,10 @@
 package io.squeeze.track;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.net.URLEncoder;
 import java.net.http.HttpRequest;
@@ -7,29 +12,24 @@ import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Base64;
-import java.util.List;
+import java.util.Iterator;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Callable;
-import org.mlflow.api.proto.Service.CreateRun;
-import org.mlflow.api.proto.Service.Experiment;
-import org.mlflow.api.proto.Service.Metric;
-import org.mlflow.api.proto.Service.Param;
-import org.mlflow.api.proto.Service.RunStatus;
-import org.mlflow.api.proto.Service.RunTag;
-import org.mlflow.tracking.MlflowClient;
-import org.mlflow.tracking.MlflowClientException;
-import org.mlflow.tracking.MlflowHttpException;
-import org.mlflow.tracking.creds.BasicMlflowHostCreds;
 
 /**
- * Tells a run to an MLflow server. Pictures and files go through the server where it offers that
- * ({@code mlflow server --serve-artifacts}, its default); elsewhere they stay in the run's folder.
+ * Tells a run to an MLflow server, by its REST API 2.0. Pictures and files go through the server
+ * where it offers that ({@code mlflow server --serve-artifacts}, its default); elsewhere they stay
+ * in the run's folder.
  */
 public final class Mlflow implements Tracker {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final int BAD_REQUEST = 400;
+  private static final int NOT_FOUND = 404;
+
+  /** The server's own limits of a batch. */
   private static final int MOST_PARAMS = 100;
+
   private static final int MOST_METRICS = 1000;
   private static final int LONGEST_VALUE = 500;
   private static final String PROXY = "mlflow-artifacts:";
@@ -37,7 +37,6 @@ public final class Mlflow implements Tracker {
   private final String host;
   private final Map<String, String> environment;
   private final Voice voice;
-  private final MlflowClient client;
   private final Http http;
   private String run;
   private String artifacts;
@@ -58,77 +57,97 @@ public final class Mlflow implements Tracker {
     this.environment = environment;
     this.voice = voice;
     this.http = new Http(timeout);
-    String token = environment.get("MLFLOW_TRACKING_TOKEN");
-    String user = environment.get("MLFLOW_TRACKING_USERNAME");
-    String password = environment.get("MLFLOW_TRACKING_PASSWORD");
-    this.client =
-        new MlflowClient(
-            token != null
-                ? new BasicMlflowHostCreds(host, token)
-                : new BasicMlflowHostCreds(host, user, password));
   }
 
   @Override
   public String name() {
-    return "MLflow";
+    return "MLflow at " + host;
   }
 
   @Override
-  public void start(RunInfo info) throws IOException {
-    if (run == null) {
-      String known = info.epoch() == 0 ? null : info.ids().get(name());
-      if (known == null) {
-        create(info);
-      } else {
-        opened(call(() -> client.getRun(known).getInfo()));
-        String running = "{\"run_id\":\"" + known + "\",\"status\":\"RUNNING\"}";
-        call(() -> client.sendPost("runs/update", running));
-        described = true;
-      }
-      info.ids().put(name(), run);
+  public void start(RunInfo info) throws IOException, InterruptedException {
+    if (run == null && !(info.epoch() > 0 && known(info))) {
+      create(info);
     }
+    info.ids().put(name(), run);
     if (!described) {
       describe(info.parameters());
       described = true;
     }
+    update("RUNNING", null);
   }
 
-  private void describe(Map<String, String> parameters) throws IOException {
-    List<Param> params = new ArrayList<>();
-    parameters.forEach(
-        (key, value) ->
-            params.add(Param.newBuilder().setKey(key(key)).setValue(shown(value)).build()));
-    for (int from = 0; from < params.size(); from += MOST_PARAMS) {
-      List<Param> some = params.subList(from, Math.min(params.size(), from + MOST_PARAMS));
-      call(() -> done(() -> client.logBatch(run, List.of(), some, List.of())));
+  @Override
+  public void attach(RunInfo info) throws IOException, InterruptedException {
+    if (!known(info)) {
+      throw Refusal.ofAll("does not know this run: train with --mlflow");
     }
   }
 
-  private void create(RunInfo info) throws IOException {
-    Optional<Experiment> found = call(() -> client.getExperimentByName(info.project()));
-    String experiment =
-        found.isPresent()
-            ? found.get().getExperimentId()
-            : call(() -> client.createExperiment(info.project()));
-    CreateRun request =
-        CreateRun.newBuilder()
-            .setExperimentId(experiment)
-            .setRunName(info.name())
-            .setStartTime(System.currentTimeMillis())
-            .addTags(tag("mlflow.runName", info.name()))
-            .addTags(tag("mlflow.source.name", "embeddings-squeeze"))
-            .build();
-    opened(call(() -> client.createRun(request)));
+  /** Whether the run that an earlier process began is there. */
+  private boolean known(RunInfo info) throws IOException, InterruptedException {
+    String id = info.ids().get(name());
+    if (id == null) {
+      return false;
+    }
+    try {
+      opened(get("runs/get?run_id=" + encoded(id)));
+      described = true;
+      return true;
+    } catch (Refusal e) {
+      if (e.status() == NOT_FOUND) {
+        return false;
+      }
+      throw e;
+    }
+  }
+
+  private void create(RunInfo info) throws IOException, InterruptedException {
+    String experiment = experiment(info.project());
+    ObjectNode request = JSON.createObjectNode().put("experiment_id", experiment);
+    request.put("run_name", info.name()).put("start_time", System.currentTimeMillis());
+    request
+        .putArray("tags")
+        .addObject()
+        .put("key", "mlflow.source.name")
+        .put("value", "embeddings-squeeze");
+    opened(post("runs/create", request));
     voice.say(name() + ": " + host + "/#/experiments/" + experiment + "/runs/" + run);
   }
 
-  private static RunTag tag(String key, String value) {
-    return RunTag.newBuilder().setKey(key).setValue(value).build();
+  private String experiment(String name) throws IOException, InterruptedException {
+    Optional<String> found = found(name);
+    if (found.isPresent()) {
+      return found.get();
+    }
+    try {
+      ObjectNode request = JSON.createObjectNode().put("name", name);
+      return post("experiments/create", request).path("experiment_id").asText();
+    } catch (Refusal e) {
+      // Another run was faster.
+      if (e.status() == BAD_REQUEST) {
+        return found(name).orElseThrow(() -> e);
+      }
+      throw e;
+    }
   }
 
-  private void opened(org.mlflow.api.proto.Service.RunInfo info) {
-    run = info.getRunId();
-    String uri = info.getArtifactUri();
+  private Optional<String> found(String name) throws IOException, InterruptedException {
+    try {
+      JsonNode answer = get("experiments/get-by-name?experiment_name=" + encoded(name));
+      return Optional.of(answer.path("experiment").path("experiment_id").asText());
+    } catch (Refusal e) {
+      if (e.status() == NOT_FOUND) {
+        return Optional.empty();
+      }
+      throw e;
+    }
+  }
+
+  private void opened(JsonNode answer) {
+    JsonNode info = answer.path("run").path("info");
+    run = info.path("run_id").asText();
+    String uri = info.path("artifact_uri").asText();
     artifacts = uri.startsWith(PROXY) ? uri.replaceFirst("^" + PROXY + "(//[^/]*)?/*", "") : null;
     if (artifacts == null) {
       voice.say(
@@ -139,22 +158,38 @@ public final class Mlflow implements Tracker {
     }
   }
 
+  private void describe(Map<String, String> parameters) throws IOException, InterruptedException {
+    Iterator<Map.Entry<String, String>> left = parameters.entrySet().iterator();
+    while (left.hasNext()) {
+      ObjectNode batch = JSON.createObjectNode().put("run_id", run);
+      ArrayNode params = batch.putArray("params");
+      while (left.hasNext() && params.size() < MOST_PARAMS) {
+        Map.Entry<String, String> param = left.next();
+        params.addObject().put("key", key(param.getKey())).put("value", shown(param.getValue()));
+      }
+      post("runs/log-batch", batch);
+    }
+  }
+
   @Override
   public void log(Step step) throws IOException, InterruptedException {
-    List<Metric> metrics = new ArrayList<>();
-    step.scalars()
-        .forEach(
-            (tag, value) ->
-                metrics.add(
-                    Metric.newBuilder()
-                        .setKey(key(tag))
-                        .setValue(value)
-                        .setTimestamp(step.millis())
-                        .setStep(step.epoch())
-                        .build()));
-    for (int from = 0; from < metrics.size(); from += MOST_METRICS) {
-      List<Metric> some = metrics.subList(from, Math.min(metrics.size(), from + MOST_METRICS));
-      call(() -> done(() -> client.logBatch(run, some, List.of(), List.of())));
+    Iterator<Map.Entry<String, Double>> left = step.scalars().entrySet().iterator();
+    while (left.hasNext()) {
+      ObjectNode batch = JSON.createObjectNode().put("run_id", run);
+      ArrayNode metrics = batch.putArray("metrics");
+      while (left.hasNext() && metrics.size() < MOST_METRICS) {
+        Map.Entry<String, Double> scalar = left.next();
+        ObjectNode metric = metrics.addObject().put("key", key(scalar.getKey()));
+        metric.put("timestamp", step.millis()).put("step", step.epoch());
+        double value = scalar.getValue();
+        // JSON knows neither NaN nor infinity; the server takes their names.
+        if (Double.isFinite(value)) {
+          metric.put("value", value);
+        } else {
+          metric.put("value", Double.toString(value));
+        }
+      }
+      post("runs/log-batch", batch);
     }
     for (Map.Entry<String, byte[]> picture : step.pictures().entrySet()) {
       String path = "pictures/" + key(picture.getKey()) + "/epoch_" + step.epoch() + ".png";
@@ -172,42 +207,76 @@ public final class Mlflow implements Tracker {
     if (artifacts == null) {
       return;
     }
-    StringBuilder uri = new StringBuilder(host + "/api/2.0/mlflow-artifacts/artifacts");
-    for (String part : (artifacts + "/" + path).split("/", -1)) {
-      uri.append('/').append(URLEncoder.encode(part, StandardCharsets.UTF_8).replace("+", "%20"));
+    String uri =
+        host + "/api/2.0/mlflow-artifacts/artifacts/" + Http.escaped(artifacts + "/" + path);
+    try {
+      http.send(authorized(uri).header("Content-Type", type).PUT(body).build());
+    } catch (Refusal e) {
+      // Of files alone: numbers and status may pass.
+      throw e.once();
     }
-    HttpRequest.Builder request =
-        http.request(uri.toString()).header("Content-Type", type).PUT(body);
-    authorization().ifPresent(value -> request.header("Authorization", value));
-    http.send(request.build());
-  }
-
-  private Optional<String> authorization() {
-    String token = environment.get("MLFLOW_TRACKING_TOKEN");
-    String user = environment.get("MLFLOW_TRACKING_USERNAME");
-    if (token != null) {
-      return Optional.of("Bearer " + token);
-    }
-    if (user == null) {
-      return Optional.empty();
-    }
-    String pair = user + ":" + environment.getOrDefault("MLFLOW_TRACKING_PASSWORD", "");
-    byte[] bytes = pair.getBytes(StandardCharsets.UTF_8);
-    return Optional.of("Basic " + Base64.getEncoder().encodeToString(bytes));
   }
 
   @Override
-  public void finish(Ending ending) throws IOException {
-    RunStatus status =
-        switch (ending.status()) {
-          case COMPLETED -> RunStatus.FINISHED;
-          case FAILED -> RunStatus.FAILED;
-          case STOPPED -> RunStatus.KILLED;
-        };
+  public void finish(Ending ending) throws IOException, InterruptedException {
     if (!ending.message().isEmpty()) {
-      call(() -> done(() -> client.setTag(run, "squeeze.ending", shown(ending.message()))));
+      ObjectNode tag = JSON.createObjectNode().put("run_id", run).put("key", "squeeze.ending");
+      post("runs/set-tag", tag.put("value", shown(ending.message())));
     }
-    call(() -> done(() -> client.setTerminated(run, status, ending.millis())));
+    String status =
+        switch (ending.status()) {
+          case COMPLETED -> "FINISHED";
+          case FAILED -> "FAILED";
+          case STOPPED -> "KILLED";
+        };
+    update(status, ending.millis());
+  }
+
+  private void update(String status, Long end) throws IOException, InterruptedException {
+    ObjectNode request = JSON.createObjectNode().put("run_id", run).put("status", status);
+    if (end != null) {
+      request.put("end_time", end);
+    }
+    post("runs/update", request);
+  }
+
+  private JsonNode get(String call) throws IOException, InterruptedException {
+    return parsed(http.send(authorized(host + "/api/2.0/mlflow/" + call).GET().build()));
+  }
+
+  private JsonNode post(String call, ObjectNode request) throws IOException, InterruptedException {
+    return parsed(
+        http.send(
+            authorized(host + "/api/2.0/mlflow/" + call)
+                .header("Content-Type", "application/json")
+                .POST(BodyPublishers.ofString(request.toString()))
+                .build()));
+  }
+
+  private JsonNode parsed(String answer) throws Refusal {
+    try {
+      return JSON.readTree(answer);
+    } catch (JsonProcessingException e) {
+      throw Refusal.ofAll("answers as no MLflow server does");
+    }
+  }
+
+  private HttpRequest.Builder authorized(String uri) throws Refusal {
+    HttpRequest.Builder request = http.request(uri);
+    String token = environment.get("MLFLOW_TRACKING_TOKEN");
+    String user = environment.get("MLFLOW_TRACKING_USERNAME");
+    if (token != null) {
+      request.header("Authorization", "Bearer " + token);
+    } else if (user != null) {
+      String pair = user + ":" + environment.getOrDefault("MLFLOW_TRACKING_PASSWORD", "");
+      byte[] bytes = pair.getBytes(StandardCharsets.UTF_8);
+      request.header("Authorization", "Basic " + Base64.getEncoder().encodeToString(bytes));
+    }
+    return request;
+  }
+
+  private static String encoded(String text) {
+    return URLEncoder.encode(text, StandardCharsets.UTF_8);
   }
 
   /** The server refuses a whole batch for one character that it does not take in a key. */
@@ -217,26 +286,5 @@ public final class Mlflow implements Tracker {
 
   private static String shown(String value) {
     return value.length() <= LONGEST_VALUE ? value : value.substring(0, LONGEST_VALUE - 1) + "…";
-  }
-
-  private static Object done(Runnable action) {
-    action.run();
-    return "";
-  }
-
-  private <T> T call(Callable<T> call) throws IOException {
-    try {
-      return call.call();
-    } catch (MlflowHttpException e) {
-      throw Refusal.of(
-          e.getStatusCode(), Http.sentence(host, e.getStatusCode(), e.getBodyMessage()));
-    } catch (MlflowClientException e) {
-      Throwable cause = e.getCause() == null ? e : e.getCause();
-      throw new IOException(host + " does not answer (" + cause.getMessage() + ")", e);
-    } catch (IOException | RuntimeException e) {
-      throw e;
-    } catch (Exception e) {
-      throw new IllegalStateException(e);
-    }
   }
 }

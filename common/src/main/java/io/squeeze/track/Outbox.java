@@ -4,14 +4,21 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Hands a run's messages to one tracker, in order, on a thread of its own. What fails is tried
  * again after longer and longer waits; what piles up meanwhile is bounded, the oldest going first.
- * The user is warned once.
+ * The user is warned of a tracker once a process, however many runs it has.
  */
 final class Outbox {
   static final int CAPACITY = 1000;
+
+  /** Of those that wait, so many have more than numbers. */
+  static final int WHOLE = 20;
+
+  private static final Set<String> WARNED = ConcurrentHashMap.newKeySet();
 
   /** Something for the tracker. */
   interface Message {
@@ -33,9 +40,11 @@ final class Outbox {
   private final Patience patience;
   private final Deque<Message> queue = new ArrayDeque<>();
   private final Thread thread;
+  private boolean opened;
   private boolean closing;
-  private boolean warned;
+  private boolean failing;
   private boolean refused;
+  private boolean sending;
   private int lost;
 
   Outbox(Tracker tracker, Voice voice, Patience patience) {
@@ -60,6 +69,15 @@ final class Outbox {
     notifyAll();
   }
 
+  /** The same for an epoch, without its pictures and histograms where many wait already. */
+  synchronized void add(Step step) {
+    Step shown =
+        queue.size() < WHOLE
+            ? step
+            : Step.of(step.epoch(), step.millis(), step.scalars(), step.again());
+    add(tracker -> tracker.log(shown));
+  }
+
   private void work() {
     try {
       while (true) {
@@ -70,15 +88,23 @@ final class Outbox {
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    } finally {
+      synchronized (this) {
+        notifyAll();
+      }
     }
   }
 
   /** Null once all is sent and nothing more will come. */
   private synchronized Message next() throws InterruptedException {
+    sending = false;
     while (queue.isEmpty() && !closing) {
+      notifyAll();
       wait();
     }
-    return queue.pollFirst();
+    Message next = queue.pollFirst();
+    sending = next != null;
+    return next;
   }
 
   /** Whether the tracker wants more. */
@@ -87,61 +113,94 @@ final class Outbox {
     while (true) {
       try {
         message.send(tracker);
+        delivered();
         return true;
       } catch (Refusal e) {
-        if (e.lasting()) {
+        // Without a run there, nothing that follows has a place.
+        if (e.lasting() || !opened) {
           refuse(e);
           return false;
         }
-        warn(e, "the run goes on without it");
+        warn("part", e, "that part is left out");
         return true;
       } catch (IOException | RuntimeException e) {
-        warn(e, "the run goes on, and what it tells is sent later");
+        warn("down", e, "the run goes on, and what it tells is sent later");
       }
-      pause(delay);
-      delay = Math.min(2 * delay, patience.longest().toMillis());
+      boolean inTime = pause(delay);
+      delay =
+          inTime ? Math.min(2 * delay, patience.longest().toMillis()) : patience.first().toMillis();
     }
   }
 
-  private synchronized void pause(long millis) throws InterruptedException {
-    // Woken by what is added, too: that is no reason to try earlier, a close is.
+  private synchronized void delivered() {
+    opened = true;
+    failing = false;
+  }
+
+  /** False if it was cut short, since the run is over. */
+  private synchronized boolean pause(long millis) throws InterruptedException {
+    failing = true;
+    notifyAll();
     long end = System.nanoTime() + millis * 1_000_000;
     boolean before = closing;
+    // Woken by what is added, too: that is no reason to try earlier, the end is.
     for (long left = millis; left > 0 && before == closing; ) {
       wait(left);
       left = (end - System.nanoTime()) / 1_000_000;
     }
+    return before == closing;
   }
 
   private synchronized void refuse(Refusal refusal) {
     refused = true;
     queue.clear();
-    warn(refusal, "the run goes on without it");
+    warn("refused", refusal, "the run goes on without it");
   }
 
-  private void warn(Exception cause, String consequence) {
-    if (!warned) {
-      warned = true;
-      String message = cause.getMessage() == null ? cause.toString() : cause.getMessage();
-      voice.warn(
-          tracker.name() + ": " + message.lines().findFirst().orElse("") + "; " + consequence);
+  private void warn(String kind, Exception cause, String consequence) {
+    String message = cause.getMessage() == null ? cause.toString() : cause.getMessage();
+    String line = message.lines().findFirst().orElse("");
+    if (WARNED.add(kind + " " + tracker.name())) {
+      voice.warn(tracker.name() + ": " + line + "; " + consequence);
     }
   }
 
-  /** Waits until all is sent, but no longer than so. */
-  void close(Duration longest) throws InterruptedException {
-    synchronized (this) {
-      closing = true;
-      notifyAll();
+  /** Nothing more will come. */
+  synchronized void close() {
+    closing = true;
+    notifyAll();
+  }
+
+  /** Waits until all is sent, as long as the tracker takes it. */
+  synchronized void await(long deadlineNanos) throws InterruptedException {
+    while (thread.isAlive() && !failing && left(deadlineNanos) > 0 && !isDone()) {
+      wait(left(deadlineNanos));
     }
-    thread.join(longest.toMillis());
-    boolean stuck = thread.isAlive();
+  }
+
+  /** Waits until all is sent, and gives up then. */
+  synchronized void settle(long deadlineNanos) throws InterruptedException {
+    while (thread.isAlive() && left(deadlineNanos) > 0 && !isDone()) {
+      wait(left(deadlineNanos));
+    }
+    int missed = lost + queue.size() + (sending ? 1 : 0);
+    queue.clear();
     thread.interrupt();
-    synchronized (this) {
-      int missed = lost + queue.size() + (stuck ? 1 : 0);
-      if (missed > 0 && !refused) {
-        voice.say(tracker.name() + ": " + missed + " messages of this run were not sent");
-      }
+    if (missed > 0 && !refused) {
+      voice.warn(tracker.name() + ": " + missed + " messages of this run were not sent");
     }
+  }
+
+  private static long left(long deadlineNanos) {
+    return (deadlineNanos - System.nanoTime()) / 1_000_000;
+  }
+
+  private boolean isDone() {
+    return queue.isEmpty() && !sending;
+  }
+
+  /** Whether all is sent or refused. */
+  synchronized boolean over() {
+    return closing && isDone();
   }
 }

@@ -6,20 +6,22 @@ import java.io.IOException;
 final class Refusal extends IOException {
   private static final long serialVersionUID = 1L;
   private final boolean lasting;
+  private final int status;
 
-  private Refusal(String message, boolean lasting) {
+  private Refusal(String message, boolean lasting, int status) {
     super(message);
     this.lasting = lasting;
+    this.status = status;
   }
 
   /** Of us: credentials, or a server of another kind. */
   static Refusal ofAll(String message) {
-    return new Refusal(message, true);
+    return new Refusal(message, true, 0);
   }
 
   /** Of what was sent; the next may pass. */
   static Refusal ofThis(String message) {
-    return new Refusal(message, false);
+    return new Refusal(message, false, 0);
   }
 
   /**
@@ -29,13 +31,23 @@ final class Refusal extends IOException {
    */
   static IOException of(int status, String message) {
     return switch (status) {
-      case 401, 403 -> ofAll(message);
+      case 401, 403 -> new Refusal(message, true, status);
       case 408, 425, 429 -> new IOException(message);
-      default -> status < 500 ? ofThis(message) : new IOException(message);
+      default -> status < 500 ? new Refusal(message, false, status) : new IOException(message);
     };
+  }
+
+  /** The same of what was sent alone. */
+  Refusal once() {
+    return new Refusal(getMessage(), false, status);
   }
 
   boolean lasting() {
     return lasting;
+  }
+
+  /** The server's status; 0 where it gave none. */
+  int status() {
+    return status;
   }
 }

@@ -77,7 +77,15 @@ public final class TensorBoard implements Tracker {
   }
 
   @Override
+  public void attach(RunInfo run) {
+    // An epoch's file is whole; what is found later has no place among them.
+  }
+
+  @Override
   public void log(Step step) throws IOException {
+    if (step.again()) {
+      return;
+    }
     Proto[] values =
         new Proto[step.scalars().size() + step.pictures().size() + step.histograms().size()];
     int next = 0;

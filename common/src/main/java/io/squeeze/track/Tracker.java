@@ -12,12 +12,17 @@ public interface Tracker {
   String name();
 
   /**
-   * Opens the run, or the one that an earlier process began.
+   * Opens the run as one that goes on: a new one, or the one that an earlier process began.
    *
    * @throws Refusal if trying again cannot help
    * @throws IOException if it may
    */
   void start(RunInfo run) throws IOException, InterruptedException;
+
+  /**
+   * Opens a run that it knows, to add to it, and leaves its status; errors as for {@link #start}.
+   */
+  void attach(RunInfo run) throws IOException, InterruptedException;
 
   /** Takes what an epoch gave; errors as for {@link #start}. */
   void log(Step step) throws IOException, InterruptedException;

@@ -4,20 +4,25 @@ import io.squeeze.track.Ending.Status;
 import io.squeeze.track.Outbox.Patience;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Tells a run to any number of trackers. No call blocks or fails; a process that is ended while the
- * run goes on tells them that it stopped.
+ * Tells a run to any number of trackers. No call fails, and none waits for a tracker that fails; a
+ * process that is ended while the run goes on tells them that it stopped.
  */
-public final class Tracking implements AutoCloseable {
-  /** A run that is done waits this long for slow trackers. */
+public final class Tracking {
+  /** A run that is done waits this long for trackers that are slow. */
   private static final Duration CLOSING = Duration.ofSeconds(20);
 
-  /** One that is ended by a signal has less time. */
+  /** A process that is ended by a signal has less time. */
   private static final Duration STOPPING = Duration.ofSeconds(4);
 
+  /** Those of runs that are over, and still have something to send. */
+  private static final Set<Outbox> LEFT = ConcurrentHashMap.newKeySet();
+
   private final List<Outbox> outboxes;
-  private final Thread stopped = new Thread(() -> end(Status.STOPPED, "Interrupted", STOPPING));
+  private final Thread stopped = new Thread(this::stop);
   private boolean ended;
 
   /** Tells the trackers. */
@@ -27,17 +32,22 @@ public final class Tracking implements AutoCloseable {
 
   Tracking(List<Tracker> trackers, Voice voice, Patience patience) {
     this.outboxes = trackers.stream().map(t -> new Outbox(t, voice, patience)).toList();
-    Runtime.getRuntime().addShutdownHook(stopped);
   }
 
-  /** Before the first epoch. */
+  /** Before the first epoch; {@link #finish} must follow. */
   public void start(RunInfo run) {
+    Runtime.getRuntime().addShutdownHook(stopped);
     outboxes.forEach(outbox -> outbox.add(tracker -> tracker.start(run)));
+  }
+
+  /** Instead of that, to add to a run that is over; {@link #close} must follow. */
+  public void attach(RunInfo run) {
+    outboxes.forEach(outbox -> outbox.add(tracker -> tracker.attach(run)));
   }
 
   /** After an epoch. */
   public void log(Step step) {
-    outboxes.forEach(outbox -> outbox.add(tracker -> tracker.log(step)));
+    outboxes.forEach(outbox -> outbox.add(step));
   }
 
   /** A file that stays as it is. */
@@ -52,29 +62,54 @@ public final class Tracking implements AutoCloseable {
     } catch (IllegalStateException e) {
       return; // the process ends: the hook tells it
     }
-    end(status, message, CLOSING);
+    end(status, message);
+    close();
   }
 
-  private synchronized void end(Status status, String message, Duration patience) {
-    if (ended) {
-      return;
+  private synchronized void end(Status status, String message) {
+    if (!ended) {
+      ended = true;
+      Ending ending = new Ending(status, System.currentTimeMillis(), message);
+      outboxes.forEach(outbox -> outbox.add(tracker -> tracker.finish(ending)));
     }
-    ended = true;
-    Ending ending = new Ending(status, System.currentTimeMillis(), message);
-    outboxes.forEach(outbox -> outbox.add(tracker -> tracker.finish(ending)));
+  }
+
+  /** Waits for what is on its way; what a tracker does not take goes on behind. */
+  public void close() {
+    LEFT.addAll(outboxes);
+    outboxes.forEach(Outbox::close);
+    long deadline = System.nanoTime() + CLOSING.toNanos();
     try {
-      long deadline = System.nanoTime() + patience.toNanos();
       for (Outbox outbox : outboxes) {
-        outbox.close(Duration.ofNanos(Math.max(1_000_000, deadline - System.nanoTime())));
+        outbox.await(deadline);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+    LEFT.removeIf(Outbox::over);
   }
 
-  /** Ends a run that nobody finished as failed. */
-  @Override
-  public void close() {
-    finish(Status.FAILED, "");
+  private void stop() {
+    end(Status.STOPPED, "Interrupted");
+    LEFT.addAll(outboxes);
+    outboxes.forEach(Outbox::close);
+    settle(STOPPING);
+  }
+
+  /** At the end of a process: waits once more for what runs have left, and says what is lost. */
+  public static void settle() {
+    settle(CLOSING);
+  }
+
+  static void settle(Duration longest) {
+    long deadline = System.nanoTime() + longest.toNanos();
+    try {
+      for (Outbox outbox : List.copyOf(LEFT)) {
+        outbox.settle(deadline);
+        LEFT.remove(outbox);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 }

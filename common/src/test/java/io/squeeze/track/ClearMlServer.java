@@ -2,6 +2,7 @@ package io.squeeze.track;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 
@@ -13,12 +14,24 @@ public final class ClearMlServer extends FakeServer {
   private int logins;
   private String state = "created";
 
+  private final List<String> tasks = new ArrayList<>();
+  private String project;
   private final String key;
   private final String secret;
 
   public ClearMlServer(String key, String secret) throws IOException {
     this.key = key;
     this.secret = secret;
+  }
+
+  /** As if another run had made it. */
+  synchronized void hasProject(String name) {
+    project = name;
+  }
+
+  /** As if an earlier process had made it. */
+  synchronized void hasTask(String id) {
+    tasks.add(id);
   }
 
   /** What the task's state is by now. */
@@ -52,9 +65,10 @@ public final class ClearMlServer extends FakeServer {
       return envelope(401, 30, "Unauthorized (invalid token)", "{}");
     }
     return switch (request.path()) {
-      case "/projects.get_all" -> envelope(200, 0, "OK", "{\"projects\":[]}");
-      case "/projects.create" -> envelope(200, 0, "OK", "{\"id\":\"p1\"}");
-      case "/tasks.create" -> envelope(200, 0, "OK", "{\"id\":\"t1\"}");
+      case "/projects.get_all" -> projects(request);
+      case "/projects.create" -> created(request);
+      case "/tasks.create" -> task();
+      case "/tasks.get_all" -> tasks(request);
       case "/tasks.started" -> moved("in_progress");
       case "/tasks.completed" -> moved("completed");
       case "/tasks.failed" -> moved("failed");
@@ -64,6 +78,32 @@ public final class ClearMlServer extends FakeServer {
       case "/" -> new Answer(200, "[\"stored\"]");
       default -> envelope(404, 0, "no such endpoint", "{}");
     };
+  }
+
+  private Answer projects(Request request) {
+    String pattern = request.json().path("name").asText();
+    boolean there = project != null && java.util.regex.Pattern.matches(pattern, project);
+    return envelope(200, 0, "OK", "{\"projects\":[" + (there ? "{\"id\":\"p1\"}" : "") + "]}");
+  }
+
+  private Answer created(Request request) {
+    String asked = request.json().path("name").asText();
+    if (asked.equals(project)) {
+      return envelope(400, 801, "Value combination already exists", "{}");
+    }
+    project = asked;
+    return envelope(200, 0, "OK", "{\"id\":\"p1\"}");
+  }
+
+  private Answer task() {
+    tasks.add("t" + (tasks.size() + 1));
+    return envelope(200, 0, "OK", "{\"id\":\"t" + tasks.size() + "\"}");
+  }
+
+  private Answer tasks(Request request) {
+    String asked = request.json().at("/id/0").asText();
+    String found = tasks.contains(asked) ? "{\"id\":\"" + asked + "\"}" : "";
+    return envelope(200, 0, "OK", "{\"tasks\":[" + found + "]}");
   }
 
   private Answer moved(String next) {

@@ -54,6 +54,10 @@ class ClearMlTest {
     return new Tracking(List.of(clearMl), heard, SHORT);
   }
 
+  private String name() {
+    return "ClearML at " + server.address();
+  }
+
   private RunInfo run(int epoch) {
     return new RunInfo("pets [1]", "vq", Map.of("train.lr", "1.0E-4"), epoch, ids);
   }
@@ -64,7 +68,8 @@ class ClearMlTest {
         1234,
         Map.of("train/loss", 0.5, "val/iou/pet", 0.7, "val/loss", Double.NaN),
         Map.of("val/pictures", PNG),
-        Map.of("codes/level_0", Histogram.ofCodes(new long[] {1, 2})));
+        Map.of("codes/level_0", Histogram.ofCodes(new long[] {1, 2})),
+        false);
   }
 
   private void wholeRun(Tracking tracking) {
@@ -90,6 +95,7 @@ class ClearMlTest {
             "/projects.create",
             "/tasks.create",
             "/tasks.started",
+            "/events.add_batch",
             "/",
             "/events.add_batch",
             "/",
@@ -102,8 +108,10 @@ class ClearMlTest {
     assertThat(task.path("project").asText()).isEqualTo("p1");
     assertThat(task.at("/hyperparams/squeeze/train.lr/value").asText()).isEqualTo("1.0E-4");
     List<JsonNode> events = new ArrayList<>();
-    for (String line : server.to("/events.add_batch").get(0).text().lines().toList()) {
-      events.add(FakeServer.JSON.readTree(line));
+    for (Request batch : server.to("/events.add_batch")) {
+      for (String line : batch.text().lines().toList()) {
+        events.add(FakeServer.JSON.readTree(line));
+      }
     }
     assertThat(events.stream().map(e -> e.path("type").asText()))
         .containsExactlyInAnyOrder(
@@ -118,18 +126,20 @@ class ClearMlTest {
         .anySatisfy(
             event ->
                 assertThat(event.path("url").asText())
-                    .isEqualTo(server.address() + "/pets%20[1]/vq.t1/pictures/val/pictures_1.png"));
+                    .isEqualTo(
+                        server.address() + "/pets%20%5B1%5D/vq.t1/pictures/val/pictures_1.png"));
     assertThat(server.to("/").get(0).text())
         .contains("name=\"pets [1]/vq.t1/pictures/val/pictures_1.png\"", "\r\n\r\npng\r\n");
     assertThat(server.state()).isEqualTo("completed");
-    assertThat(heard.said).containsExactly("ClearML: http://web/projects/p1/experiments/t1");
+    assertThat(heard.said).containsExactly(name() + ": http://web/projects/p1/experiments/t1");
     assertThat(heard.warned).isEmpty();
-    assertThat(ids.known).containsExactlyEntriesOf(Map.of("ClearML", "t1"));
+    assertThat(ids.known).containsExactlyEntriesOf(Map.of(name(), "t1"));
   }
 
   @Test
   void aRunThatIsGoneOnWithIsTheSameTask() {
-    ids.put("ClearML", "t1");
+    server.hasTask("t1");
+    ids.put(name(), "t1");
     Tracking tracking = tracking(SECRET);
     tracking.start(run(4));
     tracking.finish(Status.STOPPED, "Interrupted");
@@ -140,13 +150,63 @@ class ClearMlTest {
   }
 
   @Test
+  void aTaskThatIsGoneIsBegunAnew() {
+    ids.put(name(), "deleted");
+    Tracking tracking = tracking(SECRET);
+    tracking.start(run(4));
+    tracking.finish(Status.COMPLETED, "");
+    assertThat(ids.known).containsEntry(name(), "t1");
+    assertThat(server.state()).isEqualTo("completed");
+  }
+
+  @Test
+  void aProjectThatAnotherRunMakesMeanwhileIsTaken() {
+    server.hasProject("pets [1]");
+    server.fail(
+        "/projects.get_all", e -> ClearMlServer.envelope(200, 0, "OK", "{\"projects\":[]}"));
+    wholeRun(tracking(SECRET));
+    assertThat(server.to("/projects.create")).hasSize(1);
+    assertThat(server.to("/projects.get_all")).hasSize(2);
+    assertThat(server.to("/tasks.create").get(0).json().path("project").asText()).isEqualTo("p1");
+    assertThat(heard.warned).isEmpty();
+  }
+
+  @Test
+  void aFileServerThatRefusesCostsFilesAlone() {
+    server.fail("/", Fault.status(413, "too large"));
+    wholeRun(tracking(SECRET));
+    assertThat(server.state()).isEqualTo("completed");
+    assertThat(server.to("/events.add_batch")).hasSize(1);
+    assertThat(heard.warned).hasSize(1);
+    assertThat(heard.warned.get(0)).contains("answers 413: too large", "that part is left out");
+  }
+
+  @Test
+  void anAdditionLeavesTheStatusAndNeedsARunThatIsKnown() {
+    server.hasTask("t1");
+    ids.put(name(), "t1");
+    Tracking tracking = tracking(SECRET);
+    tracking.attach(run(4));
+    tracking.log(Step.of(4, 1, Map.of("evaluation_test/iou", 0.5), false));
+    tracking.close();
+    assertThat(server.asked())
+        .containsExactly("/auth.login", "/tasks.get_all", "/events.add_batch");
+    ids.known.clear();
+    Tracking unknown = tracking(SECRET);
+    unknown.attach(run(4));
+    unknown.close();
+    assertThat(heard.warned).hasSize(1);
+    assertThat(heard.warned.get(0)).contains("does not know this run: train with --use_clearml");
+  }
+
+  @Test
   void aTokenThatRanOutIsRenewedOnce() {
     server.fail(
         "/events.add_batch",
         e -> ClearMlServer.envelope(401, 30, "Unauthorized (invalid token)", "{}"));
     wholeRun(tracking(SECRET));
     assertThat(server.to("/auth.login")).hasSize(2);
-    assertThat(server.to("/events.add_batch")).hasSize(2);
+    assertThat(server.to("/events.add_batch")).hasSize(3);
     assertThat(server.state()).isEqualTo("completed");
     assertThat(heard.warned).isEmpty();
   }
@@ -155,10 +215,7 @@ class ClearMlTest {
   void credentialsThatAreRefusedAreSaidOnceAndNeverShown() {
     wholeRun(tracking("wrong-secret"));
     assertThat(heard.warned)
-        .containsExactly(
-            "ClearML: "
-                + server.address()
-                + " refuses the credentials; the run goes on without it");
+        .containsExactly(name() + ": refuses the credentials; the run goes on without it");
     assertThat(server.to("/auth.login")).hasSize(1);
     assertThat(credentials(SECRET).toString()).doesNotContain(SECRET, "the-key");
   }
@@ -169,7 +226,9 @@ class ClearMlTest {
     server.fail("/tasks.create", Fault.status(500, "boom"), Fault.slow(1000));
     server.fail("/events.add_batch", Fault.dropped(), Fault.status(503, ""));
     wholeRun(tracking(SECRET));
+    Tracking.settle(Duration.ofSeconds(20));
     assertThat(server.state()).isEqualTo("completed");
+    assertThat(server.to("/events.add_batch")).hasSize(4);
     assertThat(heard.warned).hasSize(1);
     assertThat(heard.warned.get(0)).contains("does not answer", "sent later");
     assertThat(server.requests.stream().map(Request::text))
@@ -186,7 +245,7 @@ class ClearMlTest {
     wholeRun(tracking(SECRET));
     assertThat(server.to("/events.add_batch")).hasSize(1);
     assertThat(heard.warned).hasSize(1);
-    assertThat(heard.warned.get(0)).contains("takes 3 of 4 events", "Invalid");
+    assertThat(heard.warned.get(0)).contains("takes 3 of 3 events", "that part is left out");
     assertThat(server.state()).isEqualTo("completed");
   }
 
@@ -203,7 +262,14 @@ class ClearMlTest {
     String yaml = "api_host: http://a/\napi_key: k\napi_secret: \"s\"\n";
     ClearMlCredentials file = ClearMlCredentials.of(yaml, Map.of());
     assertThat(file.api()).isEqualTo("http://a");
-    assertThat(file.web()).isEqualTo("https://app.clear.ml");
+    // Nothing of a private server goes to the public one.
+    assertThat(file.web()).isNull();
+    assertThat(file.files()).isNull();
+    ClearMlCredentials hosted = ClearMlCredentials.of("api_key: k\napi_secret: s", Map.of());
+    assertThat(hosted.files()).isEqualTo("https://files.clear.ml");
+    assertThatThrownBy(() -> ClearMlCredentials.of(yaml + "web_host: http://me:pw@w", Map.of()))
+        .hasMessageContaining("web_host holds a user or password")
+        .hasMessageNotContaining("pw@");
     assertThat(file.secret()).isEqualTo("s");
     Map<String, String> environment =
         Map.of("CLEARML_API_SECRET_KEY", "other", "CLEARML_API_HOST", "http://b");

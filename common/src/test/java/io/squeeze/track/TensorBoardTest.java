@@ -54,7 +54,8 @@ class TensorBoardTest {
             1_700_000_000_500L,
             Map.of("train/loss", 0.25, "val/iou", Double.NaN),
             Map.of("val/pictures", png.toByteArray()),
-            Map.of("codes/level_0", Histogram.ofCodes(new long[] {4, 0, 300}))));
+            Map.of("codes/level_0", Histogram.ofCodes(new long[] {4, 0, 300})),
+            false));
 
     List<Event> events = events(files.get("events.out.tfevents.0000000003.squeeze"));
     assertThat(events).hasSize(2);
@@ -115,6 +116,8 @@ class TensorBoardTest {
     assertThat(histogram.min()).isEqualTo(-1);
     assertThat(histogram.limits()[histogram.limits().length - 1]).isEqualTo(1);
     assertThat(histogram.squares()).isEqualTo(2.25);
+    Histogram many = Histogram.ofCodes(new long[16_384]);
+    assertThat(many.limits()).hasSize(512).endsWith(16_384);
     assertThat(Histogram.of(new float[] {2, 2}).count()).isEqualTo(2);
     assertThat(Histogram.of(new float[] {Float.NaN}).count()).isZero();
   }

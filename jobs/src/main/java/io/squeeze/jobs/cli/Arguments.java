@@ -91,7 +91,7 @@ final class Arguments {
     switchOption(spec, RESTART, "Begins again what an unfinished run of this name left.");
   }
 
-  private static void switchOption(CommandSpec spec, String name, String help) {
+  static void switchOption(CommandSpec spec, String name, String help) {
     spec.addOption(OptionSpec.builder(name).type(boolean.class).description(help).build());
   }
 
@@ -220,7 +220,7 @@ final class Arguments {
     }
   }
 
-  private boolean given(String name) {
+  boolean given(String name) {
     return parsed.matchedOptionValue(name, false);
   }
 }

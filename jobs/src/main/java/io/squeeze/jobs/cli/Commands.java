@@ -12,7 +12,7 @@ import picocli.CommandLine.Model.CommandSpec;
 
 /** The command line: every command with its flags, its help and the job that it runs. */
 final class Commands {
-  private static final String BEAM = "--beam";
+  static final String BEAM = "--beam";
 
   private Commands() {}
 
@@ -44,6 +44,8 @@ final class Commands {
     line.addSubcommand("decode", DataCommands.decode());
     line.addSubcommand("visualize", RunCommands.visualize());
     line.addSubcommand("query", DataCommands.query());
+    line.addSubcommand("doctor", DataCommands.doctor());
+    line.addSubcommand("gc", DataCommands.gc());
     root.usageMessage().sortOptions(false);
     return line;
   }

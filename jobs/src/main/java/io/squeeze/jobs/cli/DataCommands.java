@@ -3,10 +3,13 @@ package io.squeeze.jobs.cli;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Shapes;
+import io.squeeze.jobs.doctor.Check;
+import io.squeeze.jobs.doctor.DoctorJob;
 import io.squeeze.jobs.encode.DecodeJob;
 import io.squeeze.jobs.encode.EncodeJob;
 import io.squeeze.jobs.encode.Encoder;
 import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.gc.GcJob;
 import io.squeeze.jobs.ml.EncodeVectorsJob;
 import io.squeeze.jobs.query.QueryJob;
 import io.squeeze.jobs.spark.Coding;
@@ -32,7 +35,6 @@ final class DataCommands {
   private static final String MASKS = "--masks";
   private static final String SQL = "--sql";
   private static final String FILE = "--file";
-  private static final String BEAM = "--beam";
   private static final String INPUT = "--input";
 
   private DataCommands() {}
@@ -216,7 +218,11 @@ final class DataCommands {
               false,
               "What lies below it is in the views. Default: this folder.");
           Arguments.declare(
-              spec, "--format", "NAME", false, "table, csv, json or parquet. Default: table.");
+              spec,
+              "--format",
+              "NAME",
+              false,
+              "table, csv, json or parquet. Default: table; with --json json, a line a row.");
           Arguments.declare(
               spec,
               "--out",
@@ -235,12 +241,71 @@ final class DataCommands {
         "");
   }
 
+  static CommandLine gc() {
+    return Commands.command(
+        "gc",
+        List.of(),
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          int keep = (int) Commands.number(arguments, "--keep", 1, 1, 1_000_000);
+          SparkSession spark = Sessions.start("gc", settings.compute());
+          return new GcJob(spark, arguments.own("--path"), keep, arguments.given("--delete")).run();
+        },
+        spec -> {
+          Arguments.declare(
+              spec, "--path", "PATH", true, "Data set of embeddings or codes, above its versions.");
+          Arguments.declare(
+              spec, "--keep", "N", false, "Published versions that stay, the newest. Default: 1.");
+          Arguments.switchOption(spec, "--delete", "Deletes. Without it: says what would go.");
+        },
+        "Removes old versions and what killed jobs left unfinished.",
+        "",
+        "A dry run, unless --delete says otherwise. The current version always stays. What an unfinished",
+        "extraction left goes, too, though running it again would go on with it.",
+        "",
+        "  submit/squeeze gc --path emb/pets",
+        "  submit/squeeze gc --path emb/pets --keep 2 --delete",
+        "");
+  }
+
+  static CommandLine doctor() {
+    return Commands.command(
+        "doctor",
+        Flag.COMPUTE,
+        arguments -> {
+          Settings settings = arguments.settings(Map.of());
+          SparkSession spark = Sessions.start("doctor", settings.compute());
+          List<Check> checks =
+              new DoctorJob(spark, arguments.own("--output_dir"), arguments.own(EMBEDDINGS)).run();
+          Console.outcome(checks);
+          DoctorJob.judge(checks);
+          return null;
+        },
+        spec -> {
+          Arguments.declare(
+              spec, "--output_dir", "PATH", false, "Where jobs will write: a file is tried there.");
+          Arguments.declare(
+              spec,
+              EMBEDDINGS,
+              "PATH",
+              false,
+              "What jobs will read: says how much memory they need.");
+        },
+        "Looks at driver and executors before a long job does.",
+        "",
+        "Java, Spark, libtorch and how long it takes to load, devices, memory, disks, fonts, clocks, and",
+        "whether every executor can publish on the output path. Exit code 5 if something would fail.",
+        "",
+        "  submit/squeeze --master yarn --num-executors 8 doctor --output_dir hdfs:///runs",
+        "");
+  }
+
   private static Encoder encoder(SparkSession spark, Arguments arguments) throws IOException {
     return Encoder.open(
         new HadoopStorage(spark),
         arguments.own(CODES),
         arguments.own(CHECKPOINT),
-        arguments.own(BEAM));
+        arguments.own(Commands.BEAM));
   }
 
   private static Object published(String what, Published published) {

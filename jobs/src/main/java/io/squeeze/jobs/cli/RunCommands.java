@@ -1,6 +1,7 @@
 package io.squeeze.jobs.cli;
 
 import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.grid.GridJob;
 import io.squeeze.jobs.ml.EvaluateVectorsJob;
@@ -26,7 +27,6 @@ final class RunCommands {
   private static final String GRID = "--grid";
   private static final String RANK_BY = "--rank_by";
   private static final String SPLIT = "--split";
-  private static final String BEAM = "--beam";
 
   private RunCommands() {}
 
@@ -40,6 +40,10 @@ final class RunCommands {
           Settings settings = arguments.settings(Map.of());
           boolean vectors = Table.given(arguments);
           SparkSession spark = Sessions.start("train", settings.compute());
+          if (vectors && (settings.track().clearMl() || settings.track().mlflow() != null)) {
+            throw SqueezeException.usage(
+                "--use_clearml and --mlflow follow epochs, of which --input has none");
+          }
           if (!vectors) {
             return trained(spark, TrainJob.run(spark, settings));
           }
@@ -54,8 +58,8 @@ final class RunCommands {
         "Embeddings to a checkpoint: a quantizer and a segmentation head.",
         "",
         "Extracts the embeddings first where they are missing. Writes last.ckpt, best.ckpt,",
-        "metrics.jsonl and config.json to OUTPUT_DIR/EXPERIMENT_NAME/. With --input, fits a quantizer",
-        "to the vectors of a table instead: principal components, then k-means (vq, rvq, pq).",
+        "metrics.jsonl, tensorboard/ and config.json to OUTPUT_DIR/EXPERIMENT_NAME/. With --input, fits a",
+        "quantizer to the vectors of a table instead: principal components, then k-means (vq, rvq, pq).",
         "",
         "  submit/squeeze train --embeddings emb/pets --quantizer_type vq --epochs 10",
         "  submit/squeeze train --input table.parquet --vector_col v --id_col id --head none",
@@ -94,7 +98,8 @@ final class RunCommands {
             SparkSession spark = Sessions.start("evaluate", settings.compute());
             VectorTable table = Table.of(spark, arguments);
             String checkpoint = arguments.own(CHECKPOINT);
-            return new EvaluateVectorsJob(spark, table, checkpoint, arguments.own(BEAM)).run();
+            return new EvaluateVectorsJob(spark, table, checkpoint, arguments.own(Commands.BEAM))
+                .run();
           }
           String split = arguments.own(SPLIT, "test");
           return new EvaluateJob(
@@ -103,7 +108,7 @@ final class RunCommands {
                   arguments.own(BASELINE_CHECKPOINT),
                   arguments.own(EMBEDDINGS),
                   split,
-                  arguments.own(BEAM))
+                  arguments.own(Commands.BEAM))
               .run();
         },
         spec -> {
@@ -118,8 +123,8 @@ final class RunCommands {
         },
         "What every sample kept (IoU) and what it cost (bytes).",
         "",
-        "Writes per_sample.parquet and summary.json to evaluation/SPLIT/ beside the checkpoint. With",
-        "--input, of a table of vectors: squared error, cosine similarity and recall@10.",
+        "Writes per_sample.parquet, groups.csv and summary.json to evaluation/SPLIT/ beside the checkpoint.",
+        "With --input, of a table of vectors: squared error, cosine similarity and recall@10.",
         "",
         "  submit/squeeze evaluate --checkpoint outputs/vq_squeeze/last.ckpt \\",
         "      --baseline_checkpoint outputs/segmentation_baseline/last.ckpt",
@@ -143,7 +148,8 @@ final class RunCommands {
           int parallel = (int) Commands.number(arguments, "--parallel", 1, 1, 1024);
           String split = arguments.own(RANK_BY, "test");
           SparkSession spark = Sessions.startFair("grid", settings.compute());
-          return new GridJob(spark, file, settings, split, parallel).run();
+          new GridJob(spark, file, settings, split, parallel).run();
+          return null;
         },
         spec -> {
           Arguments.declare(spec, GRID, "FILE", true, "Lists of settings, in HOCON.");
@@ -156,8 +162,8 @@ final class RunCommands {
         "",
         "Each run is a folder in OUTPUT_DIR/NAME/, where NAME is the file's. Finished runs are found",
         "when the grid is run again, failed ones are tried again. Writes results.csv,",
-        "results.parquet (runs that differ in their seed alone are one row), runs.csv and the",
-        "picture rate_distortion.png, .svg. conf/grids/ holds examples.",
+        "results.parquet (runs that differ in their seed alone are one row), runs.csv, report.html and",
+        "the picture rate_distortion.png, .svg. conf/grids/ holds examples.",
         "",
         "  submit/squeeze grid --grid conf/grids/quantizers.conf --embeddings emb/pets --parallel 2",
         "");

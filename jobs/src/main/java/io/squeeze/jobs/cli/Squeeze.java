@@ -2,6 +2,7 @@ package io.squeeze.jobs.cli;
 
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Console;
+import io.squeeze.track.Tracking;
 import java.io.IOException;
 import org.apache.spark.sql.SparkSession;
 import org.slf4j.Logger;
@@ -19,6 +20,7 @@ public final class Squeeze {
 
   public static void main(String[] args) {
     int code = run(args);
+    Tracking.settle();
     if (SparkSession.getDefaultSession().isDefined()) {
       SparkSession.getDefaultSession().get().stop();
     }

@@ -72,11 +72,21 @@ public final class EvaluateJob {
     this.split = split;
   }
 
-  /** Writes per_sample.parquet and summary.json below the run's folder, and prints a table. */
-  public Summary run() throws IOException {
-    Summary summary = score();
-    print(summary, folder());
-    return summary;
+  /**
+   * What was written.
+   *
+   * @param usage of the codes of each level; empty without quantization
+   */
+  public record Scored(Summary summary, List<CodeUsage> usage, List<Group> groups) {}
+
+  /**
+   * Writes per_sample.parquet, groups.csv and summary.json below the run's folder, and prints a
+   * table.
+   */
+  public Scored run() throws IOException {
+    Scored scored = scored();
+    print(scored.summary(), folder());
+    return scored;
   }
 
   /** What is evaluated. */
@@ -95,6 +105,10 @@ public final class EvaluateJob {
 
   /** The same in silence. */
   public Summary score() throws IOException {
+    return scored().summary();
+  }
+
+  private Scored scored() throws IOException {
     String folder = folder();
     String scoring = Storage.join(folder, "_scoring");
     String run = "evaluate " + checkpointPath;
@@ -109,7 +123,7 @@ public final class EvaluateJob {
     }
   }
 
-  private Summary summarized(Dataset<Row> scored, String folder) throws IOException {
+  private Scored summarized(Dataset<Row> scored, String folder) throws IOException {
     long samples = scored.count();
     if (samples == 0) {
       throw SqueezeException.input("The split " + split + " has no samples");
@@ -130,7 +144,7 @@ public final class EvaluateJob {
     List<Group> groups = Groups.of(read(path), trained.embeddings().manifest().columns());
     storage.replace(Storage.join(folder, Groups.NAME), Groups.csv(groups));
     storage.replace(Storage.join(folder, Summary.NAME), summary.json());
-    return summary;
+    return new Scored(summary, usage, groups);
   }
 
   private Kept kept(Dataset<Row> table) {
@@ -241,7 +255,7 @@ public final class EvaluateJob {
   }
 
   private String sourceFolder(Manifest manifest) {
-    String source = PerSample.source(manifest, split);
+    String source = Cuts.source(manifest, split);
     return Storage.join(trained.embeddings().path(), Columns.SPLIT + "=" + source);
   }
 

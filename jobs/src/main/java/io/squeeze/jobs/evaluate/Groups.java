@@ -25,7 +25,7 @@ public final class Groups {
   static final String NAME = "groups.csv";
 
   /** Share of the photo that the first class which is not the background takes, in tenths. */
-  public static final String SIZE = "size";
+  public static final String SIZE = "subject_size";
 
   /** A column with more values than this names samples, not groups. */
   private static final int MOST = 1000;

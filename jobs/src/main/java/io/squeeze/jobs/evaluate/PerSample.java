@@ -64,14 +64,9 @@ public final class PerSample {
     this.trained = trained;
   }
 
-  /** The data set's own split that a split is of. */
-  static String source(Manifest manifest, String split) {
-    return Cuts.isPart(split) ? manifest.splits().get(0) : split;
-  }
-
   /** Vectors of the split that a split is of. */
   static long vectors(Manifest manifest, String split) {
-    return manifest.rows().getOrDefault(source(manifest, split), 0L) * manifest.positions();
+    return manifest.rows().getOrDefault(Cuts.source(manifest, split), 0L) * manifest.positions();
   }
 
   /**
@@ -137,7 +132,7 @@ public final class PerSample {
   }
 
   /** The class whose size tells samples apart: the first that is not the background. */
-  private static int subject(List<String> classes) {
+  public static int subject(List<String> classes) {
     return classes.get(0).equals("background") && classes.size() > 1 ? 1 : 0;
   }
 

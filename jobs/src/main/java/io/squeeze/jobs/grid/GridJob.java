@@ -41,6 +41,9 @@ import org.slf4j.LoggerFactory;
 public final class GridJob {
   private static final Logger LOG = LoggerFactory.getLogger(GridJob.class);
 
+  /** Trackers know each run by its own name. */
+  private static final Config UNNAMED = ConfigFactory.parseString("track.task = null");
+
   private final SparkSession spark;
   private final HadoopStorage storage;
   private final String name;
@@ -93,7 +96,8 @@ public final class GridJob {
               "output.dir", folder,
               "output.experiment-name", run.name());
       try {
-        runs.put(run, settings.with(ConfigFactory.parseMap(place)).with(run.config()));
+        Config own = ConfigFactory.parseMap(place).withFallback(UNNAMED);
+        runs.put(run, settings.with(own).with(run.config()));
       } catch (SqueezeException e) {
         throw SqueezeException.configuration("Run " + run.name() + ": " + e.getMessage());
       }
@@ -103,10 +107,9 @@ public final class GridJob {
   /**
    * Does the runs that are not done yet, and writes and prints the tables.
    *
-   * @return rows of the ranking, for scripts
    * @throws SqueezeException of category partial if runs failed
    */
-  public List<Map<String, Object>> run() throws IOException {
+  public void run() throws IOException {
     Console.say(
         "Grid "
             + name
@@ -136,13 +139,12 @@ public final class GridJob {
     }
     List<Outcome> ended = ended();
     table.print(ended);
-    List<Map<String, Object>> ranking = table.write(spark, ended);
+    Console.outcome(table.write(spark, ended));
     long failed = ended.stream().filter(Outcome::failed).count();
     if (failed > 0) {
       throw SqueezeException.partial(
           failed + " of " + ended.size() + " runs failed; run the grid again to try them again");
     }
-    return ranking;
   }
 
   /** The outcomes so far, in the order of the plan. */

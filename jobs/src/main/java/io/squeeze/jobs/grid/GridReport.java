@@ -7,6 +7,7 @@ import io.squeeze.report.Chart;
 import io.squeeze.report.Page;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -59,7 +60,8 @@ final class GridReport {
     page.section("Runs");
     Map<String, double[]> curves = curves(outcomes);
     if (!curves.isEmpty()) {
-      page.charts(List.of(Chart.curves("Held-out mean IoU", "IoU", curves)));
+      String title = "Held-out mean IoU" + (curves.size() == CURVES ? " of the best runs" : "");
+      page.charts(List.of(Chart.curves(title, "IoU", curves)));
     }
     page.table(List.copyOf(runs.columns().keySet()), runs.rows(), true);
     page.section("What the best run was trained with");
@@ -69,7 +71,7 @@ final class GridReport {
   private static String folder(List<Outcome> outcomes, Result best) {
     return outcomes.stream()
         .filter(o -> o.run().configuration().equals(best.configuration()))
-        .findFirst()
+        .min(Comparator.comparing((Outcome o) -> o.failed() ? 1 : -o.summary().miou()))
         .orElseThrow()
         .folder();
   }

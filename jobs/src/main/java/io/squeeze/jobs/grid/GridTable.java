@@ -3,6 +3,7 @@ package io.squeeze.jobs.grid;
 import com.typesafe.config.ConfigValue;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Steps;
 import io.squeeze.jobs.spark.Tables;
 import io.squeeze.report.Chart;
 import io.squeeze.report.Page;
@@ -87,6 +88,7 @@ final class GridTable {
   /** Writes the tables as Parquet, too, and draws picture and report; the ranking's rows. */
   List<Map<String, Object>> write(SparkSession spark, List<Outcome> outcomes) throws IOException {
     writeText(outcomes);
+    Steps.name(spark, "grid " + folder, "tables");
     Table results = results(Result.of(outcomes));
     Table runs = runs(outcomes);
     results.write(spark, storage, Storage.join(folder, "results.parquet"));

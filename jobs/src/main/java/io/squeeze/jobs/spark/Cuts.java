@@ -73,7 +73,7 @@ public final class Cuts {
       throw SqueezeException.usage(
           "No split " + name + ": there are " + String.join(", ", names(manifest)));
     }
-    String split = part ? manifest.splits().get(0) : name;
+    String split = source(manifest, name);
     Dataset<Row> chosen = subset(positioned(split), split);
     if (!part) {
       return chosen;
@@ -96,6 +96,11 @@ public final class Cuts {
   /** Whether a name is of a part of the first split, not of one of the data set's own. */
   public static boolean isPart(String name) {
     return name.equals(TRAIN) || name.equals(VALIDATION);
+  }
+
+  /** The data set's own split that a name is of. */
+  public static String source(Manifest manifest, String name) {
+    return isPart(name) ? manifest.splits().get(0) : name;
   }
 
   /** The splits that there are: the two parts of the first, and the data set's own. */

@@ -205,7 +205,9 @@ public final class HadoopStorage implements Storage {
     Configuration plain = new Configuration(configuration());
     plain.set("fs.AbstractFileSystem.file.impl", "org.apache.hadoop.fs.local.RawLocalFs");
     FileContext context = FileContext.getFileContext(target.toUri(), plain);
-    Path part = new Path(target.getParent(), "_" + target.getName() + ".part");
+    // Not by its own name: TensorBoard reads whatever has tfevents in its name.
+    String hash = Integer.toHexString(target.getName().hashCode());
+    Path part = new Path(target.getParent(), "_" + hash + ".part");
     try (OutputStream out =
         context.create(
             part,

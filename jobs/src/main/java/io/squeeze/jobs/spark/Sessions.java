@@ -68,7 +68,9 @@ public final class Sessions {
               + " spark.task.resource.gpu.amount (--device uses the GPUs that libtorch sees), or use"
               + " a cluster");
     }
-    return SparkSession.builder().config(conf).getOrCreate();
+    SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
+    Steps.name(spark, "squeeze", command);
+    return spark;
   }
 
   /** Whether driver and tasks are one process. */

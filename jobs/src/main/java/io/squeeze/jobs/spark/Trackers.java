@@ -10,6 +10,8 @@ import io.squeeze.track.RunInfo;
 import io.squeeze.track.Tracker;
 import io.squeeze.track.Voice;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -21,8 +23,7 @@ public final class Trackers {
   private Trackers() {}
 
   /** One for each server; a list that may be added to. */
-  public static List<Tracker> of(HadoopStorage storage, TrackSettings track, Voice voice)
-      throws IOException {
+  public static List<Tracker> of(HadoopStorage storage, TrackSettings track, Voice voice) {
     List<Tracker> trackers = new ArrayList<>();
     if (track.mlflow() != null) {
       trackers.add(new Mlflow(track.mlflow(), System.getenv(), voice));
@@ -33,26 +34,38 @@ public final class Trackers {
     return trackers;
   }
 
-  private static Optional<Tracker> clearMl(HadoopStorage storage, TrackSettings track, Voice voice)
-      throws IOException {
+  private static Optional<Tracker> clearMl(
+      HadoopStorage storage, TrackSettings track, Voice voice) {
     String home = Objects.requireNonNullElse(System.getenv("SQUEEZE_HOME"), ".");
     String path =
         Objects.requireNonNullElse(
             track.credentials(), Storage.join(home, "conf/clearml_credentials.yaml"));
-    String yaml = storage.exists(path) ? storage.text(path) : null;
+    String reason;
     try {
-      return Optional.of(new ClearMl(ClearMlCredentials.of(yaml, System.getenv()), voice));
-    } catch (IllegalArgumentException e) {
-      voice.warn(
-          "ClearML: "
-              + e.getMessage()
-              + " in "
-              + path
-              + (yaml == null ? ", which does not exist," : "")
-              + " nor in the environment (CLEARML_API_ACCESS_KEY, CLEARML_API_SECRET_KEY); the run"
-              + " goes on without it");
-      return Optional.empty();
+      String yaml = yaml(storage, path);
+      try {
+        return Optional.of(new ClearMl(ClearMlCredentials.of(yaml, System.getenv()), voice));
+      } catch (IllegalArgumentException e) {
+        reason = e.getMessage() + " in " + path + (yaml == null ? ", which does not exist," : "");
+      }
+    } catch (IOException | RuntimeException e) {
+      reason = "cannot read " + path + " (" + e.getMessage() + ")";
     }
+    voice.warn(
+        "ClearML: "
+            + reason
+            + " nor in the environment (CLEARML_API_ACCESS_KEY, CLEARML_API_SECRET_KEY); the run"
+            + " goes on without it");
+    return Optional.empty();
+  }
+
+  /** Of this machine where the path names no other file system; null where there is none. */
+  private static String yaml(HadoopStorage storage, String path) throws IOException {
+    if (path.contains(":/")) {
+      return storage.exists(path) ? storage.text(path) : null;
+    }
+    Path local = Path.of(path);
+    return Files.exists(local) ? Files.readString(local) : null;
   }
 
   /**

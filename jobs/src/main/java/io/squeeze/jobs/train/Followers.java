@@ -1,5 +1,6 @@
 package io.squeeze.jobs.train;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.evaluate.Trained;
@@ -31,6 +32,11 @@ import org.apache.spark.sql.SparkSession;
 
 /** Where a training is followed: what it tells the trackers that its settings name. */
 final class Followers {
+  /** Keys of a line of the metrics that are no metrics. */
+  static final String EPOCH = "epoch";
+
+  static final String MILLIS = "millis";
+
   private final SparkSession spark;
   private final Settings settings;
   private final RunFolder folder;
@@ -62,11 +68,25 @@ final class Followers {
     this.tracking = new Tracking(trackers, voice);
   }
 
-  /** Before the first epoch, or the next. */
-  void start(int epoch) {
-    tracking.start(
-        Trackers.run(
-            settings, settings.track(), settings.output().experimentName(), epoch, folder));
+  /** Before the first epoch, or the next; servers may have missed the last ones. */
+  void start(int epoch) throws IOException {
+    String name = settings.output().experimentName();
+    tracking.start(Trackers.run(settings, settings.track(), name, epoch, folder));
+    if (epoch > 0) {
+      for (JsonNode past : folder.epochs()) {
+        Map<String, Double> scalars = new LinkedHashMap<>();
+        past.fields().forEachRemaining(f -> scalars.put(f.getKey(), f.getValue().asDouble()));
+        tracking.log(step(scalars, true));
+      }
+    }
+  }
+
+  /** The numbers of a line of the metrics. */
+  private static Step step(Map<String, Double> metrics, boolean again) {
+    Map<String, Double> scalars = new LinkedHashMap<>(metrics);
+    int epoch = scalars.remove(EPOCH).intValue();
+    Double millis = scalars.remove(MILLIS);
+    return Step.of(epoch, millis == null ? 0 : millis.longValue(), scalars, again);
   }
 
   /** After an epoch. */
@@ -74,16 +94,17 @@ final class Followers {
     if (!any) {
       return;
     }
-    Map<String, Double> scalars = new LinkedHashMap<>();
-    metrics.forEach((tag, value) -> scalars.put(tag, ((Number) value).doubleValue()));
-    scalars.remove("epoch");
+    Map<String, Double> values = new LinkedHashMap<>();
+    metrics.forEach((tag, value) -> values.put(tag, ((Number) value).doubleValue()));
+    Step numbers = step(values, false);
     tracking.log(
         new Step(
-            checkpoint.epoch(),
-            System.currentTimeMillis(),
-            scalars,
+            numbers.epoch(),
+            numbers.millis(),
+            numbers.scalars(),
             due(checkpoint) ? pictures(checkpoint) : Map.of(),
-            histograms(trained, checkpoint)));
+            histograms(trained, checkpoint),
+            false));
   }
 
   private static Map<String, Histogram> histograms(Tally trained, Checkpoint checkpoint) {
@@ -115,7 +136,7 @@ final class Followers {
   private Map<String, byte[]> pictures(Checkpoint checkpoint) {
     try {
       return Map.of("val/pictures", png(checkpoint));
-    } catch (IOException | RuntimeException e) {
+    } catch (Exception e) { // Spark throws what it does not declare
       String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
       Console.warn("No pictures of epoch " + checkpoint.epoch() + ": " + reason);
       return Map.of();

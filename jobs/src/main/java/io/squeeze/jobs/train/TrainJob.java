@@ -158,7 +158,7 @@ public final class TrainJob {
       int slots = Math.min(train.parts(), spark.sparkContext().defaultParallelism());
       new Training(spark, settings, folder, averaging, validation, slots, followers).run(start);
       followers.completed();
-    } catch (IOException | RuntimeException e) {
+    } catch (Exception e) { // Spark throws what it does not declare
       followers.failed(e);
       throw e;
     }

@@ -131,7 +131,8 @@ final class Training {
   private Map<String, Object> metrics(
       int number, List<String> classes, Epoch epoch, Tally held, double took) {
     Map<String, Object> values = new LinkedHashMap<>();
-    values.put("epoch", number);
+    values.put(Followers.EPOCH, number);
+    values.put(Followers.MILLIS, System.currentTimeMillis());
     epoch.tally().metrics(classes, true).forEach((k, v) -> values.put("train/" + k, v));
     if (epoch.dropped() > 0) {
       values.put("train/shards_dropped", epoch.dropped());

@@ -34,7 +34,7 @@ record Choice(String name, String title, int asked, List<String> ids) {
     if (baseline) {
       Column lost = col(PerSample.DIFFERENCE);
       Dataset<Row> compared = table.where(lost.isNotNull());
-      choices.add(of("changed", "Most changed", v.changed(), v.maxRows(), compared, lost.asc()));
+      choices.add(of("changed", "Lost most", v.changed(), v.maxRows(), compared, lost.asc()));
     }
     List<String> drawn = Drawing.drawn(table, settings.seed(), Math.min(v.random(), v.maxRows()));
     choices.add(new Choice("random", "Random", v.random(), drawn));

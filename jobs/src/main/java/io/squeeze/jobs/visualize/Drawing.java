@@ -80,20 +80,21 @@ public final class Drawing {
   private record Drawn(String id, byte[] photo, byte[] truth, byte[] baseline, byte[] quantized)
       implements Serializable {}
 
-  /** The samples of a split that have these ids. */
+  /** The samples that have these ids; all are of one split. */
   public Map<String, Picture> of(String split, Collection<String> ids) {
     Map<String, Picture> pictures = new HashMap<>();
     if (ids.isEmpty()) {
       return pictures;
     }
-    Broadcast<Models> models = trained.broadcast(spark);
     Photos source = photos;
     Dataset<Row> rows =
-        new Cuts(spark, trained.embeddings(), trained.checkpoint().settings().data())
-            .rows(split)
+        trained
+            .embeddings()
+            .read(spark, Cuts.source(trained.embeddings().manifest(), split))
             .where(col(Columns.SAMPLE_ID).isin(ids.toArray()));
     // Ids first: their column is small, and of the features only the files that hold them are read.
     Object[] files = rows.select(FILE).distinct().as(Encoders.STRING()).collectAsList().toArray();
+    Broadcast<Models> models = trained.broadcast(spark);
     try {
       rows.where(col(FILE).isin(files))
           .select(Columns.SAMPLE_ID, Columns.IMAGE_PATH, Columns.EMBEDDING, Columns.MASK)

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.squeeze.codec.BitPacking;
 import io.squeeze.codec.Compression.Bytes;
 import io.squeeze.codec.Compression.Ratios;
+import io.squeeze.jobs.evaluate.EvaluateJob.Scored;
 import io.squeeze.jobs.evaluate.Groups;
 import io.squeeze.jobs.evaluate.Groups.Group;
 import io.squeeze.jobs.evaluate.PerSample;
@@ -17,7 +18,6 @@ import io.squeeze.jobs.evaluate.Summary;
 import io.squeeze.jobs.evaluate.Summary.Level;
 import io.squeeze.jobs.evaluate.Trained;
 import io.squeeze.jobs.spark.Accounting;
-import io.squeeze.jobs.spark.CodeHistogram;
 import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.RunFolder;
 import io.squeeze.metric.CodeUsage;
@@ -36,6 +36,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -88,8 +89,9 @@ final class RunReport {
    * @param table of the samples
    * @param pictures of some, under their titles
    */
-  Page page(String name, Summary summary, Dataset<Row> table, Map<String, List<Picture>> pictures)
+  Page page(String name, Scored scored, Dataset<Row> table, Map<String, List<Picture>> pictures)
       throws IOException {
+    Summary summary = scored.summary();
     Page page =
         new Page(
             name,
@@ -102,12 +104,12 @@ final class RunReport {
                 checkpoint.epoch()));
     headlines(page, summary);
     training(page);
-    samples(page, summary, table);
+    samples(page, scored, table);
     page.section("Pictures");
     pictures.forEach(
         (title, own) ->
             page.pictures(title, label, own, checkpoint.classNames(), checkpoint.palette()));
-    codebook(page, summary, table);
+    codebook(page, scored);
     compression(page, summary);
     facts(page);
     return page;
@@ -193,7 +195,7 @@ final class RunReport {
     return curves;
   }
 
-  private void samples(Page page, Summary summary, Dataset<Row> table) {
+  private void samples(Page page, Scored scored, Dataset<Row> table) {
     page.section("Samples");
     List<String> bins =
         IntStream.range(0, BINS)
@@ -206,8 +208,8 @@ final class RunReport {
     }
     List<Chart> charts = new ArrayList<>();
     charts.add(Chart.bars("IoU of the samples", "mean IoU, from", "samples", bins, counts));
-    charts.add(classes(summary));
-    List<Group> groups = Groups.of(table, trained.embeddings().manifest().columns());
+    charts.add(classes(scored.summary()));
+    List<Group> groups = scored.groups();
     Map<String, List<Group>> byColumn = new LinkedHashMap<>();
     groups.forEach(g -> byColumn.computeIfAbsent(g.by(), k -> new ArrayList<>()).add(g));
     byColumn.forEach((by, own) -> charts.add(bars(by, own)));
@@ -247,39 +249,35 @@ final class RunReport {
   }
 
   private static List<Double> ious(Summary summary, List<String> names) {
-    return names.stream().map(name -> summary.classIou().getOrDefault(name, 0.0)).toList();
+    // Without a bar where a class occurs nowhere, not one of 0.
+    return names.stream().map(name -> summary.classIou().get(name)).collect(Collectors.toList());
   }
 
   private Chart bars(String by, List<Group> groups) {
     List<String> names = groups.stream().map(g -> g.name().isEmpty() ? "?" : g.name()).toList();
     Map<String, List<Double>> series = new LinkedHashMap<>();
-    series.put(label, groups.stream().map(g -> g.iou() == null ? 0.0 : g.iou()).toList());
+    series.put(label, groups.stream().map(Group::iou).collect(Collectors.toList()));
     if (trained.baseline() != null) {
-      series.put(
-          BASELINE,
-          groups.stream().map(g -> g.baselineIou() == null ? 0.0 : g.baselineIou()).toList());
+      series.put(BASELINE, groups.stream().map(Group::baselineIou).collect(Collectors.toList()));
     }
+    List<String> classes = checkpoint.classNames();
+    String subject = classes.get(PerSample.subject(classes));
     String title =
         by.equals(Groups.SIZE)
-            ? "Mean IoU by the share of the photo that is " + subject()
+            ? "Mean IoU by the share of the photo that is " + subject
             : "Mean IoU by " + by;
     return Chart.bars(title, "", "IoU", names, series);
   }
 
-  private String subject() {
-    List<String> names = checkpoint.classNames();
-    return names.get(names.get(0).equals("background") && names.size() > 1 ? 1 : 0);
-  }
-
-  private void codebook(Page page, Summary summary, Dataset<Row> table) {
+  private void codebook(Page page, Scored scored) {
     int[] sizes = checkpoint.model().quantizer().levels();
     if (sizes.length == 0) {
       return;
     }
     page.section("Codebook");
-    List<long[]> counts = CodeHistogram.of(table, sizes).stream().map(CodeUsage::counts).toList();
+    List<long[]> counts = scored.usage().stream().map(CodeUsage::counts).toList();
     List<String> names = IntStream.range(0, sizes.length).mapToObj(i -> "level " + i).toList();
-    List<Level> levels = summary.codebook().levels();
+    List<Level> levels = scored.summary().codebook().levels();
     Map<String, List<Double>> bits = new LinkedHashMap<>();
     bits.put("entropy", levels.stream().map(Level::entropyBits).toList());
     bits.put(

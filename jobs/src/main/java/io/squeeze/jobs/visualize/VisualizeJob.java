@@ -4,6 +4,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.dataset.Datasets;
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.jobs.evaluate.EvaluateJob;
+import io.squeeze.jobs.evaluate.EvaluateJob.Scored;
 import io.squeeze.jobs.evaluate.Summary;
 import io.squeeze.jobs.evaluate.Trained;
 import io.squeeze.jobs.spark.Console;
@@ -16,7 +17,6 @@ import io.squeeze.report.Picture;
 import io.squeeze.report.PictureGrid;
 import io.squeeze.storage.Storage;
 import io.squeeze.track.Artifact;
-import io.squeeze.track.Ending.Status;
 import io.squeeze.track.Step;
 import io.squeeze.track.Tracker;
 import io.squeeze.track.Tracking;
@@ -91,7 +91,7 @@ public final class VisualizeJob {
 
   /** Prints the evaluation, writes report and pictures. */
   public Shown run() throws IOException {
-    Summary summary = evaluation.run();
+    Scored scored = evaluation.run();
     Dataset<Row> table = evaluation.table();
     Steps.name(spark, "visualize " + checkpointPath, "ranking " + split);
     List<Choice> choices = Choice.of(table, settings, trained.baseline() != null);
@@ -109,12 +109,12 @@ public final class VisualizeJob {
     Steps.name(spark, "visualize " + checkpointPath, "report");
     String path = path("report_" + split + ".html");
     RunReport report = new RunReport(spark, trained, RunFolder.of(storage, checkpointPath), split);
-    Page page = report.page(modelName(checkpointPath), summary, table, pictures);
+    Page page = report.page(modelName(checkpointPath), scored, table, pictures);
     storage.replace(path, page::write);
     paths.add(path);
     Console.result("Written: " + path);
-    tell(summary, path);
-    return new Shown(paths, summary);
+    tell(scored.summary(), path);
+    return new Shown(paths, scored.summary());
   }
 
   /** Adds the split's numbers and the report to the run on the servers that settings name. */
@@ -124,21 +124,21 @@ public final class VisualizeJob {
       return;
     }
     RunFolder folder = RunFolder.of(storage, checkpointPath);
-    Settings run = folder.settings().orElseGet(() -> trained.checkpoint().settings());
     int epoch = trained.checkpoint().epoch();
+    String prefix = "evaluation_" + split + "/";
     Map<String, Double> scalars = new LinkedHashMap<>();
-    scalars.put(split + "/iou", summary.miou());
-    scalars.put(split + "/acc", summary.pixelAccuracy());
-    scalars.put(split + "/bits_per_vector", summary.bitsPerVector());
+    scalars.put(prefix + "iou", summary.miou());
+    scalars.put(prefix + "acc", summary.pixelAccuracy());
+    scalars.put(prefix + "bits_per_vector", summary.bitsPerVector());
     if (summary.baseline() != null) {
-      scalars.put(split + "/baseline_iou", summary.baseline().miou());
+      scalars.put(prefix + "baseline_iou", summary.baseline().miou());
     }
-    try (Tracking tracking = new Tracking(trackers, Console.voice())) {
-      tracking.start(Trackers.run(run, settings.track(), modelName(checkpointPath), epoch, folder));
-      tracking.log(new Step(epoch, System.currentTimeMillis(), scalars, Map.of(), Map.of()));
-      tracking.keep(new Artifact("report_" + split + ".html", storage, report));
-      tracking.finish(Status.COMPLETED, "");
-    }
+    Settings run = folder.settings().orElse(settings);
+    Tracking tracking = new Tracking(trackers, Console.voice());
+    tracking.attach(Trackers.run(run, settings.track(), modelName(checkpointPath), epoch, folder));
+    tracking.log(Step.of(epoch, System.currentTimeMillis(), scalars, false));
+    tracking.keep(new Artifact("report_" + split + ".html", storage, report));
+    tracking.close();
   }
 
   private String path(String name) {

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -69,13 +70,16 @@ class TrackedIT {
       assertThat(server.asked())
           .startsWith("/auth.login", "/projects.get_all", "/projects.create", "/tasks.create")
           .endsWith("/", "/tasks.add_or_update_artifacts", "/tasks.completed");
-      assertThat(log).contains("ClearML: http://web/projects/p1/experiments/t1");
+      assertThat(log).contains(": http://web/projects/p1/experiments/t1");
     }
+    String pair = KEY + ":" + SECRET;
+    String basic =
+        Base64.getEncoder().encodeToString(pair.getBytes(StandardCharsets.UTF_8)).substring(0, 24);
     try (Stream<Path> files = Files.walk(folder)) {
       for (Path file : files.filter(Files::isRegularFile).toList()) {
         if (!file.endsWith("clearml.yaml")) {
           String text = Files.readString(file, StandardCharsets.ISO_8859_1);
-          assertThat(text).as(file.toString()).doesNotContain(SECRET);
+          assertThat(text).as(file.toString()).doesNotContain(SECRET, basic, "token-1");
         }
       }
     }
@@ -87,6 +91,31 @@ class TrackedIT {
               .findFirst()
               .orElseThrow();
       assertThat(environment).contains("\"spark.squeeze.test.api_key\":\"*********(redacted)\"");
+    }
+  }
+
+  @Test
+  void aRunWhoseTaskFailsHasFailedThere() throws Exception {
+    // Enough of one shard's features is turned that Parquet's checksums notice.
+    try (ClearMlServer server = new ClearMlServer(KEY, SECRET)) {
+      Process first = train(server, "before", 1).start();
+      assertThat(first.waitFor(150, TimeUnit.SECONDS)).isTrue();
+      Path damaged;
+      try (Stream<Path> files = Files.walk(folder.resolve("emb/v1/split=trainval"))) {
+        damaged =
+            files.filter(file -> file.toString().endsWith(".parquet")).findFirst().orElseThrow();
+      }
+      byte[] bytes = Files.readAllBytes(damaged);
+      byte[] whole = bytes.clone();
+      for (int i = bytes.length / 4; i < bytes.length / 2; i++) {
+        bytes[i] ^= 0x55;
+      }
+      Files.write(damaged, bytes);
+      Process process = train(server, "failing", 2).start();
+      assertThat(process.waitFor(150, TimeUnit.SECONDS)).isTrue();
+      Files.write(damaged, whole);
+      assertThat(process.exitValue()).isIn(1, 4);
+      assertThat(server.state()).isEqualTo("failed");
     }
   }
 

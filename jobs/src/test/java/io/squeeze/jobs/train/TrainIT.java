@@ -64,7 +64,7 @@ class TrainIT {
           fixture.settings("e-" + name, "train.shards = 11, output.experiment-name = " + name);
       Published published = new ExtractJob(spark, settings).run();
       String last = TrainJob.run(spark, settings);
-      Summary summary = new EvaluateJob(spark, last, null, null, "test", null).run();
+      Summary summary = new EvaluateJob(spark, last, null, null, "test", null).score();
       return new Trace(
           // The rows, not the files: Parquet's footer lists encodings in an order of the JVM's own.
           published

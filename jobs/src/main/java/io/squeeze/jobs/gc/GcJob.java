@@ -1,0 +1,160 @@
+package io.squeeze.jobs.gc;
+
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.spark.RunLock;
+import io.squeeze.jobs.spark.Versions;
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * Removes what a data set no longer needs: versions before the newest, and what killed jobs left
+ * unfinished. The current version is never among it.
+ */
+public final class GcJob {
+  private static final String REJECTS = "rejects";
+  private static final String METRICS = "metrics";
+
+  private final HadoopStorage storage;
+  private final Versions versions;
+  private final String base;
+  private final int keep;
+  private final boolean delete;
+
+  /**
+   * A job for the versions below a path.
+   *
+   * @param keep published versions that stay, the newest
+   * @param delete whether it deletes, or only says what it would
+   */
+  public GcJob(SparkSession spark, String path, int keep, boolean delete) throws IOException {
+    this.storage = new HadoopStorage(spark);
+    this.versions = new Versions(storage, path);
+    this.base = versions.base();
+    this.keep = keep;
+    this.delete = delete;
+  }
+
+  /**
+   * What goes.
+   *
+   * @param why it is not needed
+   */
+  public record Removed(String path, String why, long bytes) {}
+
+  /**
+   * Finds what is not needed, and deletes it where that was asked.
+   *
+   * @throws SqueezeException of category input if the path is no data set, of category
+   *     configuration if a job writes to it
+   */
+  public List<Removed> run() throws IOException {
+    if (Versions.isVersion(base.substring(base.lastIndexOf('/') + 1))
+        && storage.exists(Storage.join(base, Manifest.NAME))) {
+      throw SqueezeException.usage(base + " is a version: name the data set above it");
+    }
+    if (storage.folders(base).noneMatch(name -> Versions.isVersion(name) || unfinished(name))) {
+      throw SqueezeException.input("No versions in " + base + " (--path)");
+    }
+    RunLock lock = RunLock.take(storage, base);
+    try {
+      List<Removed> removed = found();
+      for (Removed one : removed) {
+        Console.result(
+            String.format(
+                Locale.ROOT,
+                "%s  %s  (%s, %,d bytes)",
+                delete ? "deleted" : "would delete",
+                one.path(),
+                one.why(),
+                one.bytes()));
+        if (delete) {
+          storage.delete(one.path());
+        }
+      }
+      long bytes = removed.stream().mapToLong(Removed::bytes).sum();
+      Console.result(
+          String.format(
+              Locale.ROOT,
+              "%d things, %,d bytes%s",
+              removed.size(),
+              bytes,
+              delete || removed.isEmpty() ? "" : ": --delete removes them"));
+      return removed;
+    } finally {
+      lock.close();
+    }
+  }
+
+  private List<Removed> found() throws IOException {
+    List<Removed> removed = new ArrayList<>();
+    List<String> names = storage.folders(base).toList();
+    List<String> published = new ArrayList<>();
+    for (String name : names) {
+      if (!Versions.isVersion(name)) {
+        continue;
+      }
+      if (storage.exists(Storage.join(base, name + "/" + Manifest.NAME))) {
+        published.add(name);
+      } else {
+        add(removed, name, "without a manifest");
+      }
+    }
+    published.sort(Comparator.comparingInt((String name) -> number(name)).reversed());
+    Set<String> kept = new LinkedHashSet<>(published.subList(0, Math.min(keep, published.size())));
+    for (String old : published.subList(kept.size(), published.size())) {
+      add(removed, old, "older than the newest " + keep);
+    }
+    for (String name : names) {
+      if (unfinished(name)) {
+        add(removed, name, "unfinished");
+      }
+    }
+    beside(removed, kept);
+    return removed;
+  }
+
+  /** Rejects and metrics of versions that go or are gone. */
+  private void beside(List<Removed> removed, Set<String> kept) throws IOException {
+    for (String name : storage.folders(Storage.join(base, REJECTS)).toList()) {
+      if (unfinished(name) || (Versions.isVersion(name) && !kept.contains(name))) {
+        add(removed, REJECTS + "/" + name, "of a version that is not kept");
+      }
+    }
+    for (String file : storage.files(Storage.join(base, METRICS)).keySet()) {
+      String name = file.replaceFirst("\\.json$", "");
+      if (Versions.isVersion(name) && !kept.contains(name)) {
+        add(removed, METRICS + "/" + file, "of a version that is not kept");
+      }
+    }
+  }
+
+  private void add(List<Removed> removed, String name, String why) throws IOException {
+    String path = Storage.join(base, name);
+    Map<String, Long> files = name.endsWith(".json") ? Map.of() : storage.files(path);
+    long bytes =
+        name.endsWith(".json")
+            ? storage.length(path)
+            : files.values().stream().mapToLong(Long::longValue).sum();
+    removed.add(new Removed(path, why, bytes));
+  }
+
+  /** What jobs write to before it is published: {@code _v2.KEY}. */
+  private static boolean unfinished(String name) {
+    return name.matches("_v[1-9][0-9]*\\..+");
+  }
+
+  private static int number(String name) {
+    return Integer.parseInt(name.substring(1));
+  }
+}
