@@ -45,6 +45,7 @@ final class Outbox {
   private boolean failing;
   private boolean refused;
   private boolean sending;
+  private boolean over;
   private int lost;
 
   Outbox(Tracker tracker, Voice voice, Patience patience) {
@@ -90,6 +91,8 @@ final class Outbox {
       Thread.currentThread().interrupt();
     } finally {
       synchronized (this) {
+        over = true;
+        sending = false;
         notifyAll();
       }
     }
@@ -173,14 +176,14 @@ final class Outbox {
 
   /** Waits until all is sent, as long as the tracker takes it. */
   synchronized void await(long deadlineNanos) throws InterruptedException {
-    while (thread.isAlive() && !failing && left(deadlineNanos) > 0 && !isDone()) {
+    while (!failing && left(deadlineNanos) > 0 && !isDone()) {
       wait(left(deadlineNanos));
     }
   }
 
   /** Waits until all is sent, and gives up then. */
   synchronized void settle(long deadlineNanos) throws InterruptedException {
-    while (thread.isAlive() && left(deadlineNanos) > 0 && !isDone()) {
+    while (left(deadlineNanos) > 0 && !isDone()) {
       wait(left(deadlineNanos));
     }
     int missed = lost + queue.size() + (sending ? 1 : 0);
@@ -196,11 +199,11 @@ final class Outbox {
   }
 
   private boolean isDone() {
-    return queue.isEmpty() && !sending;
+    return over || (queue.isEmpty() && !sending);
   }
 
   /** Whether all is sent or refused. */
-  synchronized boolean over() {
+  synchronized boolean isOver() {
     return closing && isDone();
   }
 }

@@ -86,7 +86,7 @@ public final class Tracking {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    LEFT.removeIf(Outbox::over);
+    LEFT.removeIf(Outbox::isOver);
   }
 
   private void stop() {

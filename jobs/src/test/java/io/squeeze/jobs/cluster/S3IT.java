@@ -1,0 +1,122 @@
+package io.squeeze.jobs.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.typesafe.config.ConfigFactory;
+import io.squeeze.config.Settings;
+import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.evaluate.EvaluateJob;
+import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.train.TrainJob;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Photos, embeddings and runs on an object store: a server that speaks S3, a process of its own.
+ */
+@Timeout(200)
+class S3IT {
+  private static final Path SERVER = Path.of("target/s3mock/s3mock-exec.jar").toAbsolutePath();
+
+  @TempDir Path folder;
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  private Process serve(int port) throws Exception {
+    ProcessBuilder builder =
+        new ProcessBuilder(
+            "java",
+            "-Xmx512m",
+            "-jar",
+            SERVER.toString(),
+            "--http.port=" + port,
+            "--server.port=" + freePort(),
+            "--com.adobe.testing.s3mock.store.initialBuckets=bucket",
+            "--com.adobe.testing.s3mock.store.root=" + Files.createDirectory(folder.resolve("s3")));
+    Process process =
+        builder.redirectErrorStream(true).redirectOutput(folder.resolve("s3.log").toFile()).start();
+    long until = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+    while (!answers(port)) {
+      if (System.nanoTime() > until || !process.isAlive()) {
+        throw new IllegalStateException(Files.readString(folder.resolve("s3.log")));
+      }
+      Thread.sleep(200);
+    }
+    return process;
+  }
+
+  private static boolean answers(int port) {
+    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+      return socket.isConnected();
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  @Test
+  void theWalkLivesOnAnObjectStore() throws Exception {
+    Fixture fixture = new Fixture(folder, 24);
+    int port = freePort();
+    Process server = serve(port);
+    try (SparkSession spark = Fixture.local("local[2]")) {
+      Map.of(
+              "fs.s3a.endpoint", "http://127.0.0.1:" + port,
+              "fs.s3a.path.style.access", "true",
+              "fs.s3a.access.key", "key",
+              "fs.s3a.secret.key", "secret",
+              "fs.s3a.change.detection.mode", "none")
+          .forEach((key, value) -> spark.sparkContext().hadoopConfiguration().set(key, value));
+      FileSystem files =
+          FileSystem.get(URI.create("s3a://bucket/"), spark.sparkContext().hadoopConfiguration());
+      files.copyFromLocalFile(
+          new org.apache.hadoop.fs.Path(fixture.photos().toString()),
+          new org.apache.hadoop.fs.Path("s3a://bucket/shapes"));
+      Settings there =
+          fixture
+              .settings("e", "")
+              .with(
+                  ConfigFactory.parseMap(
+                      Map.of(
+                          "data.path", "s3a://bucket/shapes",
+                          "embeddings", "s3a://bucket/emb",
+                          "output.dir", "s3a://bucket/outputs")));
+      String checkpoint = walk(spark, there);
+      String local = walk(spark, fixture.settings("e", ""));
+      try (InputStream in = files.open(new org.apache.hadoop.fs.Path(checkpoint))) {
+        assertThat(in.readAllBytes()).isEqualTo(Files.readAllBytes(Path.of(local)));
+      }
+      HadoopStorage storage = new HadoopStorage(spark);
+      String summary = "outputs/vq_squeeze/evaluation/test/summary.json";
+      assertThat(storage.text("s3a://bucket/" + summary))
+          .isEqualTo(Files.readString(folder.resolve(summary)));
+      assertThat(storage.folders("s3a://bucket/emb")).containsExactly("metrics", "rejects", "v1");
+    } finally {
+      server.destroyForcibly();
+    }
+  }
+
+  private static String walk(SparkSession spark, Settings settings) throws IOException {
+    new ExtractJob(spark, settings).run();
+    String checkpoint = TrainJob.run(spark, settings);
+    new EvaluateJob(spark, checkpoint, null, null, "test", null).score();
+    return checkpoint;
+  }
+}
