@@ -53,6 +53,7 @@ class HdfsIT {
                           "output.dir", root + "/outputs",
                           "visualize.dir", root + "/pictures")));
       String checkpoint = walk(spark, there, root + "/codes");
+      new VisualizeJob(spark, checkpoint, null, null, null, "test", there).run();
       String local = walk(spark, fixture.settings("e", ""), folder + "/codes");
       assertThat(bytes(files, checkpoint)).isEqualTo(Files.readAllBytes(Path.of(local)));
       assertThat(
@@ -82,7 +83,6 @@ class HdfsIT {
     new EvaluateJob(spark, checkpoint, null, null, "test", null).score();
     Encoder encoder = Encoder.open(new HadoopStorage(spark), codes, checkpoint, null);
     new EncodeJob(spark, embeddings, encoder, "array").run();
-    new VisualizeJob(spark, checkpoint, null, null, null, "test", settings).run();
     return checkpoint;
   }
 

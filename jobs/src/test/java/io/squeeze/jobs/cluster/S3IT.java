@@ -47,7 +47,7 @@ class S3IT {
             "-Xmx512m",
             "-jar",
             SERVER.toString(),
-            "--http.port=" + port,
+            "--com.adobe.testing.s3mock.httpPort=" + port,
             "--server.port=" + freePort(),
             "--com.adobe.testing.s3mock.store.initialBuckets=bucket",
             "--com.adobe.testing.s3mock.store.root=" + Files.createDirectory(folder.resolve("s3")));
@@ -56,6 +56,7 @@ class S3IT {
     long until = System.nanoTime() + Duration.ofSeconds(60).toNanos();
     while (!answers(port)) {
       if (System.nanoTime() > until || !process.isAlive()) {
+        process.destroyForcibly();
         throw new IllegalStateException(Files.readString(folder.resolve("s3.log")));
       }
       Thread.sleep(200);
