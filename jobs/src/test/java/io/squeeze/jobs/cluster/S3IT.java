@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.FileUtil;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -87,9 +88,12 @@ class S3IT {
           .forEach((key, value) -> spark.sparkContext().hadoopConfiguration().set(key, value));
       FileSystem files =
           FileSystem.get(URI.create("s3a://bucket/"), spark.sparkContext().hadoopConfiguration());
-      files.copyFromLocalFile(
-          new org.apache.hadoop.fs.Path(fixture.photos().toString()),
-          new org.apache.hadoop.fs.Path("s3a://bucket/shapes"));
+      FileUtil.copy(
+          fixture.photos().toFile(),
+          files,
+          new org.apache.hadoop.fs.Path("s3a://bucket/shapes"),
+          false,
+          files.getConf());
       Settings there =
           fixture
               .settings("e", "")
