@@ -15,7 +15,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
@@ -104,7 +103,7 @@ class SoakIT {
         Thread.sleep(FEWEST_MILLIS + random.nextInt(MORE_MILLIS));
         ProcessHandle.current()
             .descendants()
-            .filter(SoakIT::isExecutor)
+            .filter(Standalone::isExecutor)
             .skip(random.nextInt(2))
             .findFirst()
             .filter(ProcessHandle::destroyForcibly)
@@ -113,11 +112,6 @@ class SoakIT {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-  }
-
-  private static boolean isExecutor(ProcessHandle handle) {
-    String line = Arrays.toString(handle.info().arguments().orElse(new String[0]));
-    return line.contains("CoarseGrainedExecutorBackend");
   }
 
   private static long residentMegabytes() throws IOException {

@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -120,17 +119,19 @@ final class Standalone implements AutoCloseable {
   /** An executor of a running application, if there is one. */
   Optional<ProcessHandle> executor() {
     return processes.stream()
-        .flatMap(process -> process.descendants())
-        .filter(
-            handle ->
-                handle
-                    .info()
-                    .arguments()
-                    .map(
-                        arguments ->
-                            Arrays.toString(arguments).contains("CoarseGrainedExecutorBackend"))
-                    .orElse(false))
+        .flatMap(Process::descendants)
+        .filter(Standalone::isExecutor)
         .findAny();
+  }
+
+  /** Whether a process is an executor; its command is longer than a handle tells. */
+  static boolean isExecutor(ProcessHandle handle) {
+    try {
+      return Files.readString(Path.of("/proc/" + handle.pid() + "/cmdline"))
+          .contains("CoarseGrainedExecutorBackend");
+    } catch (IOException e) {
+      return false; // it has ended
+    }
   }
 
   /** What the last lines of all logs say, for a failure's message. */
