@@ -25,6 +25,7 @@ enum Flag {
   PHOTOS("photos", "extract.photos", "N", "Photos of each split, by hashed id; unset: all."),
   DEVICE("device", "compute.device", "auto|cpu|cuda:N", "Where tasks compute."),
   GPU_TASKS("gpu_tasks", "compute.gpu-tasks", "N", "Tasks a GPU at a time, under local[n]."),
+  GPU_SHARE("gpu_share", "compute.gpu-share", "SHARE", "Of a GPU for each task that computes."),
   THREADS_PER_TASK(
       "threads_per_task", "compute.threads-per-task", "N|auto", "Threads of a task's operations."),
   EMBEDDINGS(
@@ -105,7 +106,7 @@ enum Flag {
   PICTURE_DIR("output_dir", "visualize.dir", "PATH", "Pictures go to PATH/MODEL_NAME/.");
 
   /** Where any job computes. */
-  static final List<Flag> COMPUTE = List.of(DEVICE, GPU_TASKS, THREADS_PER_TASK);
+  static final List<Flag> COMPUTE = List.of(DEVICE, GPU_TASKS, GPU_SHARE, THREADS_PER_TASK);
 
   /** How photos become embeddings: for extract, and for training that extracts first. */
   static final List<Flag> EXTRACTION =

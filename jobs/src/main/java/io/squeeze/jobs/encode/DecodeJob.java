@@ -16,6 +16,7 @@ import io.squeeze.jobs.spark.LoadedModel;
 import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.Manifest.DataFile;
 import io.squeeze.jobs.spark.MappedRows;
+import io.squeeze.jobs.spark.Stages;
 import io.squeeze.jobs.spark.Versions;
 import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.torch.Torch;
@@ -178,7 +179,7 @@ public final class DecodeJob {
             .toJavaRDD()
             .mapPartitions(
                 part -> MappedRows.by(sent, (loaded, row) -> decoded(written, loaded, row), part));
-    return spark.createDataFrame(decoded, written);
+    return spark.createDataFrame(Stages.computing(decoded), written);
   }
 
   private Dataset<Row> withMasks(String split) {

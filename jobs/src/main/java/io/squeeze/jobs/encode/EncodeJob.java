@@ -9,6 +9,7 @@ import io.squeeze.jobs.spark.LoadedModel;
 import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.MappedRows;
 import io.squeeze.jobs.spark.ParquetBytes;
+import io.squeeze.jobs.spark.Stages;
 import io.squeeze.jobs.spark.Versions;
 import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.train.Batch;
@@ -80,7 +81,7 @@ public final class EncodeJob {
             .toJavaRDD()
             .mapPartitions(
                 rows -> MappedRows.by(sent, (loaded, row) -> encoded(schema, loaded, row), rows));
-    return spark.createDataFrame(codes, schema);
+    return spark.createDataFrame(Stages.computing(codes), schema);
   }
 
   /** Quantizes one sample alone, so that its codes do not depend on its neighbours. */

@@ -9,6 +9,7 @@ import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Cuts;
 import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.MappedRows;
+import io.squeeze.jobs.spark.Stages;
 import io.squeeze.metric.ConfusionMatrix;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
@@ -97,7 +98,7 @@ public final class PerSample {
                 samples ->
                     new MappedRows(samples, () -> new Scores(models.value(), first, vectors)));
     return spark.createDataFrame(
-        rows,
+        Stages.computing(rows),
         schema(checkpoint.classNames(), manifest.columns())
             .add(DRAWN, DataTypes.createArrayType(PAIR, false)));
   }

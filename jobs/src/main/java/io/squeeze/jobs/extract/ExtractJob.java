@@ -16,6 +16,7 @@ import io.squeeze.jobs.spark.Manifest.DataFile;
 import io.squeeze.jobs.spark.PartitionInKey;
 import io.squeeze.jobs.spark.Progress;
 import io.squeeze.jobs.spark.RunLock;
+import io.squeeze.jobs.spark.Stages;
 import io.squeeze.jobs.spark.Steps;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.spark.Versions;
@@ -257,9 +258,10 @@ public final class ExtractJob {
 
   /** Loads the backbone in a task, where its device and natives are: fails early, and once. */
   private Grid probe(Backbones.Shipped shipped) {
-    return context
-        .parallelize(List.of(shipped), 1)
-        .map(backbone -> backbone.load(Tasks.start()).grid())
+    return Stages.computing(
+            context
+                .parallelize(List.of(shipped), 1)
+                .map(backbone -> backbone.load(Tasks.start()).grid()))
         .first();
   }
 
@@ -322,10 +324,11 @@ public final class ExtractJob {
             left.isEmpty() ? "" : ", where an earlier run left " + left.size() + " files"));
     try (Progress progress = new Progress("extract", "images", total, seen::value)) {
       List<Written> written =
-          (source.whole(settings) ? inPlace(rows, plan) : numbered(rows, plan))
-              .mapToPair(row -> row)
-              .repartitionAndSortWithinPartitions(new PartitionInKey(plan.files()))
-              .mapPartitions(task)
+          Stages.computing(
+                  (source.whole(settings) ? inPlace(rows, plan) : numbered(rows, plan))
+                      .mapToPair(row -> row)
+                      .repartitionAndSortWithinPartitions(new PartitionInKey(plan.files()))
+                      .mapPartitions(task))
               .collect();
       Tally tally = Tally.sum(written);
       double seconds = progress.seconds();

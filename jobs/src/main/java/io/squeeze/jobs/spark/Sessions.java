@@ -49,6 +49,9 @@ public final class Sessions {
         "spark.redaction.regex", "(?i)secret|password|token|credential|(access|api)[._-]?key");
     conf.setIfMissing(PREFIX + "device", compute.device());
     conf.setIfMissing(PREFIX + "gpu-tasks", Integer.toString(compute.gpuTasks()));
+    if (compute.gpuShare() != null) {
+      conf.setIfMissing(PREFIX + Stages.SHARE, compute.gpuShare().toString());
+    }
     conf.setIfMissing(PREFIX + "threads-per-task", compute.threads());
     // A flipped bit in an embedding would pass for a number.
     conf.setIfMissing("spark.hadoop.parquet.page.verify-checksum.enabled", "true");

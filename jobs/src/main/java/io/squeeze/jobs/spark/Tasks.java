@@ -75,8 +75,9 @@ public final class Tasks {
   /** What is known of the task's place before libtorch is asked. */
   static Placement placement(SparkConf conf, TaskContext context) {
     boolean asked =
-        conf.contains("spark.task.resource.gpu.amount")
-            || conf.contains("spark.executor.resource.gpu.amount");
+        !Stages.shared(conf)
+            && (conf.contains("spark.task.resource.gpu.amount")
+                || conf.contains("spark.executor.resource.gpu.amount"));
     String address =
         context.resourcesJMap().containsKey("gpu")
             ? context.resourcesJMap().get("gpu").addresses()[0]

@@ -6,6 +6,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.config.TrainSettings;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.PartitionInKey;
+import io.squeeze.jobs.spark.Stages;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.train.Shards.Ids;
 import io.squeeze.quantize.KMeans.Keyed;
@@ -201,10 +202,12 @@ final class Averaging {
   private JavaRDD<Piece> averaged(Broadcast<ModelState> start, StepsOfShard steps, int chunks) {
     Trainer local = trainer;
     JavaPairRDD<Long, Piece> pieces =
-        shards
-            .ids()
-            .zipPartitions(
-                shards.examples(), (ids, rows) -> trained(local, start, ids.next(), rows, steps))
+        Stages.computing(
+                shards
+                    .ids()
+                    .zipPartitions(
+                        shards.examples(),
+                        (ids, rows) -> trained(local, start, ids.next(), rows, steps)))
             .mapToPair(piece -> piece);
     return pieces
         .repartitionAndSortWithinPartitions(new PartitionInKey(chunks))
@@ -274,10 +277,12 @@ final class Averaging {
     Trainer local = trainer;
     try {
       JavaRDD<Tally> tallies =
-          heldOut
-              .examples()
-              .mapPartitions(
-                  rows -> List.of(local.start().evaluate(start.value(), list(rows))).iterator());
+          Stages.computing(
+              heldOut
+                  .examples()
+                  .mapPartitions(
+                      rows ->
+                          List.of(local.start().evaluate(start.value(), list(rows))).iterator()));
       for (int parts = heldOut.parts(); parts > FAN_IN; parts = tallies.getNumPartitions()) {
         tallies = summed(tallies, (parts + FAN_IN - 1) / FAN_IN);
       }

@@ -8,6 +8,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.SparkPoints;
+import io.squeeze.jobs.spark.Stages;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.quantize.EmaCodebook;
 import io.squeeze.quantize.KMeans;
@@ -60,7 +61,8 @@ final class CodebookStart {
       Broadcast<Map<String, HostTensor>> start =
           JavaSparkContext.fromSparkContext(shards.examples().context()).broadcast(tensors);
       JavaRDD<VectorBlock> blocks =
-          shards.examples().mapPartitions(rows -> sampler.sample(rows, start.value()));
+          Stages.computing(
+              shards.examples().mapPartitions(rows -> sampler.sample(rows, start.value())));
       try (SparkPoints points = new SparkPoints(blocks, codebook.width())) {
         long count = points.count();
         if (count == 0) {

@@ -19,6 +19,7 @@ import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Cuts;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.spark.Stages;
 import io.squeeze.metric.ConfusionMatrix;
 import io.squeeze.report.Picture;
 import io.squeeze.storage.Storage;
@@ -96,10 +97,11 @@ public final class Drawing {
     Object[] files = rows.select(FILE).distinct().as(Encoders.STRING()).collectAsList().toArray();
     Broadcast<Models> models = trained.broadcast(spark);
     try {
-      rows.where(col(FILE).isin(files))
-          .select(Columns.SAMPLE_ID, Columns.IMAGE_PATH, Columns.EMBEDDING, Columns.MASK)
-          .toJavaRDD()
-          .mapPartitions(samples -> drawn(models.value(), source, samples))
+      Stages.computing(
+              rows.where(col(FILE).isin(files))
+                  .select(Columns.SAMPLE_ID, Columns.IMAGE_PATH, Columns.EMBEDDING, Columns.MASK)
+                  .toJavaRDD()
+                  .mapPartitions(samples -> drawn(models.value(), source, samples)))
           .collect()
           .forEach(drawn -> pictures.put(drawn.id(), picture(drawn)));
     } finally {

@@ -34,7 +34,9 @@ class RecipesTest {
     assertThat(properties.stringPropertyNames())
         .allSatisfy(key -> assertThat(properties.getProperty(key)).doesNotContain(" "));
     boolean local = name.equals("local");
-    assertThat(properties.containsKey("spark.task.resource.gpu.amount")).isNotEqualTo(local);
+    assertThat(properties.containsKey("spark.executor.resource.gpu.amount")).isNotEqualTo(local);
+    // Stages ask by themselves (compute.gpu-share).
+    assertThat(properties.containsKey("spark.task.resource.gpu.amount")).isFalse();
     assertThat(properties.containsKey("spark.executorEnv.PYTORCH_LIBRARY_PATH"))
         .isNotEqualTo(local);
   }
@@ -44,6 +46,7 @@ class RecipesTest {
     Settings settings =
         Settings.load(List.of(ConfigFactory.parseFile(HOME.resolve("conf/gpu.conf").toFile())));
     assertThat(settings.backbone().precision()).isEqualTo("fp16");
+    assertThat(settings.compute().gpuShare()).isEqualTo(0.25);
   }
 
   @Test

@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.train.TrainJob;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -13,6 +16,7 @@ import java.util.List;
 import java.util.Set;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
@@ -23,13 +27,18 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(180)
 class PlacementIT {
 
-  @Test
-  void eachTaskIsPlacedOnTheDeviceThatItWasGivenAndSaysSoWhereThereIsNone(@TempDir Path folder)
-      throws Exception {
+  private static Path script(Path folder) throws IOException {
     Path script = folder.resolve("gpus");
     Files.writeString(
         script, "#!/bin/sh\necho '{\"name\": \"gpu\", \"addresses\": [\"0\", \"1\"]}'\n");
     Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
+    return script;
+  }
+
+  @Test
+  void eachTaskIsPlacedOnTheDeviceThatItWasGivenAndSaysSoWhereThereIsNone(@TempDir Path folder)
+      throws Exception {
+    Path script = script(folder);
     try (SparkSession spark =
         Fixture.clusterBuilder("local-cluster[1,2,2048]")
             .config("spark.worker.resource.gpu.amount", "2")
@@ -60,6 +69,36 @@ class PlacementIT {
                 assertThat(ours.category()).isEqualTo(SqueezeException.Category.RESOURCE);
                 assertThat(ours).hasMessageContaining("libtorch sees 0 CUDA devices");
               });
+    }
+  }
+
+  @Test
+  void stagesThatComputeAskForAShareOfAGpuAndTheOthersForNone(@TempDir Path folder)
+      throws Exception {
+    Path script = script(folder);
+    try (SparkSession spark =
+        Fixture.clusterBuilder("local-cluster[1,2,2048]")
+            .config("spark.worker.resource.gpu.amount", "2")
+            .config("spark.worker.resource.gpu.discoveryScript", script.toString())
+            .config("spark.executor.resource.gpu.amount", "2")
+            .config("spark.executor.resource.gpu.discoveryScript", script.toString())
+            .config("spark.squeeze.gpu-share", "0.5")
+            .config("spark.squeeze.device", "cpu")
+            .getOrCreate()) {
+      JavaRDD<Boolean> given =
+          JavaSparkContext.fromSparkContext(spark.sparkContext())
+              .parallelize(List.of(1, 2), 2)
+              .map(i -> TaskContext.get().resourcesJMap().containsKey("gpu"));
+      assertThat(given.collect()).containsExactly(false, false);
+      assertThat(Stages.computing(given).collect()).containsExactly(true, true);
+      assertThat(Stages.computing(given).rdd().getResourceProfile())
+          .isSameAs(Stages.computing(given).rdd().getResourceProfile());
+      // A walk of both kinds of stages.
+      Fixture fixture = new Fixture(folder, 24);
+      new ExtractJob(spark, fixture.settings("e", "")).run();
+      String checkpoint = TrainJob.run(spark, fixture.settings("e", "train.shards = 2"));
+      assertThat(new EvaluateJob(spark, checkpoint, null, null, "test", null).score().samples())
+          .isEqualTo(6);
     }
   }
 }
