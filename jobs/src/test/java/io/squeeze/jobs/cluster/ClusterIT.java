@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -19,8 +18,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The fat jar on a real standalone cluster, in client and in cluster deploy mode, and through the
- * death of an executor: the same bytes as on two threads of one process.
+ * The fat jar on a real standalone cluster, in client and in cluster deploy mode: the same bytes as
+ * on two threads of one process.
  */
 @Timeout(400)
 class ClusterIT {
@@ -134,8 +133,12 @@ class ClusterIT {
   }
 
   @Test
-  void theWalkOnTwoWorkersGivesTheSameBytes() throws Exception {
-    assertSame(walk("client", cluster.options(), cluster.options(), cluster.options()));
+  void theWalkOnTwoWorkersGivesTheSameBytesInTurkishAtNoonInKathmandu() throws Exception {
+    String elsewhere = "-Duser.language=tr -Duser.country=TR -Duser.timezone=Asia/Kathmandu";
+    List<String> options = new ArrayList<>(cluster.options());
+    options.addAll(List.of("--driver-java-options", elsewhere));
+    options.addAll(List.of("--conf", "spark.executor.extraJavaOptions=" + elsewhere));
+    assertSame(walk("client", options, options, options));
   }
 
   @Test
@@ -145,23 +148,5 @@ class ClusterIT {
     deployed.addAll(List.of("--conf", "spark.standalone.submit.waitAppCompletion=true"));
     deployed.addAll(List.of("--driver-memory", "1200m"));
     assertSame(walk("deployed", deployed, deployed, LOCAL));
-  }
-
-  @Test
-  void soDoesATrainingThatLosesAnExecutor() throws Exception {
-    Path home = Files.createDirectory(folder.resolve("killed"));
-    run("killed-extract.log", LOCAL, extract(home));
-    Process training = start("killed-train.log", cluster.options(), train(home, 3));
-    Path log = folder.resolve("killed-train.log");
-    while (training.isAlive() && !Files.readString(log).contains("epoch 1/3")) {
-      Thread.sleep(20);
-    }
-    Optional<ProcessHandle> executor = cluster.executor();
-    assertThat(executor).isPresent();
-    assertThat(executor.get().destroyForcibly()).isTrue();
-    assertThat(training.waitFor(150, TimeUnit.SECONDS)).isTrue();
-    assertThat(training.exitValue()).as(Files.readString(log)).isZero();
-    run("killed-evaluate.log", LOCAL, evaluate(home));
-    assertSame(home);
   }
 }

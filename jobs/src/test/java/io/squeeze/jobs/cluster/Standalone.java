@@ -11,7 +11,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * Spark's own cluster on loopback, from the jars that the build laid out: a master and two workers,
@@ -93,10 +92,6 @@ final class Standalone implements AutoCloseable {
     }
   }
 
-  String master() {
-    return master;
-  }
-
   /** Options of spark-submit for executors of one core and one GPU each. */
   List<String> options() {
     return List.of(
@@ -114,14 +109,6 @@ final class Standalone implements AutoCloseable {
         "spark.executor.resource.gpu.discoveryScript=" + gpus,
         "--conf",
         "spark.task.resource.gpu.amount=1");
-  }
-
-  /** An executor of a running application, if there is one. */
-  Optional<ProcessHandle> executor() {
-    return processes.stream()
-        .flatMap(Process::descendants)
-        .filter(Standalone::isExecutor)
-        .findAny();
   }
 
   /** Whether a process is an executor; its command is longer than a handle tells. */
