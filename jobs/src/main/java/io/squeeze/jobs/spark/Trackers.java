@@ -46,7 +46,7 @@ public final class Trackers {
       try {
         return Optional.of(new ClearMl(ClearMlCredentials.of(yaml, System.getenv()), voice));
       } catch (IllegalArgumentException e) {
-        reason = e.getMessage() + " in " + path + (yaml == null ? ", which does not exist," : "");
+        reason = e.getMessage() + " in " + path + (yaml == null ? ", which does not exist" : "");
       }
     } catch (IOException | RuntimeException e) {
       reason = "cannot read " + path + " (" + e.getMessage() + ")";
@@ -54,8 +54,8 @@ public final class Trackers {
     voice.warn(
         "ClearML: "
             + reason
-            + " nor in the environment (CLEARML_API_ACCESS_KEY, CLEARML_API_SECRET_KEY); the run"
-            + " goes on without it");
+            + "; there are none in the environment either (CLEARML_API_ACCESS_KEY,"
+            + " CLEARML_API_SECRET_KEY): the run goes on without it");
     return Optional.empty();
   }
 

@@ -76,7 +76,10 @@ final class Followers {
       for (JsonNode past : folder.epochs()) {
         Map<String, Double> scalars = new LinkedHashMap<>();
         past.fields().forEachRemaining(f -> scalars.put(f.getKey(), f.getValue().asDouble()));
-        tracking.log(step(scalars, true));
+        // What lies behind the checkpoint is about to come again.
+        if (scalars.get(EPOCH) <= epoch) {
+          tracking.log(step(scalars, true));
+        }
       }
     }
   }

@@ -27,26 +27,24 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(180)
 class PlacementIT {
 
-  private static Path script(Path folder) throws IOException {
+  /** An executor of two cores that says it has two GPUs. */
+  private static SparkSession.Builder withGpus(Path folder) throws IOException {
     Path script = folder.resolve("gpus");
     Files.writeString(
         script, "#!/bin/sh\necho '{\"name\": \"gpu\", \"addresses\": [\"0\", \"1\"]}'\n");
     Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
-    return script;
+    return Fixture.clusterBuilder("local-cluster[1,2,2048]")
+        .config("spark.worker.resource.gpu.amount", "2")
+        .config("spark.worker.resource.gpu.discoveryScript", script.toString())
+        .config("spark.executor.resource.gpu.amount", "2")
+        .config("spark.executor.resource.gpu.discoveryScript", script.toString());
   }
 
   @Test
   void eachTaskIsPlacedOnTheDeviceThatItWasGivenAndSaysSoWhereThereIsNone(@TempDir Path folder)
       throws Exception {
-    Path script = script(folder);
     try (SparkSession spark =
-        Fixture.clusterBuilder("local-cluster[1,2,2048]")
-            .config("spark.worker.resource.gpu.amount", "2")
-            .config("spark.worker.resource.gpu.discoveryScript", script.toString())
-            .config("spark.executor.resource.gpu.amount", "2")
-            .config("spark.executor.resource.gpu.discoveryScript", script.toString())
-            .config("spark.task.resource.gpu.amount", "1")
-            .getOrCreate()) {
+        withGpus(folder).config("spark.task.resource.gpu.amount", "1").getOrCreate()) {
       List<String> places =
           JavaSparkContext.fromSparkContext(spark.sparkContext())
               .parallelize(List.of(1, 2), 2)
@@ -75,13 +73,8 @@ class PlacementIT {
   @Test
   void stagesThatComputeAskForAShareOfAGpuAndTheOthersForNone(@TempDir Path folder)
       throws Exception {
-    Path script = script(folder);
     try (SparkSession spark =
-        Fixture.clusterBuilder("local-cluster[1,2,2048]")
-            .config("spark.worker.resource.gpu.amount", "2")
-            .config("spark.worker.resource.gpu.discoveryScript", script.toString())
-            .config("spark.executor.resource.gpu.amount", "2")
-            .config("spark.executor.resource.gpu.discoveryScript", script.toString())
+        withGpus(folder)
             .config("spark.squeeze.gpu-share", "0.5")
             .config("spark.squeeze.device", "cpu")
             .getOrCreate()) {
