@@ -2,17 +2,22 @@ package io.squeeze.jobs.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.jobs.train.TrainJob;
+import io.squeeze.storage.Storage;
+import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -25,7 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What clusters do to jobs, done to real processes: nothing in the code knows of it. */
+/** What clusters do to jobs, done to real processes and disks: nothing in the code knows of it. */
 @Timeout(300)
 class FaultsIT {
   @TempDir static Path folder;
@@ -66,7 +71,11 @@ class FaultsIT {
   }
 
   private static int signal(String name, ProcessHandle process) throws Exception {
-    return new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start().waitFor();
+    return run("kill -" + name + " " + process.pid());
+  }
+
+  private static int run(String command) throws Exception {
+    return new ProcessBuilder("sh", "-c", command).start().waitFor();
   }
 
   private static ProcessHandle executor() throws InterruptedException {
@@ -173,6 +182,31 @@ class FaultsIT {
       assertThat(folder.resolve("outputs/halting/_lock")).doesNotExist();
       // The same run with a loss that lives goes through.
       assertThat(Path.of(TrainJob.run(spark, settings("halting")))).hasBinaryContent(trained);
+    }
+  }
+
+  @Test
+  void aFullDiskCostsNoCheckpointThatWasWhole() throws Exception {
+    Path disk = Files.createDirectory(folder.resolve("disk"));
+    // The first epoch's two checkpoints find room, the second's do not.
+    long bytes = 5L * trained.length / 2 + (12 << 10);
+    assumeTrue(
+        run("mount -t tmpfs -o size=" + bytes + " tmpfs " + disk) == 0,
+        "No small disk can be mounted here");
+    try (SparkSession spark = Fixture.local("local[2]")) {
+      Settings full =
+          settings("clean")
+              .with(
+                  ConfigFactory.parseMap(
+                      Map.of("output.dir", disk.toString(), "track.tensorboard", false)));
+      assertThatThrownBy(() -> TrainJob.run(spark, full))
+          .rootCause()
+          .hasMessageContaining("No space left on device");
+      assertThat(Checkpoint.read(Storage.local(), disk + "/clean/last.ckpt").epoch()).isEqualTo(1);
+      assertThat(run("mount -o remount,size=64m " + disk)).isZero();
+      assertThat(Path.of(TrainJob.run(spark, full))).hasBinaryContent(trained);
+    } finally {
+      run("umount " + disk);
     }
   }
 }
