@@ -142,11 +142,11 @@ class ClusterIT {
   }
 
   @Test
-  void soDoesADriverThatTheClusterRuns() throws Exception {
+  void soDoesATrainingWhoseDriverTheClusterRuns() throws Exception {
     List<String> deployed = new ArrayList<>(cluster.options());
     deployed.addAll(List.of("--deploy-mode", "cluster"));
     deployed.addAll(List.of("--conf", "spark.standalone.submit.waitAppCompletion=true"));
     deployed.addAll(List.of("--driver-memory", "1200m"));
-    assertSame(walk("deployed", deployed, deployed, LOCAL));
+    assertSame(walk("deployed", LOCAL, deployed, LOCAL));
   }
 }
