@@ -12,7 +12,6 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -332,11 +331,7 @@ public final class ClearMl implements Tracker {
       login();
       response = post(uri, type, body);
     }
-    if (response.statusCode() / 100 != 2) {
-      throw Refusal.of(
-          response.statusCode(), Http.sentence(response.statusCode(), said(response.body())));
-    }
-    return response.body();
+    return Http.success(response, ClearMl::said);
   }
 
   private HttpResponse<String> post(String uri, String type, BodyPublisher body)
@@ -350,23 +345,17 @@ public final class ClearMl implements Tracker {
   }
 
   private void login() throws IOException, InterruptedException {
-    String pair = credentials.key() + ":" + credentials.secret();
-    byte[] bytes = pair.getBytes(StandardCharsets.UTF_8);
     HttpResponse<String> response =
         http.answer(
             http.request(credentials.api() + "/auth.login")
-                .header("Authorization", "Basic " + Base64.getEncoder().encodeToString(bytes))
+                .header("Authorization", Http.basic(credentials.key(), credentials.secret()))
                 .header("Content-Type", "application/json")
                 .POST(BodyPublishers.ofString("{}"))
                 .build());
     if (response.statusCode() == UNAUTHORIZED) {
       throw Refusal.ofAll("refuses the credentials");
     }
-    if (response.statusCode() / 100 != 2) {
-      throw Refusal.of(
-          response.statusCode(), Http.sentence(response.statusCode(), said(response.body())));
-    }
-    token = data(response.body()).path("token").asText();
+    token = data(Http.success(response, ClearMl::said)).path("token").asText();
   }
 
   /** The message in a reply's envelope, or the reply. */

@@ -16,6 +16,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Base64;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 
 /** Requests to a tracker's server; what is no success is an exception, without any header in it. */
@@ -45,11 +47,29 @@ final class Http {
 
   /** The body of a success. */
   String send(HttpRequest request) throws IOException, InterruptedException {
-    HttpResponse<String> response = answer(request);
-    if (response.statusCode() / 100 != 2) {
-      throw Refusal.of(response.statusCode(), sentence(response.statusCode(), response.body()));
+    return success(answer(request), body -> body);
+  }
+
+  /**
+   * The body of an answer.
+   *
+   * @param said what of a body says why it is no success
+   * @throws IOException or {@link Refusal} if it is none
+   */
+  static String success(HttpResponse<String> response, UnaryOperator<String> said)
+      throws IOException {
+    int status = response.statusCode();
+    if (status / 100 != 2) {
+      String reason = shortened(said.apply(response.body()));
+      throw Refusal.of(status, "answers " + status + (reason.isEmpty() ? "" : ": " + reason));
     }
     return response.body();
+  }
+
+  /** The header of basic authentication. */
+  static String basic(String user, String password) {
+    byte[] pair = (user + ":" + password).getBytes(StandardCharsets.UTF_8);
+    return "Basic " + Base64.getEncoder().encodeToString(pair);
   }
 
   /** Any answer. */
@@ -60,11 +80,6 @@ final class Http {
       String reason = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
       throw new IOException("does not answer (" + reason + ")", e);
     }
-  }
-
-  static String sentence(int status, String body) {
-    String shown = body == null ? "" : shortened(body);
-    return "answers " + status + (shown.isEmpty() ? "" : ": " + shown);
   }
 
   /** The first line of a text, or its beginning. */

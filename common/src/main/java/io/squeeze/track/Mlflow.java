@@ -12,7 +12,6 @@ import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Base64;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.Optional;
@@ -268,9 +267,8 @@ public final class Mlflow implements Tracker {
     if (token != null) {
       request.header("Authorization", "Bearer " + token);
     } else if (user != null) {
-      String pair = user + ":" + environment.getOrDefault("MLFLOW_TRACKING_PASSWORD", "");
-      byte[] bytes = pair.getBytes(StandardCharsets.UTF_8);
-      request.header("Authorization", "Basic " + Base64.getEncoder().encodeToString(bytes));
+      String password = environment.getOrDefault("MLFLOW_TRACKING_PASSWORD", "");
+      request.header("Authorization", Http.basic(user, password));
     }
     return request;
   }

@@ -140,8 +140,9 @@ public final class EvaluateJob {
     // The summary is written last: where it stands, the table beside it is whole and its own.
     storage.delete(Storage.join(folder, Summary.NAME));
     Tables.replace(storage, table, path);
-    Summary summary = summary(read(path), samples, path, usage, kept);
-    List<Group> groups = Groups.of(read(path), trained.embeddings().manifest().columns());
+    Dataset<Row> written = read(path);
+    Summary summary = summary(written, samples, path, usage, kept);
+    List<Group> groups = Groups.of(written, trained.embeddings().manifest().columns());
     storage.replace(Storage.join(folder, Groups.NAME), Groups.csv(groups));
     storage.replace(Storage.join(folder, Summary.NAME), summary.json());
     return new Scored(summary, usage, groups);

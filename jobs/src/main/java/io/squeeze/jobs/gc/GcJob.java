@@ -24,6 +24,7 @@ import org.apache.spark.sql.SparkSession;
 public final class GcJob {
   private static final String REJECTS = "rejects";
   private static final String METRICS = "metrics";
+  private static final String NOT_KEPT = "of a version that is not kept";
 
   private final HadoopStorage storage;
   private final Versions versions;
@@ -128,24 +129,22 @@ public final class GcJob {
   private void beside(List<Removed> removed, Set<String> kept) throws IOException {
     for (String name : storage.folders(Storage.join(base, REJECTS)).toList()) {
       if (unfinished(name) || (Versions.isVersion(name) && !kept.contains(name))) {
-        add(removed, REJECTS + "/" + name, "of a version that is not kept");
+        add(removed, REJECTS + "/" + name, NOT_KEPT);
       }
     }
-    for (String file : storage.files(Storage.join(base, METRICS)).keySet()) {
-      String name = file.replaceFirst("\\.json$", "");
+    for (Map.Entry<String, Long> file : storage.files(Storage.join(base, METRICS)).entrySet()) {
+      String name = file.getKey().replaceFirst("\\.json$", "");
       if (Versions.isVersion(name) && !kept.contains(name)) {
-        add(removed, METRICS + "/" + file, "of a version that is not kept");
+        String path = Storage.join(base, METRICS + "/" + file.getKey());
+        removed.add(new Removed(path, NOT_KEPT, file.getValue()));
       }
     }
   }
 
+  /** A folder with all that it holds. */
   private void add(List<Removed> removed, String name, String why) throws IOException {
     String path = Storage.join(base, name);
-    Map<String, Long> files = name.endsWith(".json") ? Map.of() : storage.files(path);
-    long bytes =
-        name.endsWith(".json")
-            ? storage.length(path)
-            : files.values().stream().mapToLong(Long::longValue).sum();
+    long bytes = storage.files(path).values().stream().mapToLong(Long::longValue).sum();
     removed.add(new Removed(path, why, bytes));
   }
 

@@ -31,9 +31,15 @@ final class GridReport {
   /**
    * The page.
    *
+   * @param ranked the configurations of the outcomes
    * @param rates the points of the configurations; null where there is none
    */
-  Page page(List<Outcome> outcomes, GridTable.Table results, GridTable.Table runs, Chart rates)
+  Page page(
+      List<Outcome> outcomes,
+      List<Result> ranked,
+      GridTable.Table results,
+      GridTable.Table runs,
+      Chart rates)
       throws IOException {
     long failed = outcomes.stream().filter(Outcome::failed).count();
     Page page =
@@ -41,7 +47,6 @@ final class GridReport {
             "Grid " + name,
             String.format(
                 Locale.ROOT, "%d runs, %d failed, ranked by %s", outcomes.size(), failed, split));
-    List<Result> ranked = Result.of(outcomes);
     Result best = ranked.get(0);
     if (best.runs() > 0) {
       page.headline(

@@ -89,11 +89,12 @@ final class GridTable {
   List<Map<String, Object>> write(SparkSession spark, List<Outcome> outcomes) throws IOException {
     writeText(outcomes);
     Steps.name(spark, "grid " + folder, "tables");
-    Table results = results(Result.of(outcomes));
+    List<Result> ranked = Result.of(outcomes);
+    Table results = results(ranked);
     Table runs = runs(outcomes);
     results.write(spark, storage, Storage.join(folder, "results.parquet"));
     runs.write(spark, storage, Storage.join(folder, "runs.parquet"));
-    List<Point> points = points(Result.of(outcomes));
+    List<Point> points = points(ranked);
     Chart chart = null;
     if (!points.isEmpty()) {
       chart = RateChart.of("Rate and distortion", "mean IoU, " + split, points);
@@ -102,7 +103,7 @@ final class GridTable {
       storage.replace(picture + ".svg", chart::svg);
     }
     String name = folder.substring(folder.lastIndexOf('/') + 1);
-    Page page = new GridReport(storage, name, split).page(outcomes, results, runs, chart);
+    Page page = new GridReport(storage, name, split).page(outcomes, ranked, results, runs, chart);
     storage.replace(Storage.join(folder, "report.html"), page::write);
     return results.maps();
   }
