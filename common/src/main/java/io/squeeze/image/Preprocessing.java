@@ -1,6 +1,7 @@
 package io.squeeze.image;
 
 import io.squeeze.config.ImageSettings;
+import io.squeeze.image.BadSampleException.Code;
 import java.io.Serializable;
 import java.nio.FloatBuffer;
 import java.util.List;
@@ -23,13 +24,28 @@ public record Preprocessing(
         image.size(), image.resize(), image.squash(), image.mean(), image.std());
   }
 
-  /** The crop alone, [size, size, 3]. */
-  public RgbImage crop(RgbImage image) {
-    return new SquareCrop(size, resize, squash).apply(image);
+  /**
+   * The crop alone, [size, size, 3].
+   *
+   * @throws BadSampleException if the picture is too long to be scaled
+   */
+  public RgbImage crop(RgbImage image) throws BadSampleException {
+    return square(image.width(), image.height()).apply(image);
   }
 
-  public Mask crop(Mask mask) {
-    return new SquareCrop(size, resize, squash).apply(mask);
+  /** The same of a mask, [size, size]. */
+  public Mask crop(Mask mask) throws BadSampleException {
+    return square(mask.width(), mask.height()).apply(mask);
+  }
+
+  private SquareCrop square(int width, int height) throws BadSampleException {
+    SquareCrop square = new SquareCrop(size, resize, squash);
+    if (!square.scales(width, height)) {
+      throw new BadSampleException(
+          Code.UNSUPPORTED,
+          width + "x" + height + " pixels cannot be scaled to a shorter side of " + resize);
+    }
+    return square;
   }
 
   /**

@@ -14,6 +14,9 @@ public final class SquareCrop implements Serializable {
   private static final int PRECISION = 22;
   private static final int HALF = 1 << (PRECISION - 1);
 
+  /** Pixels of the longest side that a picture is scaled to; all but the crop is never made. */
+  private static final int LONGEST = 1 << 27;
+
   private final int side;
   private final int resize;
   private final boolean squash;
@@ -31,6 +34,11 @@ public final class SquareCrop implements Serializable {
     this.side = side;
     this.resize = resize;
     this.squash = squash;
+  }
+
+  /** Whether a picture of these sides can be scaled: 1 x 10^8 pixels would become 224 x 2 10^10. */
+  public boolean scales(int width, int height) {
+    return squash || (long) resize * Math.max(width, height) / Math.min(width, height) <= LONGEST;
   }
 
   /** [H, W, 3] -> [side, side, 3]. */

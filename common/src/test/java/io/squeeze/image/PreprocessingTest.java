@@ -13,7 +13,7 @@ class PreprocessingTest {
 
   @ParameterizedTest
   @CsvSource({"75x50_to_32, 32", "240x400_to_224, 224", "301x260_to_224, 224"})
-  void everyBitIsTorchvisions(String name, int size) {
+  void everyBitIsTorchvisions(String name, int size) throws BadSampleException {
     Golden golden = new Golden("preprocess_" + name);
     int height = (int) golden.shape("image")[0];
     int width = (int) golden.shape("image")[1];
