@@ -15,6 +15,7 @@ import io.squeeze.weights.HostTensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.nio.file.FileSystemException;
 import java.util.function.Consumer;
 
 /** Loads libtorch once a JVM and moves tensors between the heap and native memory. */
@@ -60,11 +61,19 @@ public final class Torch {
       }
       throw SqueezeException.resource(
           "Cannot load libtorch ("
-              + root.getMessage()
+              + said(root)
               + "): put pytorch-native-cpu's jar on the class path of driver and executors, or set"
               + " PYTORCH_LIBRARY_PATH to a folder with libtorch 2.7.1",
           e);
     }
+  }
+
+  private static String said(Throwable root) {
+    if (root instanceof FileSystemException file) {
+      return "cannot write " + file.getFile() + ", see DJL_CACHE_DIR";
+    }
+    String version = System.getenv("PYTORCH_VERSION");
+    return root.getMessage() + (version == null ? "" : ", PYTORCH_VERSION is " + version);
   }
 
   /** CUDA devices that libtorch can use: none with its CPU build, whatever the machine has. */

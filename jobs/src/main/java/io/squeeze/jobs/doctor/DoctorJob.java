@@ -155,7 +155,9 @@ public final class DoctorJob {
         utf8
             ? Check.ok(place, "charset", probe.charset())
             : Check.warning(
-                place, "charset", probe.charset() + ": names of files may be read wrongly (LANG)"));
+                place,
+                "charset",
+                probe.charset() + ": names of files beyond it are not found (LC_ALL=C.UTF-8)"));
     memory(place, probe);
     disk(place, probe);
     if (output != null) {

@@ -11,7 +11,6 @@ import java.io.File;
 import java.io.IOException;
 import java.io.Serializable;
 import java.net.InetAddress;
-import java.nio.charset.Charset;
 import java.util.UUID;
 import org.apache.spark.package$;
 
@@ -71,7 +70,7 @@ record Probe(
         millis,
         System.getProperty("java.version"),
         package$.MODULE$.SPARK_VERSION(),
-        Charset.defaultCharset().name(),
+        System.getProperty("sun.jnu.encoding"),
         Runtime.getRuntime().maxMemory(),
         Runtime.getRuntime().availableProcessors(),
         new File(System.getProperty("java.io.tmpdir")).getUsableSpace(),

@@ -43,6 +43,8 @@ public final class Sessions {
     conf.setIfMissing("spark.executorEnv.MALLOC_ARENA_MAX", "1");
     conf.setIfMissing("spark.executorEnv.MALLOC_MMAP_THRESHOLD_", "33554432");
     conf.setIfMissing("spark.executorEnv.MALLOC_TRIM_THRESHOLD_", "1073741824");
+    // Names of files are in the locale's encoding, and a daemon that starts executors has none.
+    conf.setIfMissing("spark.executorEnv.LC_ALL", "C.UTF-8");
     // Spark's own pattern knows no API keys; what matches is hidden on its page and in its event
     // log.
     conf.setIfMissing(
