@@ -181,8 +181,9 @@ final class Arguments {
       throw SqueezeException.configuration("No configuration file at " + path + " (--config)");
     }
     try {
+      // Its full path: what a file without a folder includes would not be looked for beside it.
       return ConfigFactory.parseFile(
-          path.toFile(), ConfigParseOptions.defaults().setAllowMissing(false));
+          path.toAbsolutePath().toFile(), ConfigParseOptions.defaults().setAllowMissing(false));
     } catch (ConfigException e) {
       throw SqueezeException.configuration("Cannot read " + path + ": " + e.getMessage());
     }
