@@ -2,12 +2,15 @@ package io.squeeze.jobs.spark;
 
 import io.squeeze.storage.RandomReader;
 import io.squeeze.storage.Storage;
+import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.StandardCopyOption;
 import java.util.EnumSet;
 import java.util.Map;
 import java.util.Optional;
@@ -198,16 +201,28 @@ public final class HadoopStorage implements Storage {
     void writeTo(OutputStream out) throws IOException;
   }
 
-  /** Replaces a file whole: a reader sees the old content or the new one. */
+  /**
+   * Replaces a file whole: a reader sees the old content or the new one. Local disks and HDFS do
+   * that at once; where the old one has to go first (object stores), there is a moment with none.
+   */
   public void replace(String path, Content content) throws IOException {
     Path target = system(path).makeQualified(new Path(path));
-    // No hidden checksum beside a local file: a person who edits config.json could not read it.
-    Configuration plain = new Configuration(configuration());
-    plain.set("fs.AbstractFileSystem.file.impl", "org.apache.hadoop.fs.local.RawLocalFs");
-    FileContext context = FileContext.getFileContext(target.toUri(), plain);
     // Not by its own name: TensorBoard reads whatever has tfevents in its name.
     String hash = Integer.toHexString(target.getName().hashCode());
     Path part = new Path(target.getParent(), "_" + hash + ".part");
+    if ("file".equals(target.toUri().getScheme())) {
+      // Not through Hadoop, which deletes the old one first, and leaves a hidden checksum beside
+      // a file that a person may edit.
+      java.nio.file.Path beside = java.nio.file.Path.of(part.toUri().getPath());
+      Files.createDirectories(beside.getParent());
+      try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(beside))) {
+        content.writeTo(out);
+      }
+      Files.move(
+          beside, java.nio.file.Path.of(target.toUri().getPath()), StandardCopyOption.ATOMIC_MOVE);
+      return;
+    }
+    FileContext context = FileContext.getFileContext(target.toUri(), configuration());
     try (OutputStream out =
         context.create(
             part,

@@ -21,6 +21,11 @@ public final class RunLock implements AutoCloseable {
   /** What this process holds: in a container the next one has its number, too. */
   private static final Set<String> HELD = ConcurrentHashMap.newKeySet();
 
+  /** How often a lock that names nobody is looked at again, which takes seconds. */
+  private static final int LOOKS = 10;
+
+  private static final long LOOK_MILLIS = 300;
+
   private final HadoopStorage storage;
   private final String path;
 
@@ -45,9 +50,10 @@ public final class RunLock implements AutoCloseable {
         JSON.writeValueAsString(
             Map.of("host", host, "pid", pid, "since", Instant.now().toString()));
     if (!storage.create(path, mine)) {
-      String found = storage.text(path);
+      String found = named(storage, path);
       JsonNode holder = holder(found);
-      boolean here = holder.path("host").asText().equals(host);
+      // One that names nobody was being taken as its process ended.
+      boolean here = found.isBlank() || holder.path("host").asText().equals(host);
       long other = holder.path("pid").asLong(-1);
       boolean running = other == pid ? HELD.contains(path) : ProcessHandle.of(other).isPresent();
       if (!here || running) {
@@ -68,6 +74,21 @@ public final class RunLock implements AutoCloseable {
     }
     HELD.add(path);
     return new RunLock(storage, path, mine);
+  }
+
+  /** What a lock says; one that says nothing may be about to. */
+  private static String named(HadoopStorage storage, String path) throws IOException {
+    String found = storage.text(path);
+    for (int look = 0; look < LOOKS && found.isBlank(); look++) {
+      try {
+        Thread.sleep(LOOK_MILLIS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return found;
+      }
+      found = storage.text(path);
+    }
+    return found;
   }
 
   private static JsonNode holder(String text) {
