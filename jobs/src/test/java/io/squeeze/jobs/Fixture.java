@@ -57,7 +57,7 @@ public final class Fixture {
         .config("spark.executor.extraClassPath", System.getProperty("java.class.path"));
   }
 
-  private static SparkSession.Builder session(String master) {
+  public static SparkSession.Builder session(String master) {
     return SparkSession.builder()
         .master(master)
         .appName("test")

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.squeeze.jobs.Submit;
 import io.squeeze.jobs.TinyBackbone;
 import java.awt.image.BufferedImage;
 import java.nio.file.Files;
@@ -22,7 +23,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** submit/squeeze as a user runs it: a process of its own, from a folder with an awkward name. */
 @Timeout(300)
 class CommandLineIT {
-  private static final Path SQUEEZE = Path.of("../submit/squeeze").toAbsolutePath().normalize();
   private static final ObjectMapper JSON = new ObjectMapper();
 
   @TempDir static Path folder;
@@ -58,13 +58,7 @@ class CommandLineIT {
   }
 
   private static ProcessBuilder process(String... args) {
-    List<String> command = new ArrayList<>(List.of(SQUEEZE.toString()));
-    command.addAll(List.of(args));
-    ProcessBuilder builder = new ProcessBuilder(command).directory(home.toFile());
-    // The Spark that the build laid out, as where no SPARK_HOME is set.
-    builder.environment().remove("SPARK_HOME");
-    builder.environment().put("SPARK_DRIVER_MEMORY", "1500m");
-    return builder;
+    return Submit.squeeze(home, List.of(args));
   }
 
   private static Run squeeze(String... args) throws Exception {
@@ -245,6 +239,17 @@ class CommandLineIT {
             "quantizer.codebook-size: 1 is not in [2, 16777216]",
             "train.optimiser: unknown key");
     assertEnds(squeeze("train", "--unfreeze_last_layer"), 3, "is not offered");
+    // What a file includes lies beside it; a mark of UTF-8 is no part of it.
+    Files.writeString(home.resolve("all.conf"), "\uFEFFinclude \"half.conf\"\ntrain.lr = fast\n");
+    Files.writeString(home.resolve("half.conf"), "image.max-bytes = 3parsecs\n");
+    Run included = squeeze("train", "--config", "all.conf");
+    assertThat(included.code()).isEqualTo(3);
+    assertThat(included.err())
+        .contains("image.max-bytes: cannot read 3parsecs", "train.lr: cannot read fast");
+    Files.writeString(home.resolve("loop.conf"), "include \"loop.conf\"\n");
+    assertEnds(squeeze("train", "--config", "loop.conf"), 3, "include statements nested");
+    Files.writeString(home.resolve("unset.conf"), "model = ${NOT_SET_ANYWHERE}\n");
+    assertEnds(squeeze("train", "--config", "unset.conf"), 3, "${NOT_SET_ANYWHERE}");
     assertEnds(
         squeeze("--conf", "spark.task.resource.gpu.amount=1", "extract", "--data_path", "shapes"),
         3,

@@ -3,6 +3,7 @@ package io.squeeze.jobs.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Submit;
 import io.squeeze.jobs.TinyBackbone;
 import io.squeeze.track.ClearMlServer;
 import java.io.IOException;
@@ -22,7 +23,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** A training as a process of its own that a ClearML server follows. */
 @Timeout(200)
 class TrackedIT {
-  private static final Path SQUEEZE = Path.of("../submit/squeeze").toAbsolutePath().normalize();
   private static final String KEY = "4CC355KEY0F7E57";
   private static final String SECRET = "5ecr37-0f-7he-7e57";
 
@@ -42,7 +42,7 @@ class TrackedIT {
         "api_host: %s\nfiles_host: %s\nweb_host: http://web\napi_key: %s\napi_secret: %s\n"
             .formatted(server.address(), server.address(), KEY, SECRET));
     Path log = Files.createDirectories(folder.resolve("spark-events"));
-    List<String> command = new ArrayList<>(List.of(SQUEEZE.toString()));
+    List<String> command = new ArrayList<>();
     command.addAll(List.of("--master", "local[2]", "--conf", "spark.eventLog.enabled=true"));
     command.addAll(List.of("--conf", "spark.eventLog.dir=" + log.toUri()));
     command.addAll(List.of("--conf", "spark.squeeze.test.api_key=" + KEY));
@@ -52,11 +52,9 @@ class TrackedIT {
     command.addAll(List.of("--set", "track.clearml-credentials=" + credentials));
     command.addAll(List.of("--use_clearml", "--project_name", "pets", "--task_name", "my task"));
     command.addAll(List.of("--set", "train.patience=null"));
-    ProcessBuilder builder = new ProcessBuilder(command).directory(folder.toFile());
-    builder.environment().remove("SPARK_HOME");
-    builder.environment().put("SPARK_DRIVER_MEMORY", "1500m");
-    builder.redirectErrorStream(true).redirectOutput(folder.resolve(name + ".log").toFile());
-    return builder;
+    return Submit.squeeze(folder, command)
+        .redirectErrorStream(true)
+        .redirectOutput(folder.resolve(name + ".log").toFile());
   }
 
   @Test
@@ -114,7 +112,10 @@ class TrackedIT {
       Process process = train(server, "failing", 2).start();
       assertThat(process.waitFor(150, TimeUnit.SECONDS)).isTrue();
       Files.write(damaged, whole);
-      assertThat(process.exitValue()).isIn(1, 4);
+      assertThat(process.exitValue()).isEqualTo(4);
+      assertThat(Files.readAllLines(folder.resolve("failing.log")))
+          .anyMatch(
+              line -> line.matches("ERROR Cannot read the file .*/emb/v1/.* if it is damaged.*"));
       assertThat(server.state()).isEqualTo("failed");
     }
   }
@@ -130,6 +131,9 @@ class TrackedIT {
       process.destroy();
       assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
       assertThat(process.exitValue()).isEqualTo(143);
+      assertThat(Files.readString(folder.resolve("ended.log")))
+          .contains("ERROR Stopped before the end")
+          .doesNotContain("at io.squeeze");
       assertThat(server.state()).isEqualTo("stopped");
     }
   }

@@ -3,8 +3,8 @@ package io.squeeze.jobs.cluster;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.squeeze.dataset.Shapes;
+import io.squeeze.jobs.Submit;
 import io.squeeze.jobs.TinyBackbone;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,8 +23,6 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @Timeout(400)
 class ClusterIT {
-  private static final Path SQUEEZE = Path.of("../submit/squeeze").toAbsolutePath().normalize();
-  private static final List<String> LOCAL = List.of("--master", "local[2]");
 
   @TempDir static Path folder;
   private static Standalone cluster;
@@ -35,7 +33,7 @@ class ClusterIT {
     new Shapes(3).write(folder.resolve("shapes"), 36);
     TinyBackbone.write(folder.resolve("tiny.pt"), 1);
     cluster = new Standalone(Files.createDirectory(folder.resolve("cluster")));
-    local = walk("local", LOCAL, LOCAL, LOCAL);
+    local = walk("local", List.of("--master", "local[2]"));
   }
 
   @AfterAll
@@ -45,20 +43,14 @@ class ClusterIT {
     }
   }
 
-  private static Process start(String log, List<String> options, String... command)
-      throws IOException {
-    List<String> words = new ArrayList<>(List.of(SQUEEZE.toString()));
-    words.addAll(options);
-    words.addAll(List.of(command));
-    ProcessBuilder builder = new ProcessBuilder(words).directory(folder.toFile());
-    builder.environment().remove("SPARK_HOME");
-    builder.environment().put("SPARK_DRIVER_MEMORY", "1200m");
-    builder.redirectErrorStream(true).redirectOutput(folder.resolve(log).toFile());
-    return builder.start();
-  }
-
   private static void run(String log, List<String> options, String... command) throws Exception {
-    Process process = start(log, options, command);
+    List<String> words = new ArrayList<>(options);
+    words.addAll(List.of(command));
+    Process process =
+        Submit.squeeze(folder, words)
+            .redirectErrorStream(true)
+            .redirectOutput(folder.resolve(log).toFile())
+            .start();
     assertThat(process.waitFor(150, TimeUnit.SECONDS)).isTrue();
     assertThat(process.exitValue())
         .as(Files.readString(folder.resolve(log)) + cluster.logs())
@@ -81,11 +73,11 @@ class ClusterIT {
     };
   }
 
-  private static String[] train(Path home, int epochs) {
+  private static String[] train(Path extracted, Path home) {
     return new String[] {
       "train",
       "--embeddings",
-      home + "/emb",
+      extracted + "/emb",
       "--codebook_size",
       "16",
       "--lr",
@@ -93,7 +85,7 @@ class ClusterIT {
       "--shards",
       "3",
       "--epochs",
-      Integer.toString(epochs),
+      "3",
       "--averaging_frequency",
       "2",
       "--device",
@@ -111,19 +103,22 @@ class ClusterIT {
     };
   }
 
-  private static Path walk(
-      String name, List<String> extracting, List<String> training, List<String> evaluating)
-      throws Exception {
+  private static Path walk(String name, List<String> options) throws Exception {
     Path home = Files.createDirectory(folder.resolve(name));
-    run(name + "-extract.log", extracting, extract(home));
-    run(name + "-train.log", training, train(home, 3));
-    run(name + "-evaluate.log", evaluating, evaluate(home));
+    run(name + "-extract.log", options, extract(home));
+    run(name + "-train.log", options, train(home, home));
+    run(name + "-evaluate.log", options, evaluate(home));
     return home;
   }
 
-  private static void assertSame(Path home) throws IOException {
-    assertThat(home.resolve("outputs/vq/last.ckpt"))
-        .hasSameBinaryContentAs(local.resolve("outputs/vq/last.ckpt"));
+  @Test
+  void theWalkOnTwoWorkersGivesTheSameBytesInTurkishAtNoonInKathmandu() throws Exception {
+    String elsewhere = "-Duser.language=tr -Duser.country=TR -Duser.timezone=Asia/Kathmandu";
+    List<String> options = new ArrayList<>(cluster.options());
+    options.addAll(List.of("--driver-java-options", elsewhere));
+    options.addAll(List.of("--conf", "spark.executor.extraJavaOptions=" + elsewhere));
+    Path home = walk("client", options);
+    assertTrainedAsLocally(home);
     String summary = "outputs/vq/evaluation/test/summary.json";
     assertThat(home.resolve(summary)).hasSameTextualContentAs(local.resolve(summary));
     try (Stream<Path> files = Files.list(home.resolve("emb"))) {
@@ -133,20 +128,18 @@ class ClusterIT {
   }
 
   @Test
-  void theWalkOnTwoWorkersGivesTheSameBytesInTurkishAtNoonInKathmandu() throws Exception {
-    String elsewhere = "-Duser.language=tr -Duser.country=TR -Duser.timezone=Asia/Kathmandu";
-    List<String> options = new ArrayList<>(cluster.options());
-    options.addAll(List.of("--driver-java-options", elsewhere));
-    options.addAll(List.of("--conf", "spark.executor.extraJavaOptions=" + elsewhere));
-    assertSame(walk("client", options, options, options));
-  }
-
-  @Test
   void soDoesATrainingWhoseDriverTheClusterRuns() throws Exception {
     List<String> deployed = new ArrayList<>(cluster.options());
     deployed.addAll(List.of("--deploy-mode", "cluster"));
     deployed.addAll(List.of("--conf", "spark.standalone.submit.waitAppCompletion=true"));
     deployed.addAll(List.of("--driver-memory", "1200m"));
-    assertSame(walk("deployed", LOCAL, deployed, LOCAL));
+    Path home = Files.createDirectory(folder.resolve("deployed"));
+    run("deployed-train.log", deployed, train(local, home));
+    assertTrainedAsLocally(home);
+  }
+
+  private static void assertTrainedAsLocally(Path home) {
+    assertThat(home.resolve("outputs/vq/last.ckpt"))
+        .hasSameBinaryContentAs(local.resolve("outputs/vq/last.ckpt"));
   }
 }

@@ -16,7 +16,7 @@ import java.util.Map;
  * Spark's own cluster on loopback, from the jars that the build laid out: a master and two workers,
  * each a process, with a GPU each that is not there.
  */
-final class Standalone implements AutoCloseable {
+public final class Standalone implements AutoCloseable {
   private static final String HOST = "127.0.0.1";
   private static final Path SPARK_HOME = Path.of("target/spark-home").toAbsolutePath();
 
@@ -112,7 +112,7 @@ final class Standalone implements AutoCloseable {
   }
 
   /** Whether a process is an executor; its command is longer than a handle tells. */
-  static boolean isExecutor(ProcessHandle handle) {
+  public static boolean isExecutor(ProcessHandle handle) {
     try {
       return Files.readString(Path.of("/proc/" + handle.pid() + "/cmdline"))
           .contains("CoarseGrainedExecutorBackend");

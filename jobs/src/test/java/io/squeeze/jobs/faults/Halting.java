@@ -1,4 +1,4 @@
-package io.squeeze.jobs.cluster;
+package io.squeeze.jobs.faults;
 
 import io.squeeze.config.LossSettings;
 import io.squeeze.segment.LossType;

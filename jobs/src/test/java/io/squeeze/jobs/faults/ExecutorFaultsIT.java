@@ -1,0 +1,189 @@
+package io.squeeze.jobs.faults;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.squeeze.config.Settings;
+import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.cluster.Standalone;
+import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.train.TrainJob;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What clusters do to executors, done to real processes: nothing in the code knows of it. */
+@Timeout(300)
+class ExecutorFaultsIT {
+  @TempDir static Path folder;
+  private static Fixture fixture;
+  private static List<Row> clean;
+  private static byte[] trained;
+  private static SparkSession cluster;
+
+  @BeforeAll
+  static void undisturbed() throws IOException {
+    fixture = new Fixture(folder, 60);
+    try (SparkSession spark = Fixture.local("local[2]")) {
+      clean = rows(spark, new ExtractJob(spark, settings("clean")).run());
+      trained = Files.readAllBytes(Path.of(TrainJob.run(spark, settings("clean"))));
+    }
+    // It gives a silent executor up after seconds, not minutes, and replaces as many as end.
+    cluster =
+        FaultyFileSystem.on(Fixture.clusterBuilder("local-cluster[2,1,1024]"))
+            .config("spark.network.timeout", "8s")
+            .config("spark.network.timeoutInterval", "2s")
+            .config("spark.executor.heartbeatInterval", "2s")
+            .config("spark.storage.blockManagerHeartbeatTimeoutMs", "8000")
+            .config("spark.speculation", "true")
+            .config("spark.deploy.maxExecutorRetries", "-1")
+            .getOrCreate();
+  }
+
+  @AfterAll
+  static void stop() {
+    cluster.stop();
+  }
+
+  private static Settings settings(String name) {
+    return fixture.settings(
+        "emb-" + name,
+        "extract.rows-per-file = 5, train.shards = 3, output.experiment-name = " + name);
+  }
+
+  private static List<Row> rows(SparkSession spark, Published published) {
+    return published
+        .read(spark)
+        .selectExpr("sample_id", "split", "sha2(embedding, 256)", "sha2(mask, 256)")
+        .orderBy("sample_id")
+        .collectAsList();
+  }
+
+  private static int signal(String name, ProcessHandle process) throws Exception {
+    return new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start().waitFor();
+  }
+
+  private static ProcessHandle executor() throws InterruptedException {
+    while (true) {
+      var found = ProcessHandle.current().descendants().filter(Standalone::isExecutor).findAny();
+      if (found.isPresent()) {
+        return found.get();
+      }
+      Thread.sleep(50);
+    }
+  }
+
+  private static boolean hasRows(Path embeddings) throws IOException {
+    if (!Files.exists(embeddings)) {
+      return false;
+    }
+    try (Stream<Path> files = Files.walk(embeddings)) {
+      return files.anyMatch(file -> file.toString().endsWith(".parquet"));
+    } catch (java.io.UncheckedIOException e) {
+      return false; // a file went while it was looked at
+    }
+  }
+
+  /** Every row once, nothing unfinished: what is published is whole. */
+  private static void assertWhole(String name, Published published) throws IOException {
+    assertThat(rows(cluster, published)).isEqualTo(clean);
+    try (Stream<Path> files = Files.list(folder.resolve("emb-" + name))) {
+      assertThat(files.map(file -> file.getFileName().toString()))
+          .containsExactlyInAnyOrder("v1", "rejects", "metrics");
+    }
+  }
+
+  @Test
+  void anExecutorThatStandsStillIsOvertakenAndWhatItWritesLaterIsIgnored() throws Exception {
+    Path embeddings = folder.resolve("emb-stopped");
+    Published published =
+        withOneStopped(
+            () -> new ExtractJob(cluster, settings("stopped")).run(), () -> hasRows(embeddings));
+    Thread.sleep(3000); // what it had begun, it ends now
+    assertWhole("stopped", published);
+  }
+
+  @Test
+  void anExecutorThatIsLostForAWhileCostsNothingButTime() throws Exception {
+    new ExtractJob(cluster, settings("lost")).run();
+    Path metrics = folder.resolve("outputs/lost/metrics.jsonl");
+    String last =
+        withOneStopped(
+            () -> TrainJob.run(cluster, settings("lost")),
+            () -> Files.exists(metrics) && Files.size(metrics) > 0);
+    assertThat(Path.of(last)).hasBinaryContent(trained);
+  }
+
+  /** Does something; an executor stands still from a moment on until it is done. */
+  private static <T> T withOneStopped(Callable<T> work, Callable<Boolean> moment) throws Exception {
+    ExecutorService thread = Executors.newSingleThreadExecutor();
+    try {
+      Future<T> job = thread.submit(work);
+      while (!moment.call() && !job.isDone()) {
+        Thread.sleep(5);
+      }
+      ProcessHandle stopped = executor();
+      assertThat(signal("STOP", stopped)).isZero();
+      try {
+        return job.get(150, TimeUnit.SECONDS);
+      } finally {
+        // Unless Spark has ended it meanwhile, which it may once it counts as lost.
+        signal("CONT", stopped);
+      }
+    } finally {
+      thread.shutdownNow();
+    }
+  }
+
+  @Test
+  void anExecutorThatEndsBehindItsRowsLeavesNoDoubles() throws Exception {
+    Path mark = folder.resolve("ended");
+    cluster.conf().set(Ending.AT, "close .*/split=.*[.]parquet");
+    cluster.conf().set(Ending.MARK, mark.toString());
+    try {
+      Path embeddings = folder.resolve("emb-ending");
+      Settings settings =
+          settings("ending").with("embeddings", FaultyFileSystem.SCHEME + ":" + embeddings);
+      Published published = new ExtractJob(cluster, settings).run();
+      assertThat(mark).exists();
+      assertWhole("ending", published);
+    } finally {
+      cluster.conf().unset(Ending.AT);
+    }
+  }
+
+  @Test
+  void aTaskThatAlwaysEndsItsExecutorEndsTheJobAndPublishesNothing() throws Exception {
+    long began = System.nanoTime();
+    new ExtractJob(cluster, settings("halting")).run();
+    Settings single = settings("halting").with("train.shards", "1");
+    Settings halting = single.with("train.loss", Halting.class.getName());
+    assertThatThrownBy(() -> TrainJob.run(cluster, halting))
+        .hasMessageContaining("Job aborted due to stage failure");
+    assertThat(Duration.ofNanos(System.nanoTime() - began)).isLessThan(Duration.ofMinutes(3));
+    assertThat(folder.resolve("outputs/halting/last.ckpt")).doesNotExist();
+    assertThat(folder.resolve("outputs/halting/_lock")).doesNotExist();
+    // So does one whose failure cannot even be sent; the session lives on.
+    Settings unsendable = single.with("train.loss", Unsendable.class.getName());
+    assertThatThrownBy(() -> TrainJob.run(cluster, unsendable))
+        .hasMessageContaining("It holds a thread");
+    // The same run with a loss that lives goes through.
+    assertThat(Path.of(TrainJob.run(cluster, settings("halting")))).hasBinaryContent(trained);
+  }
+}

@@ -1,0 +1,304 @@
+package io.squeeze.jobs.faults;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.typesafe.config.ConfigFactory;
+import io.squeeze.config.Settings;
+import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.encode.EncodeJob;
+import io.squeeze.jobs.encode.Encoder;
+import io.squeeze.jobs.evaluate.EvaluateJob;
+import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.faults.FaultyFileSystem.Outcome;
+import io.squeeze.jobs.gc.GcJob;
+import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Versions;
+import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.train.TrainJob;
+import io.squeeze.storage.Storage;
+import io.squeeze.train.Checkpoint;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.apache.commons.codec.digest.DigestUtils;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Storage that fails at any of a job's operations, in every way in which storage fails: whatever is
+ * published stays whole, and the same command again ends in the bytes of an undisturbed run.
+ */
+@Timeout(900)
+class StorageFaultsIT {
+  private static final Set<String> WRITING = Set.of("create", "write", "close", "rename", "delete");
+
+  @TempDir static Path folder;
+  private static SparkSession spark;
+  private static Fixture fixture;
+  private static String embeddings;
+  private static String checkpoint;
+
+  /** How an operation fails. */
+  private enum Kind {
+    /** It and all that follow: the process is dead, or the disk is full. */
+    FROM_NOW_ON,
+    ONCE,
+    DONE_AND_LOST,
+    REFUSED
+  }
+
+  /** What is done to storage, and what of it is there then. */
+  private interface Work {
+    Object run(String name) throws Exception;
+  }
+
+  @BeforeAll
+  static void undisturbed() throws IOException {
+    fixture = new Fixture(folder, 24);
+    spark = FaultyFileSystem.on(Fixture.session("local[2,3]")).getOrCreate();
+    embeddings = new ExtractJob(spark, settings("clean")).run().path();
+    checkpoint = TrainJob.run(spark, settings("clean"));
+  }
+
+  @AfterEach
+  void mend() {
+    FaultyFileSystem.none();
+  }
+
+  @AfterAll
+  static void stop() {
+    spark.stop();
+  }
+
+  private static String faulty(String name) {
+    return FaultyFileSystem.SCHEME + ":" + folder.resolve(name);
+  }
+
+  private static Settings settings(String name) {
+    return fixture
+        .settings("unused", "quantizer.type = lfq, train.shards = 2, extract.rows-per-file = 6")
+        .with(
+            ConfigFactory.parseMap(
+                Map.of(
+                    "embeddings",
+                    faulty("emb-" + name),
+                    "output.dir",
+                    faulty("outputs"),
+                    "output.experiment-name",
+                    name)));
+  }
+
+  private static List<Row> rows(Published published) {
+    boolean codes = published.manifest().table().equals("codes");
+    return published
+        .read(spark)
+        .selectExpr("sample_id", "split", codes ? "codes" : "sha2(embedding || mask, 256)")
+        .orderBy("split", "sample_id")
+        .collectAsList();
+  }
+
+  private static Object extract(String name) throws IOException {
+    return rows(new ExtractJob(spark, settings(name)).run());
+  }
+
+  private static Object train(String name) throws IOException {
+    Settings own = settings(name).with("embeddings", faulty("emb-clean"));
+    String path = TrainJob.run(spark, own);
+    new EvaluateJob(spark, path, null, null, "test", null).score();
+    Path run = folder.resolve("outputs/" + name);
+    return List.of(
+        DigestUtils.sha256Hex(Files.readAllBytes(run.resolve("last.ckpt"))),
+        DigestUtils.sha256Hex(Files.readAllBytes(run.resolve("best.ckpt"))),
+        Files.readString(run.resolve("evaluation/test/summary.json")),
+        Files.readAllLines(run.resolve("metrics.jsonl")).size());
+  }
+
+  private static Object encode(String name) throws IOException {
+    Encoder encoder =
+        Encoder.open(new HadoopStorage(spark), faulty("codes-" + name), checkpoint, null);
+    return rows(new EncodeJob(spark, embeddings, encoder, "packed").run());
+  }
+
+  /**
+   * Lets an operation fail, each in a place of its own, and tries again.
+   *
+   * @param some operations between two that fail; {@code -Dfaults.every=1} tries them all
+   */
+  private void disturb(String what, int some, Work work, Work left) throws Exception {
+    int every = Integer.getInteger("faults.every", some);
+    AtomicInteger operations = new AtomicInteger();
+    FaultyFileSystem.fault((operation, path) -> counted(operations, operation));
+    Object expected = work.run(what);
+    FaultyFileSystem.none();
+    int last = operations.get();
+    assertThat(last).isGreaterThan(20);
+    for (int at = 1 + every / 2; at <= last; at += every) {
+      Kind kind = Kind.values()[at / every % Kind.values().length];
+      String name = what + at;
+      fail(at, kind);
+      Exception thrown = null;
+      try {
+        assertThat(work.run(name)).isEqualTo(expected);
+      } catch (Exception e) {
+        thrown = e;
+      }
+      FaultyFileSystem.none();
+      String where = kind + " at operation " + at + " of " + last + ": " + thrown;
+      assertThat(left.run(name)).as(where).isIn(expected, Optional.empty());
+      assertThat(work.run(name)).as(where).isEqualTo(expected);
+    }
+  }
+
+  private static Outcome counted(AtomicInteger operations, String operation) {
+    if (WRITING.contains(operation)) {
+      operations.incrementAndGet();
+    }
+    return Outcome.DONE;
+  }
+
+  private static void fail(int at, Kind kind) {
+    AtomicInteger operations = new AtomicInteger();
+    FaultyFileSystem.fault(
+        (operation, path) -> {
+          if (!WRITING.contains(operation)) {
+            return Outcome.DONE;
+          }
+          int number = operations.incrementAndGet();
+          if (number != at && (number < at || kind != Kind.FROM_NOW_ON)) {
+            return Outcome.DONE;
+          }
+          if (kind == Kind.DONE_AND_LOST) {
+            return Outcome.DONE_AND_LOST;
+          }
+          if (kind == Kind.REFUSED && Set.of("rename", "delete").contains(operation)) {
+            return Outcome.REFUSED;
+          }
+          throw new IOException("Storage fails at " + operation + " of " + path);
+        });
+  }
+
+  /** The rows of what is published, whole; nothing, where nothing is. */
+  private static Object published(String name) throws IOException {
+    Optional<Published> current = new Versions(new HadoopStorage(spark), faulty(name)).current();
+    return current.isPresent() ? rows(current.get()) : Optional.empty();
+  }
+
+  /** Removes what failed runs left: then there is nothing beside what is published. */
+  private static void clean(String name) throws IOException {
+    new GcJob(spark, faulty(name), 1, true).run();
+    try (Stream<Path> files = Files.list(folder.resolve(name))) {
+      List<String> left = files.map(file -> file.getFileName().toString()).toList();
+      assertThat(left).allMatch(file -> file.matches("v[12]|rejects|metrics"));
+      assertThat(left).filteredOn(file -> file.startsWith("v")).hasSize(1);
+    }
+  }
+
+  @Test
+  void anExtractionThatFailsAnywhereIsGoneOnWith() throws Exception {
+    disturb("extract", 9, StorageFaultsIT::extract, name -> published("emb-" + name));
+    for (Path path : below("emb-extract")) {
+      clean(path.getFileName().toString());
+    }
+  }
+
+  @Test
+  void aTrainingAndItsEvaluationToo() throws Exception {
+    disturb("train", 23, StorageFaultsIT::train, name -> Optional.empty());
+  }
+
+  @Test
+  void soDoesEncoding() throws Exception {
+    disturb("encode", 19, StorageFaultsIT::encode, name -> published("codes-" + name));
+    for (Path path : below("codes-encode")) {
+      clean(path.getFileName().toString());
+    }
+  }
+
+  private static List<Path> below(String prefix) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.filter(file -> file.getFileName().toString().startsWith(prefix)).toList();
+    }
+  }
+
+  @Test
+  void aFlippedBitIsFoundOrChangesNothing() throws IOException {
+    Published published = new ExtractJob(spark, settings("flipped")).run();
+    List<Row> whole = rows(published);
+    String name = published.manifest().files().get(0).path();
+    Path file = folder.resolve("emb-flipped/v1").resolve(name);
+    byte[] bytes = Files.readAllBytes(file);
+    Random random = new Random(7);
+    int found = 0;
+    for (int i = 0; i < 24; i++) {
+      byte[] flipped = bytes.clone();
+      flipped[random.nextInt(bytes.length)] ^= (byte) (1 << random.nextInt(8));
+      Files.write(file, flipped);
+      List<Row> read = new ArrayList<>();
+      try {
+        read.addAll(rows(published));
+      } catch (Exception e) {
+        assertThat(e).hasStackTraceContaining(file.getFileName().toString());
+        found++;
+        continue;
+      }
+      assertThat(read).isEqualTo(whole);
+    }
+    assertThat(found).isGreaterThan(20);
+
+    Path last = folder.resolve("outputs/clean/last.ckpt");
+    byte[] trained = Files.readAllBytes(last);
+    for (int i = 0; i < 200; i++) {
+      byte[] flipped = trained.clone();
+      flipped[random.nextInt(trained.length)] ^= (byte) (1 << random.nextInt(8));
+      Files.write(last, flipped);
+      assertThatThrownBy(() -> Checkpoint.read(Storage.local(), last.toString()))
+          .isInstanceOf(io.squeeze.config.SqueezeException.class);
+    }
+    Files.write(last, trained);
+  }
+
+  @Test
+  void aFullDiskCostsNoCheckpointThatWasWhole() throws Exception {
+    Path disk = Files.createDirectory(folder.resolve("disk"));
+    byte[] trained = Files.readAllBytes(folder.resolve("outputs/clean/last.ckpt"));
+    // The first epoch's two checkpoints find room, the second's do not.
+    long bytes = 5L * trained.length / 2 + (12 << 10);
+    assumeTrue(
+        run("mount -t tmpfs -o size=" + bytes + " tmpfs " + disk) == 0,
+        "No small disk can be mounted here");
+    try {
+      Settings full =
+          settings("clean")
+              .with(
+                  ConfigFactory.parseMap(
+                      Map.of("output.dir", disk.toString(), "track.tensorboard", false)));
+      assertThatThrownBy(() -> TrainJob.run(spark, full))
+          .hasStackTraceContaining("No space left on device");
+      assertThat(Checkpoint.read(Storage.local(), disk + "/clean/last.ckpt").epoch()).isEqualTo(1);
+      assertThat(run("mount -o remount,size=64m " + disk)).isZero();
+      assertThat(Path.of(TrainJob.run(spark, full))).hasBinaryContent(trained);
+    } finally {
+      run("umount " + disk);
+    }
+  }
+
+  private static int run(String command) throws Exception {
+    return new ProcessBuilder("sh", "-c", command).start().waitFor();
+  }
+}
