@@ -4,17 +4,23 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.squeeze.config.Settings;
+import io.squeeze.golden.Golden;
 import io.squeeze.image.BadSampleException.Code;
 import io.squeeze.storage.Storage;
 import java.awt.Color;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import java.util.zip.CRC32;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
@@ -93,6 +99,86 @@ class ImageDecoderTest {
     assertThat(decoder.decodeRgb(gif).data())
         .containsExactly(50, 50, 50, (byte) 200, (byte) 200, (byte) 200);
     assertThat(decoder.decodeMask(gif).data()).containsExactly(1, 3);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "cmyk_jpg",
+        "exif6_jpg",
+        "grey_jpg",
+        "grey_png",
+        "la_png",
+        "one_png",
+        "onebit_png",
+        "palette_png",
+        "palette_alpha_png",
+        "tall_png",
+        "thin_png"
+      })
+  void everyKindOfPictureIsPillowsToTheBit(String name) throws Exception {
+    Golden golden = new Golden("pictures");
+    RgbImage decoded = decoder.decodeRgb(golden.bytes(name));
+    assertThat(new long[] {decoded.height(), decoded.width(), 3})
+        .isEqualTo(golden.shape(name + "_rgb"));
+    assertThat(decoded.data()).isEqualTo(golden.bytes(name + "_rgb"));
+    // The longest of them scale, too: all but the crop is never made.
+    assertThat(Preprocessing.from(Settings.defaults().image()).crop(decoded).data())
+        .hasSize(224 * 224 * 3);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"cmyk_jpg", "grey_png", "palette_png"})
+  void anyFlippedBitOrCutIsAPictureOrARejection(String name) {
+    byte[] whole = new Golden("pictures").bytes(name);
+    Random random = new Random(5);
+    for (int i = 0; i < 300; i++) {
+      byte[] damaged =
+          Arrays.copyOf(whole, i % 3 == 0 ? random.nextInt(whole.length) : whole.length);
+      if (damaged.length > 0) {
+        damaged[random.nextInt(damaged.length)] ^= (byte) (1 << random.nextInt(8));
+      }
+      try {
+        assertThat(decoder.decodeRgb(damaged).data()).isNotEmpty();
+      } catch (BadSampleException e) {
+        assertThat(e.code()).isNotNull();
+      }
+    }
+  }
+
+  @Test
+  void aPictureTooLongToBeScaledIsRejected() {
+    RgbImage line = new RgbImage(1, 700_000, new byte[2_100_000]);
+    assertThatThrownBy(() -> Preprocessing.from(Settings.defaults().image()).crop(line))
+        .hasMessageContaining("1x700000 pixels cannot be scaled to a shorter side of 224");
+  }
+
+  @Test
+  void aFileIsReadOnceMoreBeforeItIsGivenUp(@TempDir Path folder) throws Exception {
+    Path file = Files.write(folder.resolve("photo"), new byte[] {7});
+    AtomicInteger reads = new AtomicInteger();
+    Storage flaky =
+        failing(path -> reads.incrementAndGet() == 1 ? new IOException("no datanode") : null);
+    assertThat(decoder.read(flaky, file.toString())).containsExactly(7);
+    Storage closed = failing(path -> new AccessDeniedException(path));
+    assertThatThrownBy(() -> decoder.read(closed, file.toString()))
+        .isInstanceOfSatisfying(
+            BadSampleException.class, e -> assertThat(e.code()).isEqualTo(Code.IO));
+  }
+
+  /** The local disk, where opening a file may fail. */
+  private static Storage failing(Function<String, IOException> failure) {
+    return (Storage)
+        Proxy.newProxyInstance(
+            Storage.class.getClassLoader(),
+            new Class<?>[] {Storage.class},
+            (proxy, method, arguments) -> {
+              IOException thrown = failure.apply((String) arguments[0]);
+              if (thrown != null) {
+                throw thrown;
+              }
+              return method.invoke(Storage.local(), arguments);
+            });
   }
 
   @Test

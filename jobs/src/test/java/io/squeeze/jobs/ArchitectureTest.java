@@ -10,6 +10,7 @@ import com.tngtech.archunit.lang.ArchRule;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.apache.spark.util.AccumulatorV2;
 import org.junit.jupiter.api.Test;
 
 /** The arrows between the rooms: see ARCHITECTURE.md. */
@@ -78,6 +79,18 @@ class ArchitectureTest {
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage("org.apache.hadoop..")
+        .check(CLASSES);
+  }
+
+  /** A task that is tried again adds to an accumulator twice: they tell of progress alone. */
+  @Test
+  void resultsNeverComeFromAccumulators() {
+    noClasses()
+        .that()
+        .haveNameNotMatching("io.squeeze.jobs.extract.Extract(Job|Task)(\\$.*)?")
+        .should()
+        .dependOnClassesThat()
+        .areAssignableTo(AccumulatorV2.class)
         .check(CLASSES);
   }
 
