@@ -52,11 +52,11 @@ public final class Standalone implements AutoCloseable {
   }
 
   private Path start(String main, List<String> args) throws IOException {
-    List<String> command = new ArrayList<>(List.of("java", "-Xmx256m"));
-    command.addAll(opens());
+    List<String> command = new ArrayList<>(spark());
+    command.add("-Xmx256m");
     command.add("-Dspark.worker.resource.gpu.amount=1");
     command.add("-Dspark.worker.resource.gpu.discoveryScript=" + gpus);
-    command.addAll(List.of("-cp", SPARK_HOME + "/jars/*", main));
+    command.add(main);
     command.addAll(args);
     Path log = folder.resolve(processes.size() + ".log");
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
@@ -75,11 +75,14 @@ public final class Standalone implements AutoCloseable {
     return log;
   }
 
-  /** What this JVM was given to open its modules for Spark. */
-  private static List<String> opens() {
-    return java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+  /** Java with the Spark that the build laid out; options and a main class may follow. */
+  static List<String> spark() {
+    List<String> command = new ArrayList<>(List.of("java", "-cp", SPARK_HOME + "/jars/*"));
+    // What this JVM was given to open its modules for Spark.
+    java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
         .filter(argument -> argument.startsWith("--add-opens"))
-        .toList();
+        .forEach(command::add);
+    return command;
   }
 
   private static void await(Path log, String text, int times) throws Exception {
