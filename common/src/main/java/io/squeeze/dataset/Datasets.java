@@ -4,8 +4,6 @@ import io.squeeze.config.Plugins;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 
 /** Finds a data set by its name, its class or its declaration. */
@@ -19,8 +17,8 @@ public final class Datasets {
    */
   public static SegmentationDataset named(Storage storage, String name) {
     if (name.endsWith(".conf") || name.endsWith(".json")) {
-      try (InputStream in = storage.open(name)) {
-        return DeclaredDataset.parse(new String(in.readAllBytes(), StandardCharsets.UTF_8), name);
+      try {
+        return DeclaredDataset.parse(storage.text(name), name);
       } catch (IOException e) {
         throw SqueezeException.configuration("Cannot read " + name + " (--dataset)");
       }

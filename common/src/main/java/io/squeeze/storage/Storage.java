@@ -1,5 +1,6 @@
 package io.squeeze.storage;
 
+import io.squeeze.config.SqueezeException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -13,6 +14,8 @@ import java.util.stream.Stream;
 
 /** Reads files by path: the local disk here, whatever Hadoop knows in the Spark jobs. */
 public interface Storage extends Serializable {
+  /** Bytes of a file that is read whole, at most. */
+  int LARGEST_TEXT = 256 << 20;
 
   /** One file of a folder: its full path and its length in bytes. */
   record Entry(String path, long length) {
@@ -41,10 +44,27 @@ public interface Storage extends Serializable {
   /** The files directly in a folder, one at a time, in no promised order; close the stream. */
   Stream<Entry> list(String folder) throws IOException;
 
+  /**
+   * A text file whole: a manifest, settings, metrics.
+   *
+   * @throws SqueezeException of category input if it is larger than any of these
+   */
+  default String text(String path) throws IOException {
+    try (InputStream in = open(path)) {
+      byte[] bytes = in.readNBytes(LARGEST_TEXT + 1);
+      if (bytes.length > LARGEST_TEXT) {
+        throw SqueezeException.input(
+            path + " has more than " + LARGEST_TEXT + " bytes: it is no manifest or settings");
+      }
+      return new String(bytes, StandardCharsets.UTF_8);
+    }
+  }
+
   /** The lines of a text file, one at a time, without empty ones and comments; close the stream. */
   default Stream<String> lines(String path) throws IOException {
     BufferedReader reader =
-        new BufferedReader(new InputStreamReader(open(path), StandardCharsets.UTF_8));
+        new BufferedReader(
+            new ShortLines(new InputStreamReader(open(path), StandardCharsets.UTF_8), path));
     return reader
         .lines()
         .filter(line -> !line.isBlank() && !line.startsWith("#"))

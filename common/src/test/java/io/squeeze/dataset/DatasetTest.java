@@ -77,4 +77,19 @@ class DatasetTest {
     assertThat(Cut.quotas(sizes, 99)).isEqualTo(sizes);
     assertThat(Cut.quotas(sizes, 0).values()).containsOnly(0L);
   }
+
+  @Test
+  void filesThatAreNoListsAreRefusedBeforeTheyFillTheHeap(@TempDir Path folder) throws IOException {
+    Path list = folder.resolve("list");
+    Files.write(list, new byte[2 << 20]);
+    try (var lines = Storage.local().lines(list.toString())) {
+      assertThatThrownBy(lines::count).hasMessageContaining("holds a line of more than 1048576");
+    }
+    Path manifest = folder.resolve("manifest");
+    try (var file = new java.io.RandomAccessFile(manifest.toFile(), "rw")) {
+      file.setLength(Storage.LARGEST_TEXT + 1L); // takes no room on the disk
+    }
+    assertThatThrownBy(() -> Storage.local().text(manifest.toString()))
+        .hasMessageContaining("has more than 268435456 bytes");
+  }
 }

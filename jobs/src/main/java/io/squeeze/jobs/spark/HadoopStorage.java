@@ -238,13 +238,6 @@ public final class HadoopStorage implements Storage {
     replace(path, out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
   }
 
-  /** Reads a text file whole. */
-  public String text(String path) throws IOException {
-    try (InputStream in = open(path)) {
-      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-    }
-  }
-
   private FileSystem system(String path) throws IOException {
     return new Path(path).getFileSystem(configuration());
   }

@@ -181,6 +181,15 @@ class ExtractIT {
     assertThatThrownBy(() -> extract(fixture.settings("e", ""))).hasMessageContaining("no file");
     Files.write(part, bytes);
     assertThat(extract(fixture.settings("e", ""))).isEqualTo(whole);
+
+    Path manifest = Path.of(whole.path(), Manifest.NAME);
+    String text = Files.readString(manifest);
+    Files.writeString(manifest, text.replaceAll("(\"schemaVersion\" *: *)2", "$19"));
+    assertThatThrownBy(() -> extract(fixture.settings("e", "")))
+        .hasMessageContaining("was written by schema version 9, this program reads 2");
+    Files.writeString(manifest, text.substring(0, text.length() / 2));
+    assertThatThrownBy(() -> extract(fixture.settings("e", "")))
+        .hasMessageContaining("Invalid manifest " + manifest);
   }
 
   @Test

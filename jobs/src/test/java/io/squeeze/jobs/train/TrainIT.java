@@ -23,6 +23,8 @@ import io.squeeze.train.Example;
 import io.squeeze.train.LocalTrainer;
 import io.squeeze.train.LocalTrainer.Steps;
 import io.squeeze.train.ModelState;
+import io.squeeze.weights.ElementType;
+import io.squeeze.weights.HostTensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -207,6 +209,26 @@ class TrainIT {
 
   private static List<String> ids(Dataset<Row> rows) {
     return rows.orderBy(Cuts.POSITION).select("sample_id").as(Encoders.STRING()).collectAsList();
+  }
+
+  @Test
+  void shardsWithoutSamplesWeighNothing() throws IOException {
+    try (SparkSession spark = Fixture.local("local[2]")) {
+      Settings settings =
+          fixture.settings(
+              "e-few",
+              "train.shards = 64, data.subset-size = 6, data.val-fraction = 0, "
+                  + "output.experiment-name = few");
+      Path last = Path.of(TrainJob.run(spark, settings));
+      for (HostTensor tensor :
+          Checkpoint.read(Storage.local(), last.toString()).state().model().values()) {
+        if (tensor.type() == ElementType.F32) {
+          for (float value : tensor.floats()) {
+            assertThat(value).isFinite();
+          }
+        }
+      }
+    }
   }
 
   @Test
