@@ -41,6 +41,16 @@ class RecipesTest {
         .isNotEqualTo(local);
   }
 
+  /** YARN unpacks an archive below its alias, whatever folder is at its top. */
+  @Test
+  void libtorchLiesWhereTheArchivePutsIt() throws Exception {
+    String recipe = Files.readString(HOME.resolve("conf/spark/yarn.conf"));
+    assertThat(recipe)
+        .contains("tar czf libtorch.tar.gz -C /path/to/libtorch .", "libtorch.tar.gz#libtorch")
+        .containsPattern("executorEnv.PYTORCH_LIBRARY_PATH +[.]/libtorch/lib\\n")
+        .containsPattern("appMasterEnv.PYTORCH_LIBRARY_PATH +[.]/libtorch/lib\\n");
+  }
+
   @Test
   void ourSettingsForGpusAreSettings() {
     Settings settings =
