@@ -5,6 +5,7 @@ import io.squeeze.jobs.doctor.Check.Verdict;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.spark.Stages;
 import io.squeeze.jobs.spark.Steps;
 import io.squeeze.jobs.spark.Versions;
 import java.awt.Font;
@@ -41,11 +42,15 @@ public final class DoctorJob {
 
   private static final double MOST_SKEW_SECONDS = 5;
 
+  /** Bytes of a row, where no embeddings tell. */
+  private static final long LIKELY_ROW = 1 << 20;
+
   private final SparkSession spark;
   private final HadoopStorage storage;
   private final String output;
   private final String embeddings;
   private final List<Check> checks = new ArrayList<>();
+  private long rowBytes;
 
   /**
    * A doctor for the session's processes.
@@ -63,11 +68,11 @@ public final class DoctorJob {
   /** What was found; it is printed, too. */
   public List<Check> run() throws IOException {
     Steps.name(spark, "doctor", "a look at every executor");
+    rowBytes = rowBytes();
     Probe driver = Probe.here(DRIVER, storage, output);
     add(DRIVER, driver, driver, driver.millis());
     fonts();
     executors(driver);
-    checks.forEach(check -> Console.result(check.line()));
     return Collections.unmodifiableList(checks);
   }
 
@@ -94,6 +99,12 @@ public final class DoctorJob {
     }
   }
 
+  /** One at a time, so that a failing cluster takes no line away. */
+  private void add(Check check) {
+    checks.add(check);
+    Console.result(check.line());
+  }
+
   private void executors(Probe driver) throws IOException {
     if (spark.sparkContext().isLocal()) {
       return; // the driver's process runs the tasks
@@ -106,14 +117,16 @@ public final class DoctorJob {
       HadoopStorage files = storage;
       String path = output;
       List<Integer> numbers = Collections.nCopies(tasks, 0);
-      context
-          .parallelize(numbers, tasks)
-          .map(
-              number -> {
-                Probe probe = Probe.here(SparkEnv.get().executorId(), files, path);
-                Thread.sleep(LINGER_MILLIS);
-                return probe;
-              })
+      // Where computing tasks run, with the share of a GPU that they get.
+      Stages.computing(
+              context
+                  .parallelize(numbers, tasks)
+                  .map(
+                      number -> {
+                        Probe probe = Probe.here(SparkEnv.get().executorId(), files, path);
+                        Thread.sleep(LINGER_MILLIS);
+                        return probe;
+                      }))
           .collect()
           .forEach(probe -> probes.putIfAbsent(probe.executor(), probe));
     }
@@ -123,13 +136,13 @@ public final class DoctorJob {
     int expected = known();
     int unseen = expected - probes.size();
     if (probes.isEmpty()) {
-      checks.add(Check.failed("cluster", "executors", "none took a task"));
+      add(Check.failed("cluster", "executors", "none took a task"));
     } else if (unseen > 0) {
-      checks.add(
+      add(
           Check.warning(
               "cluster", "executors", unseen + " of " + expected + " took no task: busy?"));
     } else {
-      checks.add(Check.ok("cluster", "executors", probes.size() + " of them, each took a task"));
+      add(Check.ok("cluster", "executors", probes.size() + " of them, each took a task"));
     }
   }
 
@@ -140,18 +153,18 @@ public final class DoctorJob {
 
   private void add(String place, Probe probe, Probe driver, long before) throws IOException {
     boolean java = probe.java().startsWith("17.");
-    checks.add(
+    add(
         java
             ? Check.ok(place, "Java", probe.java())
             : Check.failed(place, "Java", probe.java() + ", not 17: set JAVA_HOME"));
     boolean same = probe.spark().equals(driver.spark());
-    checks.add(
+    add(
         probe.spark().startsWith("3.5.") && same
             ? Check.ok(place, "Spark", probe.spark())
             : Check.failed(place, "Spark", probe.spark() + ": 3.5 is needed, the same everywhere"));
     torch(place, probe);
     boolean utf8 = probe.charset().equals("UTF-8");
-    checks.add(
+    add(
         utf8
             ? Check.ok(place, "charset", probe.charset())
             : Check.warning(
@@ -161,7 +174,7 @@ public final class DoctorJob {
     memory(place, probe);
     disk(place, probe);
     if (output != null) {
-      checks.add(
+      add(
           probe.written() == null
               ? Check.ok(place, "output", output + " takes, moves and gives back a file")
               : Check.failed(place, "output", output + ": " + probe.written()));
@@ -171,10 +184,10 @@ public final class DoctorJob {
 
   private void torch(String place, Probe probe) {
     if (probe.problem() != null) {
-      checks.add(Check.failed(place, "libtorch", probe.problem()));
+      add(Check.failed(place, "libtorch", probe.problem()));
       return;
     }
-    checks.add(
+    add(
         Check.ok(
             place,
             "libtorch",
@@ -182,19 +195,21 @@ public final class DoctorJob {
                 Locale.ROOT, "%s, loaded in %.1f s", probe.torch(), probe.torchSeconds())));
     boolean idle = probe.gpus() > 0 && probe.device().equals("cpu()") && !place.equals(DRIVER);
     String found = probe.device() + ", libtorch sees " + probe.gpus() + " GPUs";
-    checks.add(
+    add(
         idle
             ? Check.warning(
-                place, "device", found + ": let Spark assign them (spark.task.resource.gpu.amount)")
+                place,
+                "device",
+                found + ": let Spark assign them (--gpu_share, or spark.task.resource.gpu.amount)")
             : Check.ok(place, "device", found));
   }
 
   /** The heap against what a process will hold, and what is left for libtorch outside of it. */
-  private void memory(String place, Probe probe) throws IOException {
+  private void memory(String place, Probe probe) {
     SparkConf conf = spark.sparkContext().getConf();
     int cores = place.equals(DRIVER) ? 1 : conf.getInt("spark.executor.cores", 1);
     int tasks = Math.max(1, cores / Math.max(1, conf.getInt("spark.task.cpus", 1)));
-    long need = GIB / 2 + tasks * (HELD + 16 * rowBytes());
+    long need = GIB / 2 + tasks * (HELD + 16 * rowBytes);
     String found =
         String.format(
             Locale.ROOT,
@@ -202,7 +217,7 @@ public final class DoctorJob {
             (double) probe.heap() / GIB,
             tasks,
             (double) need / GIB);
-    checks.add(
+    add(
         probe.heap() >= need
             ? Check.ok(place, "memory", found)
             : Check.warning(place, "memory", found + ": raise spark.executor.memory"));
@@ -210,7 +225,7 @@ public final class DoctorJob {
     String master = conf.get("spark.master", "");
     boolean container = master.startsWith("yarn") || master.startsWith("k8s");
     if (container && !place.equals(DRIVER) && overhead.isEmpty()) {
-      checks.add(
+      add(
           Check.warning(
               place,
               "overhead",
@@ -223,17 +238,22 @@ public final class DoctorJob {
 
   private long rowBytes() throws IOException {
     if (embeddings == null) {
-      return 1 << 20;
+      return LIKELY_ROW;
     }
-    Manifest manifest = Versions.embeddings(storage, embeddings).manifest();
-    return 4L * manifest.positions() * manifest.channels()
-        + (long) manifest.size() * manifest.size();
+    try {
+      Manifest manifest = Versions.embeddings(storage, embeddings).manifest();
+      return 4L * manifest.positions() * manifest.channels()
+          + (long) manifest.size() * manifest.size();
+    } catch (SqueezeException e) {
+      add(Check.warning(DRIVER, "embeddings", e.getMessage() + ": a row is taken for 1 MiB"));
+      return LIKELY_ROW;
+    }
   }
 
   private void disk(String place, Probe probe) {
     String found =
         String.format(Locale.ROOT, "%.1f GiB free for shuffles", (double) probe.temporary() / GIB);
-    checks.add(
+    add(
         probe.temporary() > GIB
             ? Check.ok(place, "disk", found)
             : Check.warning(place, "disk", found + ": set spark.local.dir"));
@@ -244,7 +264,7 @@ public final class DoctorJob {
     double late = (probe.millis() - System.currentTimeMillis()) / 1e3;
     double skew = Math.max(0, Math.max(early, late));
     String found = String.format(Locale.ROOT, "within %.1f s of the driver's", skew);
-    checks.add(
+    add(
         skew <= MOST_SKEW_SECONDS
             ? Check.ok(place, "clock", found)
             : Check.warning(
@@ -257,9 +277,9 @@ public final class DoctorJob {
           new Font(Font.SANS_SERIF, Font.PLAIN, 12)
               .getStringBounds("IoU", new FontRenderContext(new AffineTransform(), true, true))
               .getWidth();
-      checks.add(Check.ok(DRIVER, "fonts", String.format(Locale.ROOT, "IoU is %.0f wide", width)));
+      add(Check.ok(DRIVER, "fonts", String.format(Locale.ROOT, "IoU is %.0f wide", width)));
     } catch (RuntimeException | LinkageError e) {
-      checks.add(
+      add(
           Check.failed(
               DRIVER, "fonts", "text cannot be drawn (" + e + "): install fontconfig and a font"));
     }

@@ -11,7 +11,9 @@ import java.io.File;
 import java.io.IOException;
 import java.io.Serializable;
 import java.net.InetAddress;
+import java.util.Arrays;
 import java.util.UUID;
+import org.apache.spark.SparkEnv;
 import org.apache.spark.package$;
 
 /**
@@ -73,7 +75,7 @@ record Probe(
         System.getProperty("sun.jnu.encoding"),
         Runtime.getRuntime().maxMemory(),
         Runtime.getRuntime().availableProcessors(),
-        new File(System.getProperty("java.io.tmpdir")).getUsableSpace(),
+        shuffles(),
         torch,
         seconds,
         gpus,
@@ -105,5 +107,11 @@ record Probe(
     } catch (IOException | RuntimeException e) {
       // What could not be written need not go.
     }
+  }
+
+  /** Free bytes of the fullest of the disks that Spark shuffles on. */
+  private static long shuffles() {
+    File[] folders = SparkEnv.get().blockManager().diskBlockManager().localDirs();
+    return Arrays.stream(folders).mapToLong(File::getUsableSpace).min().orElse(0);
   }
 }
