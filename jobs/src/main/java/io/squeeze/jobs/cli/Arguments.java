@@ -7,6 +7,7 @@ import com.typesafe.config.ConfigParseOptions;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.Console;
+import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -170,7 +171,7 @@ final class Arguments {
    */
   static String text(String path, String option) {
     try {
-      return Files.readString(Path.of(path));
+      return Storage.local().text(path);
     } catch (IOException e) {
       throw SqueezeException.configuration("Cannot read " + path + " (" + option + ")");
     }

@@ -1,7 +1,10 @@
 package io.squeeze.jobs.cli;
 
 import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.spark.Failure;
 import io.squeeze.track.Tracking;
+import org.apache.spark.SparkConf;
+import org.apache.spark.SparkUserAppException;
 import org.apache.spark.sql.SparkSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -15,13 +18,21 @@ public final class Squeeze {
 
   private Squeeze() {}
 
-  public static void main(String[] args) {
+  public static void main(String[] args) throws SparkUserAppException {
+    SparkConf conf = new SparkConf();
     int code = run(args);
     Tracking.settle();
     if (SparkSession.getDefaultSession().isDefined()) {
       SparkSession.getDefaultSession().get().stop();
     }
-    System.exit(code);
+    if (!conf.get("spark.master", "").equals("yarn")
+        || !conf.get("spark.submit.deployMode", "").equals("cluster")) {
+      System.exit(code);
+    }
+    // YARN's application master takes a driver that exits for one that failed, and tries it again.
+    if (code != 0) {
+      throw new SparkUserAppException(code);
+    }
   }
 
   /** Runs a command in this JVM; its exit code. */
@@ -29,16 +40,23 @@ public final class Squeeze {
     CommandLine line = Commands.all();
     line.setExecutionExceptionHandler((thrown, command, parsed) -> failed(thrown));
     line.setParameterExceptionHandler(Squeeze::misused);
-    return line.execute(Arguments.normalised(args));
+    try {
+      return line.execute(Arguments.normalised(args));
+    } catch (Error e) {
+      // A full disk can be one, in Hadoop's words; a full heap is.
+      return failed(e);
+    }
   }
 
-  private static int failed(Exception thrown) {
+  private static int failed(Throwable thrown) {
     Failure failure = Failure.of(thrown);
     if (failure.code() == Failure.UNEXPECTED) {
       LOG.error("Unexpected failure", thrown);
     } else {
       LOG.debug("Cause", thrown);
     }
+    // What they say comes before: the cause is the last line.
+    Tracking.settle();
     Console.error(failure.sentence());
     return failure.code();
   }

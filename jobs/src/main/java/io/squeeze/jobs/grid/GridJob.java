@@ -9,6 +9,7 @@ import io.squeeze.jobs.evaluate.Summary;
 import io.squeeze.jobs.grid.GridPlan.Run;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.Cuts;
+import io.squeeze.jobs.spark.Failure;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.RunFolder;
@@ -183,12 +184,11 @@ public final class GridJob {
     try {
       outcome = done(run, TrainJob.run(spark, runs.get(run), pool));
     } catch (Exception e) {
-      SqueezeException ours = SqueezeException.find(e);
-      if (ours == null) {
+      Failure failure = Failure.of(e);
+      if (failure.code() == Failure.UNEXPECTED) {
         LOG.error("Run {} failed unexpectedly", run.name(), e);
       }
-      String error =
-          (ours == null ? e.toString() : ours.getMessage()).lines().findFirst().orElse("");
+      String error = failure.sentence().lines().findFirst().orElse("");
       Console.warn("failed: " + error);
       outcome = new Outcome(run, error, null, null, 0, runs.get(run).output().runFolder());
     }

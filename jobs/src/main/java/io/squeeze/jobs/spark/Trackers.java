@@ -64,8 +64,7 @@ public final class Trackers {
     if (path.contains(":/")) {
       return storage.exists(path) ? storage.text(path) : null;
     }
-    Path local = Path.of(path);
-    return Files.exists(local) ? Files.readString(local) : null;
+    return Files.exists(Path.of(path)) ? Storage.local().text(path) : null;
   }
 
   /**

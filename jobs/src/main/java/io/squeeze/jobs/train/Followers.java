@@ -2,10 +2,10 @@ package io.squeeze.jobs.train;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.squeeze.config.Settings;
-import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.evaluate.Trained;
 import io.squeeze.jobs.spark.Console;
 import io.squeeze.jobs.spark.Cuts;
+import io.squeeze.jobs.spark.Failure;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.RunFolder;
 import io.squeeze.jobs.spark.Trackers;
@@ -179,7 +179,6 @@ final class Followers {
 
   /** When there will be no more epochs. */
   void failed(Exception cause) {
-    SqueezeException ours = SqueezeException.find(cause);
-    tracking.finish(Status.FAILED, ours == null ? cause.toString() : ours.getMessage());
+    tracking.finish(Status.FAILED, Failure.of(cause).sentence());
   }
 }

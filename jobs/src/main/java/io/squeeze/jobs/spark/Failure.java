@@ -1,4 +1,4 @@
-package io.squeeze.jobs.cli;
+package io.squeeze.jobs.spark;
 
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.SqueezeException.Category;
@@ -14,8 +14,8 @@ import java.util.regex.Pattern;
  * @param sentence the cause, and what mends it
  * @param code the process's exit code
  */
-record Failure(String sentence, int code) {
-  static final int UNEXPECTED = 1;
+public record Failure(String sentence, int code) {
+  public static final int UNEXPECTED = 1;
 
   private static final int DEEPEST = 32;
   private static final int STOPPED = 143;
@@ -24,7 +24,7 @@ record Failure(String sentence, int code) {
   private static final Pattern READING = Pattern.compile("while reading file (\\S+)\\. ");
 
   /** Of what a command threw; Spark wraps what a task throws. */
-  static Failure of(Throwable thrown) {
+  public static Failure of(Throwable thrown) {
     SqueezeException ours = SqueezeException.find(thrown);
     if (ours != null) {
       return of(ours.category(), ours.getMessage());
@@ -41,9 +41,10 @@ record Failure(String sentence, int code) {
       }
       if (message.contains("SparkContext was shut down")
           || message.contains("stopped SparkContext")) {
-        return new Failure(
-            "Stopped before the end (" + root + "): the same command goes on from what is whole",
-            STOPPED);
+        String sentence = "Stopped before the end (" + root + "): the same command goes on from ";
+        return ending()
+            ? new Failure(sentence + "what is whole", STOPPED)
+            : of(Category.RESOURCE, sentence + "what is whole, once the cluster's log says why");
       }
       Matcher reading = READING.matcher(message);
       if (reading.find()) {
@@ -61,6 +62,18 @@ record Failure(String sentence, int code) {
 
   private static Failure of(Category category, String sentence) {
     return new Failure(sentence, category.exitCode());
+  }
+
+  /** Whether a signal ends this process: then, and only then, no hook can be added any more. */
+  private static boolean ending() {
+    Thread hook = new Thread(() -> {});
+    try {
+      Runtime.getRuntime().addShutdownHook(hook);
+      Runtime.getRuntime().removeShutdownHook(hook);
+      return false;
+    } catch (IllegalStateException e) {
+      return true;
+    }
   }
 
   private static String firstLine(Throwable thrown) {
