@@ -20,6 +20,7 @@ import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.ParquetBytes;
 import io.squeeze.jobs.spark.ParquetBytes.Stored;
 import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.spark.RunLock;
 import io.squeeze.jobs.spark.Steps;
 import io.squeeze.jobs.spark.Tables;
 import io.squeeze.metric.CodeUsage;
@@ -112,6 +113,7 @@ public final class EvaluateJob {
     String folder = folder();
     String scoring = Storage.join(folder, "_scoring");
     String run = "evaluate " + checkpointPath;
+    RunLock lock = RunLock.take(storage, folder);
     try {
       Steps.name(spark, run, "scoring " + split);
       String scored = Storage.join(scoring, "scored.parquet");
@@ -120,6 +122,7 @@ public final class EvaluateJob {
       return summarized(read(scored), folder);
     } finally {
       storage.delete(scoring);
+      lock.close();
     }
   }
 

@@ -11,12 +11,14 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.EnumSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Spliterator;
 import java.util.Spliterators;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.apache.hadoop.conf.Configuration;
@@ -29,12 +31,15 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RemoteIterator;
+import org.apache.hadoop.ipc.RemoteException;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.SerializableConfiguration;
 
 /** Reads and writes whatever path Hadoop knows: local, file:, hdfs:, s3a: and the rest. */
 public final class HadoopStorage implements Storage {
   private static final long serialVersionUID = 1L;
+
+  private static final Map<String, FileContext> CONTEXTS = new ConcurrentHashMap<>();
 
   private final SerializableConfiguration configuration;
 
@@ -166,13 +171,29 @@ public final class HadoopStorage implements Storage {
     }
   }
 
-  /** Creates a file; false where there is one already. */
+  /**
+   * Creates a file; false where there is one already. Of two that do so at a time one succeeds, on
+   * local disks and HDFS; object stores promise that to those that come one after the other.
+   */
   public boolean create(String path, String text) throws IOException {
-    try (OutputStream out = system(path).create(new Path(path), false)) {
+    Optional<java.nio.file.Path> local = local(path);
+    if (local.isPresent()) {
+      Files.createDirectories(local.get().getParent());
+    }
+    try (OutputStream out =
+        local.isPresent()
+            ? Files.newOutputStream(local.get(), StandardOpenOption.CREATE_NEW)
+            : system(path).create(new Path(path), false)) {
       out.write(text.getBytes(StandardCharsets.UTF_8));
       return true;
-    } catch (FileAlreadyExistsException e) {
+    } catch (FileAlreadyExistsException | java.nio.file.FileAlreadyExistsException e) {
       return false;
+    } catch (RemoteException e) {
+      // HDFS, where another process is about to close it.
+      if (e.getClassName().endsWith("AlreadyBeingCreatedException")) {
+        return false;
+      }
+      throw e;
     }
   }
 
@@ -210,19 +231,19 @@ public final class HadoopStorage implements Storage {
     // Not by its own name: TensorBoard reads whatever has tfevents in its name.
     String hash = Integer.toHexString(target.getName().hashCode());
     Path part = new Path(target.getParent(), "_" + hash + ".part");
-    if ("file".equals(target.toUri().getScheme())) {
+    Optional<java.nio.file.Path> local = local(path);
+    if (local.isPresent()) {
       // Not through Hadoop, which deletes the old one first, and leaves a hidden checksum beside
       // a file that a person may edit.
-      java.nio.file.Path beside = java.nio.file.Path.of(part.toUri().getPath());
+      java.nio.file.Path beside = local.get().resolveSibling(part.getName());
       Files.createDirectories(beside.getParent());
       try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(beside))) {
         content.writeTo(out);
       }
-      Files.move(
-          beside, java.nio.file.Path.of(target.toUri().getPath()), StandardCopyOption.ATOMIC_MOVE);
+      Files.move(beside, local.get(), StandardCopyOption.ATOMIC_MOVE);
       return;
     }
-    FileContext context = FileContext.getFileContext(target.toUri(), configuration());
+    FileContext context = context(target.toUri());
     try (OutputStream out =
         context.create(
             part,
@@ -231,6 +252,17 @@ public final class HadoopStorage implements Storage {
       content.writeTo(out);
     }
     context.rename(part, target, Options.Rename.OVERWRITE);
+  }
+
+  /** Hadoop makes a client for each that it is asked for, and closes none. */
+  private FileContext context(URI uri) throws IOException {
+    String system = uri.getScheme() + "://" + uri.getAuthority();
+    FileContext known = CONTEXTS.get(system);
+    if (known == null) {
+      known = FileContext.getFileContext(uri, configuration());
+      CONTEXTS.put(system, known);
+    }
+    return known;
   }
 
   /** Replaces a text file whole. */

@@ -277,7 +277,7 @@ public final class RunFolder {
 
   /** Replaces the last checkpoint; the ones before it move to a folder, {@code keep} of them. */
   public void saveLast(Checkpoint checkpoint, int keep) throws IOException {
-    if (keep == 0 || !storage.exists(path(LAST))) {
+    if (!storage.exists(path(LAST))) {
       storage.replace(path(LAST), checkpoint::write);
     } else {
       // At every moment the last whole one lies under its epoch's name or as the last.

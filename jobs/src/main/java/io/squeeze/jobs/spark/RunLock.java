@@ -9,12 +9,16 @@ import java.net.InetAddress;
 import java.time.Instant;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Keeps two runs from writing to one data set at a time: a file that names who writes. */
 public final class RunLock implements AutoCloseable {
+  /** Its name in the folder. */
+  public static final String NAME = "_lock";
+
   private static final Logger LOG = LoggerFactory.getLogger(RunLock.class);
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -43,7 +47,7 @@ public final class RunLock implements AutoCloseable {
    * @throws SqueezeException of category configuration if another run holds it
    */
   public static RunLock take(HadoopStorage storage, String folder) throws IOException {
-    String path = Storage.join(folder, "_lock");
+    String path = Storage.join(folder, NAME);
     String host = InetAddress.getLocalHost().getHostName();
     long pid = ProcessHandle.current().pid();
     String mine =
@@ -57,28 +61,52 @@ public final class RunLock implements AutoCloseable {
       long other = holder.path("pid").asLong(-1);
       boolean running = other == pid ? HELD.contains(path) : ProcessHandle.of(other).isPresent();
       if (!here || running) {
-        throw SqueezeException.configuration(
-            "Another run writes to "
-                + folder
-                + " ("
-                + found.strip()
-                + "): wait for it, or delete "
-                + path
-                + " if it has ended");
+        throw held(folder, path, found);
       }
       LOG.warn("Taking over {} from a process that has ended", path);
-      // Of two that find it, one moves it away.
-      storage.move(path, path + "." + pid);
-      storage.delete(path + "." + pid);
+      takeAway(storage, folder, path, found);
       return take(storage, folder);
     }
     HELD.add(path);
     return new RunLock(storage, path, mine);
   }
 
+  private static SqueezeException held(String folder, String path, String found) {
+    return SqueezeException.configuration(
+        "Another run writes to "
+            + folder
+            + " ("
+            + found.strip()
+            + "): wait for it, or delete "
+            + path
+            + " if it has ended");
+  }
+
+  /**
+   * Of two that find a lock, one moves it away; the other may find the first one's in its place.
+   */
+  private static void takeAway(HadoopStorage storage, String folder, String path, String found)
+      throws IOException {
+    String away = path + "." + UUID.randomUUID();
+    try {
+      storage.move(path, away);
+    } catch (IOException e) {
+      if (storage.exists(path)) {
+        throw held(folder, path, present(storage, path));
+      }
+      return; // it is free
+    }
+    String moved = storage.text(away);
+    if (!moved.equals(found)) {
+      storage.move(away, path);
+      throw held(folder, path, moved);
+    }
+    storage.delete(away);
+  }
+
   /** What a lock says; one that says nothing may be about to. */
   private static String named(HadoopStorage storage, String path) throws IOException {
-    String found = storage.text(path);
+    String found = present(storage, path);
     for (int look = 0; look < LOOKS && found.isBlank(); look++) {
       try {
         Thread.sleep(LOOK_MILLIS);
@@ -86,9 +114,14 @@ public final class RunLock implements AutoCloseable {
         Thread.currentThread().interrupt();
         return found;
       }
-      found = storage.text(path);
+      found = present(storage, path);
     }
     return found;
+  }
+
+  /** Nothing, too, where it has just gone. */
+  private static String present(HadoopStorage storage, String path) throws IOException {
+    return storage.exists(path) ? storage.text(path) : "";
   }
 
   private static JsonNode holder(String text) {
