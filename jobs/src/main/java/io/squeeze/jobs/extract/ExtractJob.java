@@ -215,6 +215,7 @@ public final class ExtractJob {
     Grid grid = probe(source.shipped());
     FilePlan plan = plan(source, counts, growth.firstNumbers(), grid);
     String key = BackboneFile.digest(source.asked() + "\n" + plan).substring(0, 16);
+    Workplace.recover(storage, base);
     Workplace place = Workplace.of(storage, base, "v" + versions.next(), key);
     Map<String, List<String>> left = place.left();
     String run = UUID.randomUUID().toString().substring(0, 8);

@@ -17,6 +17,7 @@ import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Cuts;
 import io.squeeze.jobs.spark.Tables;
 import io.squeeze.storage.Storage;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
@@ -334,6 +335,9 @@ final class Listing {
       TaskContext.get()
           .addTaskCompletionListener((TaskCompletionListener) context -> images.close());
       return images.iterator();
+    } catch (FileNotFoundException e) {
+      throw SqueezeException.input(
+          "No folder of images in " + root + " (" + e.getMessage() + "; --data_path)", e);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

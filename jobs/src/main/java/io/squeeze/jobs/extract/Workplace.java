@@ -32,6 +32,8 @@ import org.apache.spark.sql.SparkSession;
  * @param rejects folder of the growing rejects
  */
 record Workplace(HadoopStorage storage, String base, String name, String rows, String rejects) {
+  /** Says what is being published, from where: an ended process leaves it. */
+  private static final String PUBLISHING = "_publishing";
 
   /**
    * A place below a data set.
@@ -116,10 +118,47 @@ record Workplace(HadoopStorage storage, String base, String name, String rows, S
 
   /** Makes the version visible. */
   void publish(Manifest manifest, List<Written> written) throws IOException {
+    String note = Storage.join(base, PUBLISHING);
+    storage.replace(note, name + " " + rows.substring(rows.lastIndexOf('/') + 1));
     publishRejects(rejectFiles(written));
     deleteOrphans(rows, manifest.files());
     storage.move(rows, version());
     storage.replace(Storage.join(version(), Manifest.NAME), manifest.json());
+    storage.delete(note);
+  }
+
+  /** Takes a version back whose process ended while it published: the rows are whole. */
+  static void recover(HadoopStorage storage, String base) throws IOException {
+    String note = Storage.join(base, PUBLISHING);
+    if (!storage.exists(note)) {
+      return;
+    }
+    String[] names = storage.text(note).split(" ", 2);
+    if (!storage.exists(Storage.join(base, names[0] + "/" + Manifest.NAME))) {
+      for (String folder : List.of(base, Storage.join(base, "rejects"))) {
+        takeBack(storage, Storage.join(folder, names[0]), Storage.join(folder, names[1]));
+      }
+    }
+    storage.delete(note);
+  }
+
+  private static void takeBack(HadoopStorage storage, String moved, String growing)
+      throws IOException {
+    if (!storage.exists(moved)) {
+      return;
+    }
+    if (!storage.exists(growing)) {
+      storage.move(moved, growing);
+      return;
+    }
+    // An object store moves file by file: what is still in its place is whole there.
+    for (String file : storage.files(moved).keySet()) {
+      String place = Storage.join(growing, file);
+      if (!storage.exists(place)) {
+        storage.move(Storage.join(moved, file), place);
+      }
+    }
+    storage.delete(moved);
   }
 
   /** The table of rejects stands beside the version, empty where nothing was rejected. */

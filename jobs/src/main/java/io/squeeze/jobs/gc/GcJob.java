@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -24,6 +25,7 @@ import org.apache.spark.sql.SparkSession;
 public final class GcJob {
   private static final String REJECTS = "rejects";
   private static final String METRICS = "metrics";
+  private static final String UNFINISHED = "unfinished";
   private static final String NOT_KEPT = "of a version that is not kept";
 
   private final HadoopStorage storage;
@@ -118,10 +120,15 @@ public final class GcJob {
     }
     for (String name : names) {
       if (unfinished(name)) {
-        add(removed, name, "unfinished");
+        add(removed, name, UNFINISHED);
       }
     }
     beside(removed, kept);
+    try (Stream<Storage.Entry> files = storage.list(base)) {
+      files
+          .filter(file -> file.name().startsWith("_") && !file.name().equals(RunLock.NAME))
+          .forEach(file -> removed.add(new Removed(file.path(), UNFINISHED, file.length())));
+    }
     return removed;
   }
 
@@ -134,7 +141,7 @@ public final class GcJob {
     }
     for (Map.Entry<String, Long> file : storage.files(Storage.join(base, METRICS)).entrySet()) {
       String name = file.getKey().replaceFirst("\\.json$", "");
-      if (Versions.isVersion(name) && !kept.contains(name)) {
+      if (name.startsWith("_") || (Versions.isVersion(name) && !kept.contains(name))) {
         String path = Storage.join(base, METRICS + "/" + file.getKey());
         removed.add(new Removed(path, NOT_KEPT, file.getValue()));
       }

@@ -140,6 +140,7 @@ class ExecutorFaultsIT {
       }
       ProcessHandle stopped = executor();
       assertThat(signal("STOP", stopped)).isZero();
+      assertThat(job.isDone()).isFalse();
       try {
         return job.get(150, TimeUnit.SECONDS);
       } finally {

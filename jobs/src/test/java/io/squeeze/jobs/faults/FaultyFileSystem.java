@@ -81,15 +81,22 @@ public final class FaultyFileSystem extends RawLocalFileSystem {
   @Override
   protected OutputStream createOutputStreamWithMode(
       Path path, boolean append, FsPermission permission) throws IOException {
-    at("create", path);
+    Outcome created = at("create", path);
     OutputStream file = super.createOutputStreamWithMode(path, append, permission);
+    if (created != Outcome.DONE) {
+      file.close();
+      throw lost("create", path);
+    }
     return new FilterOutputStream(file) {
       private boolean closed;
 
       @Override
       public void write(byte[] bytes, int offset, int length) throws IOException {
-        at("write", path);
+        Outcome written = at("write", path);
         out.write(bytes, offset, length);
+        if (written != Outcome.DONE) {
+          throw lost("write", path);
+        }
       }
 
       @Override
@@ -117,7 +124,12 @@ public final class FaultyFileSystem extends RawLocalFileSystem {
 
   @Override
   public boolean delete(Path path, boolean recursive) throws IOException {
-    return at("delete", path) != Outcome.REFUSED && super.delete(path, recursive);
+    Outcome outcome = at("delete", path);
+    boolean done = outcome != Outcome.REFUSED && super.delete(path, recursive);
+    if (outcome == Outcome.DONE_AND_LOST) {
+      throw lost("delete", path);
+    }
+    return done;
   }
 
   /** The same for Hadoop's other interface. */

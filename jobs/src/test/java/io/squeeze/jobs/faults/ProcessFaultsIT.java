@@ -71,7 +71,8 @@ class ProcessFaultsIT {
   @Test
   void ofTwoRunsOnOnePathTheSecondIsToldAndTheFirstEndsCleanlyBySignal() throws Exception {
     Process first = start(extract(folder, "shapes", "emb"), "first.log");
-    await(() -> Files.exists(folder.resolve("emb/_lock")));
+    Path lock = folder.resolve("emb/_lock");
+    await(() -> Files.exists(lock) && Files.size(lock) > 0);
     assertThat(signal("STOP", first)).isZero();
     String told = ended(start(extract(folder, "shapes", "emb"), "second.log"), 3, "second.log");
     assertThat(told)

@@ -23,11 +23,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.apache.commons.codec.digest.DigestUtils;
@@ -138,42 +140,47 @@ class StorageFaultsIT {
   /**
    * Lets an operation fail, each in a place of its own, and tries again.
    *
-   * @param some operations between two that fail; {@code -Dfaults.every=1} tries them all
+   * @param some operations between two that fail, in one way each; {@code -Dfaults.every=1} tries
+   *     them all in all ways
    */
   private void disturb(String what, int some, Work work, Work left) throws Exception {
-    int every = Integer.getInteger("faults.every", some);
-    AtomicInteger operations = new AtomicInteger();
-    FaultyFileSystem.fault((operation, path) -> counted(operations, operation));
+    List<String> operations = Collections.synchronizedList(new ArrayList<>());
+    FaultyFileSystem.fault(
+        (operation, path) -> {
+          if (WRITING.contains(operation)) {
+            operations.add(operation);
+          }
+          return Outcome.DONE;
+        });
     Object expected = work.run(what);
     FaultyFileSystem.none();
-    int last = operations.get();
+    int last = operations.size();
     assertThat(last).isGreaterThan(20);
+    int every = Integer.getInteger("faults.every", some);
     for (int at = 1 + every / 2; at <= last; at += every) {
-      Kind kind = Kind.values()[at / every % Kind.values().length];
-      String name = what + at;
-      fail(at, kind);
-      Exception thrown = null;
-      try {
-        assertThat(work.run(name)).isEqualTo(expected);
-      } catch (Exception e) {
-        thrown = e;
+      List<Kind> kinds = List.of(Kind.values());
+      int one = at / every % kinds.size();
+      for (Kind kind : every == 1 ? kinds : kinds.subList(one, one + 1)) {
+        String where = kind + " at operation " + at + " of " + last + ", " + operations.get(at - 1);
+        String name = what + at + kind;
+        AtomicBoolean struck = fail(at, kind);
+        try {
+          assertThat(work.run(name)).as(where).isEqualTo(expected);
+        } catch (Exception e) {
+          where += ": " + e;
+        }
+        FaultyFileSystem.none();
+        assertThat(struck).as(where).isTrue();
+        assertThat(left.run(name)).as(where).isIn(expected, Optional.empty());
+        assertThat(work.run(name)).as(where).isEqualTo(expected);
       }
-      FaultyFileSystem.none();
-      String where = kind + " at operation " + at + " of " + last + ": " + thrown;
-      assertThat(left.run(name)).as(where).isIn(expected, Optional.empty());
-      assertThat(work.run(name)).as(where).isEqualTo(expected);
     }
   }
 
-  private static Outcome counted(AtomicInteger operations, String operation) {
-    if (WRITING.contains(operation)) {
-      operations.incrementAndGet();
-    }
-    return Outcome.DONE;
-  }
-
-  private static void fail(int at, Kind kind) {
+  /** From now on an operation fails; whether it has. */
+  private static AtomicBoolean fail(int at, Kind kind) {
     AtomicInteger operations = new AtomicInteger();
+    AtomicBoolean struck = new AtomicBoolean();
     FaultyFileSystem.fault(
         (operation, path) -> {
           if (!WRITING.contains(operation)) {
@@ -183,6 +190,7 @@ class StorageFaultsIT {
           if (number != at && (number < at || kind != Kind.FROM_NOW_ON)) {
             return Outcome.DONE;
           }
+          struck.set(true);
           if (kind == Kind.DONE_AND_LOST) {
             return Outcome.DONE_AND_LOST;
           }
@@ -191,10 +199,24 @@ class StorageFaultsIT {
           }
           throw new IOException("Storage fails at " + operation + " of " + path);
         });
+    return struck;
+  }
+
+  /** Nothing, after a look at the checkpoints: whatever has its name is whole. */
+  private static Object checkpoints(String name) throws IOException {
+    Path run = folder.resolve("outputs/" + name);
+    if (Files.exists(run)) {
+      try (Stream<Path> files = Files.walk(run)) {
+        for (Path file : files.filter(path -> path.toString().endsWith(".ckpt")).toList()) {
+          assertThat(Checkpoint.read(Storage.local(), file.toString()).epoch()).isPositive();
+        }
+      }
+    }
+    return Optional.empty();
   }
 
   /** The rows of what is published, whole; nothing, where nothing is. */
-  private static Object published(String name) throws IOException {
+  private static Object whole(String name) throws IOException {
     Optional<Published> current = new Versions(new HadoopStorage(spark), faulty(name)).current();
     return current.isPresent() ? rows(current.get()) : Optional.empty();
   }
@@ -211,20 +233,52 @@ class StorageFaultsIT {
 
   @Test
   void anExtractionThatFailsAnywhereIsGoneOnWith() throws Exception {
-    disturb("extract", 9, StorageFaultsIT::extract, name -> published("emb-" + name));
+    disturb("extract", 9, StorageFaultsIT::extract, name -> whole("emb-" + name));
     for (Path path : below("emb-extract")) {
       clean(path.getFileName().toString());
     }
   }
 
   @Test
+  void aVersionWhoseProcessEndedWhileItPublishedIsTakenBack() throws Exception {
+    for (String last : List.of("/v1", "/v1/_manifest.json")) {
+      String name = "publishing" + last.length();
+      FaultyFileSystem.fault(
+          (operation, path) -> {
+            if (operation.equals("rename") && path.endsWith(last)) {
+              FaultyFileSystem.fault(
+                  (any, other) -> {
+                    throw new IOException("the process has ended");
+                  });
+              return Outcome.DONE_AND_LOST;
+            }
+            return Outcome.DONE;
+          });
+      assertThatThrownBy(() -> extract(name)).isInstanceOf(IOException.class);
+      FaultyFileSystem.none();
+      // Nothing is extracted again: it could not be.
+      Path photos = fixture.photos().resolve("images");
+      Path away = folder.resolve("away");
+      Files.move(photos, away);
+      Files.createDirectory(photos);
+      try {
+        assertThat(extract(name)).isEqualTo(whole("emb-clean"));
+      } finally {
+        Files.delete(photos);
+        Files.move(away, photos);
+      }
+      clean("emb-" + name);
+    }
+  }
+
+  @Test
   void aTrainingAndItsEvaluationToo() throws Exception {
-    disturb("train", 23, StorageFaultsIT::train, name -> Optional.empty());
+    disturb("train", 23, StorageFaultsIT::train, StorageFaultsIT::checkpoints);
   }
 
   @Test
   void soDoesEncoding() throws Exception {
-    disturb("encode", 19, StorageFaultsIT::encode, name -> published("codes-" + name));
+    disturb("encode", 19, StorageFaultsIT::encode, name -> whole("codes-" + name));
     for (Path path : below("codes-encode")) {
       clean(path.getFileName().toString());
     }
