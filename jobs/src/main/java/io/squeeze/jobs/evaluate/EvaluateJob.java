@@ -111,9 +111,17 @@ public final class EvaluateJob {
 
   private Scored scored() throws IOException {
     String folder = folder();
+    RunLock lock = RunLock.take(storage, folder);
+    try {
+      return scored(folder);
+    } finally {
+      lock.close();
+    }
+  }
+
+  private Scored scored(String folder) throws IOException {
     String scoring = Storage.join(folder, "_scoring");
     String run = "evaluate " + checkpointPath;
-    RunLock lock = RunLock.take(storage, folder);
     try {
       Steps.name(spark, run, "scoring " + split);
       String scored = Storage.join(scoring, "scored.parquet");
@@ -122,7 +130,6 @@ public final class EvaluateJob {
       return summarized(read(scored), folder);
     } finally {
       storage.delete(scoring);
-      lock.close();
     }
   }
 

@@ -141,9 +141,10 @@ public final class GcJob {
     }
     for (Map.Entry<String, Long> file : storage.files(Storage.join(base, METRICS)).entrySet()) {
       String name = file.getKey().replaceFirst("\\.json$", "");
-      if (name.startsWith("_") || (Versions.isVersion(name) && !kept.contains(name))) {
+      boolean part = name.startsWith("_");
+      if (part || (Versions.isVersion(name) && !kept.contains(name))) {
         String path = Storage.join(base, METRICS + "/" + file.getKey());
-        removed.add(new Removed(path, NOT_KEPT, file.getValue()));
+        removed.add(new Removed(path, part ? UNFINISHED : NOT_KEPT, file.getValue()));
       }
     }
   }

@@ -23,7 +23,6 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @Timeout(400)
 class ClusterIT {
-
   @TempDir static Path folder;
   private static Standalone cluster;
   private static Path local;

@@ -4,13 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Outside;
 import io.squeeze.jobs.encode.EncodeJob;
 import io.squeeze.jobs.encode.Encoder;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.train.TrainJob;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -70,7 +70,7 @@ class SoakIT {
             kills.get(),
             retries.get(),
             (heap.totalMemory() - heap.freeMemory()) >> 20,
-            residentMegabytes());
+            Outside.resident() >> 10);
       }
     }
   }
@@ -112,14 +112,6 @@ class SoakIT {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-  }
-
-  private static long residentMegabytes() throws IOException {
-    return Files.readAllLines(Path.of("/proc/self/status")).stream()
-        .filter(line -> line.startsWith("VmRSS"))
-        .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) >> 10)
-        .findFirst()
-        .orElse(0);
   }
 
   /** Counts what was tried again. */

@@ -11,10 +11,10 @@ import io.squeeze.backbone.BackboneFile;
 import io.squeeze.backbone.TorchScriptBackbone;
 import io.squeeze.config.Settings;
 import io.squeeze.image.Preprocessing;
+import io.squeeze.jobs.Outside;
 import io.squeeze.jobs.TinyBackbone;
 import io.squeeze.torch.Torch;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,21 +40,13 @@ class BackboneMemoryTest {
           assertThat(Torch.tensor(features).bytes()).hasSize(4 * 24 * 14 * 14 * 4);
         }
         if (batch >= 200 && batch < 500) {
-          early = Math.max(early, resident());
+          early = Math.max(early, Outside.resident());
         } else if (batch >= 500) {
-          late = Math.max(late, resident());
+          late = Math.max(late, Outside.resident());
         }
       }
     }
     // 300 MB of pixels a hundred batches: a leak of a hundredth would show.
     assertThat(late).isLessThan(early + early / 20);
-  }
-
-  private static long resident() throws IOException {
-    return Files.readAllLines(Path.of("/proc/self/status")).stream()
-        .filter(line -> line.startsWith("VmRSS"))
-        .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
-        .findFirst()
-        .orElseThrow();
   }
 }

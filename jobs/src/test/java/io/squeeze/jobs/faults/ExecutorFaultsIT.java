@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Outside;
 import io.squeeze.jobs.cluster.Standalone;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.gc.GcJob;
@@ -76,10 +77,6 @@ class ExecutorFaultsIT {
         .collectAsList();
   }
 
-  private static int signal(String name, ProcessHandle process) throws Exception {
-    return new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start().waitFor();
-  }
-
   private static ProcessHandle executor() throws InterruptedException {
     while (true) {
       var found = ProcessHandle.current().descendants().filter(Standalone::isExecutor).findAny();
@@ -87,17 +84,6 @@ class ExecutorFaultsIT {
         return found.get();
       }
       Thread.sleep(50);
-    }
-  }
-
-  private static boolean hasRows(Path embeddings) throws IOException {
-    if (!Files.exists(embeddings)) {
-      return false;
-    }
-    try (Stream<Path> files = Files.walk(embeddings)) {
-      return files.anyMatch(file -> file.toString().endsWith(".parquet"));
-    } catch (java.io.UncheckedIOException e) {
-      return false; // a file went while it was looked at
     }
   }
 
@@ -115,7 +101,8 @@ class ExecutorFaultsIT {
     Path embeddings = folder.resolve("emb-stopped");
     Published published =
         withOneStopped(
-            () -> new ExtractJob(cluster, settings("stopped")).run(), () -> hasRows(embeddings));
+            () -> new ExtractJob(cluster, settings("stopped")).run(),
+            () -> Outside.holds(embeddings, ".parquet"));
     Thread.sleep(3000); // what it had begun, it ends now
     // That may be a file where no version grows any more.
     new GcJob(cluster, embeddings.toString(), 1, true).run();
@@ -142,13 +129,13 @@ class ExecutorFaultsIT {
         Thread.sleep(5);
       }
       ProcessHandle stopped = executor();
-      assertThat(signal("STOP", stopped)).isZero();
+      assertThat(Outside.signal("STOP", stopped)).isZero();
       assertThat(job.isDone()).isFalse();
       try {
         return job.get(150, TimeUnit.SECONDS);
       } finally {
         // Unless Spark has ended it meanwhile, which it may once it counts as lost.
-        signal("CONT", stopped);
+        Outside.signal("CONT", stopped);
       }
     } finally {
       thread.shutdownNow();

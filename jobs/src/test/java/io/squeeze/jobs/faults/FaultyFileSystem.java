@@ -112,24 +112,28 @@ public final class FaultyFileSystem extends RawLocalFileSystem {
     };
   }
 
-  @Override
-  public boolean rename(Path from, Path to) throws IOException {
-    Outcome outcome = at("rename", to);
-    boolean done = outcome != Outcome.REFUSED && super.rename(from, to);
+  /** What answers by true and false. */
+  private interface Change {
+    boolean make() throws IOException;
+  }
+
+  private boolean changed(String operation, Path path, Change change) throws IOException {
+    Outcome outcome = at(operation, path);
+    boolean done = outcome != Outcome.REFUSED && change.make();
     if (outcome == Outcome.DONE_AND_LOST) {
-      throw lost("rename", to);
+      throw lost(operation, path);
     }
     return done;
   }
 
   @Override
+  public boolean rename(Path from, Path to) throws IOException {
+    return changed("rename", to, () -> super.rename(from, to));
+  }
+
+  @Override
   public boolean delete(Path path, boolean recursive) throws IOException {
-    Outcome outcome = at("delete", path);
-    boolean done = outcome != Outcome.REFUSED && super.delete(path, recursive);
-    if (outcome == Outcome.DONE_AND_LOST) {
-      throw lost("delete", path);
-    }
-    return done;
+    return changed("delete", path, () -> super.delete(path, recursive));
   }
 
   /** The same for Hadoop's other interface. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.Device;
 import io.squeeze.dataset.Shapes;
+import io.squeeze.jobs.Outside;
 import io.squeeze.jobs.Submit;
 import io.squeeze.jobs.TinyBackbone;
 import io.squeeze.torch.Torch;
@@ -64,22 +65,18 @@ class ProcessFaultsIT {
     assertThat(condition.call()).isTrue();
   }
 
-  private static int signal(String name, Process process) throws Exception {
-    return new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start().waitFor();
-  }
-
   @Test
   void ofTwoRunsOnOnePathTheSecondIsToldAndTheFirstEndsCleanlyBySignal() throws Exception {
     Process first = start(extract(folder, "shapes", "emb"), "first.log");
     Path lock = folder.resolve("emb/_lock");
     await(() -> Files.exists(lock) && Files.size(lock) > 0);
-    assertThat(signal("STOP", first)).isZero();
+    assertThat(Outside.signal("STOP", first.toHandle())).isZero();
     String told = ended(start(extract(folder, "shapes", "emb"), "second.log"), 3, "second.log");
     assertThat(told)
         .contains("ERROR Another run writes to " + folder + "/emb", "\"pid\":" + first.pid());
 
-    signal("TERM", first);
-    assertThat(signal("CONT", first)).isZero();
+    Outside.signal("TERM", first.toHandle());
+    assertThat(Outside.signal("CONT", first.toHandle())).isZero();
     assertThat(ended(first, 143, "first.log")).doesNotContain("at io.squeeze");
     String again = ended(start(extract(folder, "shapes", "emb"), "third.log"), 0, "third.log");
     assertThat(again).contains("Embeddings: " + folder + "/emb/v1");
@@ -126,7 +123,7 @@ class ProcessFaultsIT {
   void libtorchIsUnpackedOnceByManyAndAgainAfterOneThatWasKilled() throws Exception {
     Path cache = folder.resolve("cache");
     Process killed = torch(cache, "killed.log");
-    await(() -> holds(cache, "libtorch_cpu.so"));
+    await(() -> Outside.holds(cache, "libtorch_cpu.so"));
     killed.destroyForcibly().waitFor();
     List<Process> many = new ArrayList<>();
     for (int i = 0; i < 3; i++) {
@@ -134,17 +131,6 @@ class ProcessFaultsIT {
     }
     for (int i = 0; i < many.size(); i++) {
       assertThat(ended(many.get(i), 0, "torch" + i + ".log")).contains("libtorch adds up: 3.0");
-    }
-  }
-
-  private static boolean holds(Path cache, String name) throws IOException {
-    if (!Files.exists(cache)) {
-      return false;
-    }
-    try (Stream<Path> files = Files.walk(cache)) {
-      return files.anyMatch(file -> file.endsWith(name));
-    } catch (java.io.UncheckedIOException e) {
-      return false; // a folder was moved while it was looked at
     }
   }
 

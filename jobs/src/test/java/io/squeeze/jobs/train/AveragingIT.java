@@ -16,6 +16,7 @@ import io.squeeze.train.Batch;
 import io.squeeze.train.Example;
 import io.squeeze.train.ModelState;
 import io.squeeze.train.Tally;
+import io.squeeze.weights.ElementType;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
 import java.util.List;
@@ -109,15 +110,19 @@ class AveragingIT {
     Epoch dropped = epoch(settings("train.on-nan = drop"), bad);
     assertThat(dropped.dropped()).isEqualTo(1);
     assertThat(dropped.tally().samples()).isEqualTo(8);
-    for (HostTensor tensor : dropped.state().model().values()) {
-      if (tensor.type() == io.squeeze.weights.ElementType.F32) {
+    assertFinite(dropped.state());
+    assertThatThrownBy(() -> epoch(settings("train.on-nan = drop"), shards(2, Set.of(1, 6))))
+        .hasMessageContaining("so did every other shard");
+  }
+
+  static void assertFinite(ModelState state) {
+    for (HostTensor tensor : state.model().values()) {
+      if (tensor.type() == ElementType.F32) {
         for (float value : tensor.floats()) {
           assertThat(value).isFinite();
         }
       }
     }
-    assertThatThrownBy(() -> epoch(settings("train.on-nan = drop"), shards(2, Set.of(1, 6))))
-        .hasMessageContaining("so did every other shard");
   }
 
   @Test
