@@ -8,6 +8,8 @@ import java.util.List;
  *
  * @param resize what the shorter side becomes before the crop
  * @param squash whether both sides become that, without a crop of the longer one
+ * @param scaledDecoding whether a JPEG may be decoded to a half, a quarter or an eighth of its size
+ * @param applyOrientation whether pictures are turned as their EXIF block says
  */
 public record ImageSettings(
     int size,
@@ -15,6 +17,8 @@ public record ImageSettings(
     boolean squash,
     long maxPixels,
     long maxBytes,
+    boolean scaledDecoding,
+    boolean applyOrientation,
     List<Double> mean,
     List<Double> std)
     implements Serializable {
@@ -31,6 +35,8 @@ public record ImageSettings(
         section.oneOf("crop", List.of("center", "squash")).equals("squash"),
         section.longIn("max-pixels", 1, Integer.MAX_VALUE / 4),
         section.bytes("max-bytes"),
+        section.oneOf("decode", List.of("full", "scaled")).equals("scaled"),
+        section.oneOf("exif-orientation", List.of("ignore", "apply")).equals("apply"),
         section.threeDoubles("mean", -10, 10),
         section.threeDoubles("std", 1e-6, 10));
   }

@@ -68,15 +68,19 @@ public interface SegmentationDataset extends Serializable {
    */
   default Mask labelled(Mask mask) throws BadSampleException {
     int[] meaning = labels();
+    boolean[] held = new boolean[256];
     byte[] labels = new byte[mask.data().length];
     for (int i = 0; i < labels.length; i++) {
       int value = mask.data()[i] & 0xFF;
-      if (meaning[value] < 0) {
+      held[value] = true;
+      labels[i] = (byte) meaning[value];
+    }
+    for (int value = 0; value < 256; value++) {
+      if (held[value] && meaning[value] < 0) {
         throw new BadSampleException(
             BadSampleException.Code.BAD_LABEL,
             "the mask holds " + value + ", which is no label of " + name());
       }
-      labels[i] = (byte) meaning[value];
     }
     return new Mask(mask.width(), mask.height(), labels);
   }

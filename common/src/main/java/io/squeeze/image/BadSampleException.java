@@ -12,15 +12,15 @@ public final class BadSampleException extends Exception {
     MISSING,
     /** The list names the same sample twice. */
     DUPLICATE,
-    /** Neither JPEG, PNG, GIF nor BMP. */
+    /** Neither JPEG, PNG, GIF, BMP, WebP nor TIFF, nor another format with a name. */
     NOT_AN_IMAGE,
     /** The data ends early. */
     TRUNCATED,
-    /** The decoder warns or fails. */
+    /** The decoder fails. */
     CORRUPT,
-    /** More bytes or pixels than the limits allow. */
+    /** More bytes, pixels or work than the limits allow. */
     TOO_LARGE,
-    /** A depth or number of bands without a defined conversion. */
+    /** A format, a depth or a number of bands without a defined conversion. */
     UNSUPPORTED,
     /** Image and mask differ in size. */
     SIZE_MISMATCH,

@@ -1,45 +1,49 @@
 package io.squeeze.image;
 
-import com.twelvemonkeys.imageio.plugins.jpeg.JPEGImageReaderSpi;
 import io.squeeze.config.ImageSettings;
+import io.squeeze.config.SqueezeException;
 import io.squeeze.image.BadSampleException.Code;
+import io.squeeze.image.jpeg.JpegDecoder;
 import io.squeeze.storage.Storage;
-import java.awt.image.BufferedImage;
-import java.awt.image.DataBuffer;
-import java.awt.image.IndexColorModel;
-import java.awt.image.Raster;
-import java.io.ByteArrayInputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
-import java.util.Iterator;
-import java.util.Locale;
-import javax.imageio.ImageIO;
-import javax.imageio.ImageReader;
-import javax.imageio.event.IIOReadWarningListener;
-import javax.imageio.spi.IIORegistry;
-import javax.imageio.stream.ImageInputStream;
-import javax.imageio.stream.MemoryCacheImageInputStream;
 
 /**
- * Decodes JPEG, PNG, GIF and BMP by their content to what PIL's {@code convert("RGB")} gives.
+ * Decodes JPEG, PNG, GIF, BMP, WebP and TIFF by their content to what PIL's {@code convert("RGB")}
+ * gives, to the bit: colour profiles are ignored in every format.
  *
- * <p>Limits are checked on the header, before pixels are allocated; a decoder's warning counts as a
- * failure, since the JDK returns half a picture for half a file. EXIF orientation is not applied,
- * as in torchvision.
+ * <p>Limits are checked on the header, before pixels are allocated. EXIF orientation is applied
+ * where {@code image.exif-orientation} asks for it (PIL applies TIFF's in any case).
  */
 public final class ImageDecoder {
+  /** Work of needless scans that is still done, in blocks: about half a second. */
+  private static final long MOST_EXCESS_BLOCKS = 1 << 25;
+
+  /** Pixels that any file may announce; more than these need bytes, which no bomb has. */
+  private static final long ANY_PIXELS = 1 << 24;
+
+  private static final long PIXELS_A_BYTE = 1 << 14;
+
+  static final String UNFORESEEN = "the decoder did not foresee this: ";
+
+  private static final String[] TIFF_MAGIC = {"II*\0", "MM\0*", "II+\0", "MM\0+"};
+
+  /** First bytes of other formats, and their names. */
+  private static final String[] OTHERS = {
+    "\u00FF\n", "JPEG XL",
+    "\0\0\0\fJXL ", "JPEG XL",
+    "\0\0\0\fjP  ", "JPEG 2000",
+    "\u00FFO\u00FFQ", "JPEG 2000",
+    "8BPS", "PSD",
+    "%PDF", "PDF",
+    "\0\0\1\0", "ICO"
+  };
+
   private final ImageSettings limits;
-
-  /** TwelveMonkeys' reader finds the JDK's beneath it only when it is registered. */
-  private static final class Jpeg {
-    static final JPEGImageReaderSpi READER = new JPEGImageReaderSpi();
-
-    static {
-      IIORegistry.getDefaultInstance().registerServiceProvider(READER);
-    }
-  }
 
   public ImageDecoder(ImageSettings limits) {
     this.limits = limits;
@@ -80,154 +84,225 @@ public final class ImageDecoder {
     return bytes;
   }
 
-  /** Decodes a photo; grey is repeated, a palette looked up, alpha dropped, CMYK converted. */
+  /** Decodes a photo: grey is repeated, a palette looked up, alpha dropped, CMYK converted. */
   public RgbImage decodeRgb(byte[] file) throws BadSampleException {
-    BufferedImage image = decode(file);
-    int width = image.getWidth();
-    int height = image.getHeight();
-    byte[] out = new byte[width * height * 3];
-    if (image.getColorModel() instanceof IndexColorModel) {
-      for (int y = 0, o = 0; y < height; y++) {
-        for (int x = 0; x < width; x++) {
-          int rgb = image.getRGB(x, y);
-          out[o++] = (byte) (rgb >> 16);
-          out[o++] = (byte) (rgb >> 8);
-          out[o++] = (byte) rgb;
-        }
-      }
-      return new RgbImage(width, height, out);
-    }
-    // The raster, not getRGB: Java's grey colour space is linear and shifts levels by up to 73.
-    Raster raster = eightBit(image);
-    int bands = raster.getNumBands();
-    int colours = bands < 3 ? 1 : 3;
-    int[] row = new int[width * bands];
-    for (int y = 0, o = 0; y < height; y++) {
-      raster.getPixels(0, y, width, 1, row);
-      for (int x = 0; x < width; x++) {
-        for (int c = 0; c < 3; c++) {
-          out[o++] = (byte) row[x * bands + (colours == 1 ? 0 : c)];
-        }
-      }
-    }
-    return new RgbImage(width, height, out);
+    return guarded(() -> rgb(file));
   }
 
-  /** Decodes a mask of one band; a palette's indices are the labels. */
+  private RgbImage rgb(byte[] file) throws BadSampleException {
+    if (format(file) != Format.JPEG) {
+      return bitmap(file).rgb();
+    }
+    JpegDecoder jpeg = jpeg(file);
+    RgbImage image = RgbImage.black(jpeg.width(), jpeg.height());
+    jpeg.decode(Region.of(jpeg.width(), jpeg.height()), 1, image.filled());
+    return turned(Bitmap.of(image), Orientation.ofJpeg(file)).rgb();
+  }
+
+  /**
+   * Decodes what a crop needs of a photo, scaled down where {@code image.decode} says so, crops and
+   * normalises it.
+   *
+   * @param planes filled with float32 [3, size, size]
+   */
+  public Photo decodePhoto(byte[] file, Preprocessing crop, float[] planes)
+      throws BadSampleException {
+    return guarded(() -> photo(file, crop, planes));
+  }
+
+  private Photo photo(byte[] file, Preprocessing crop, float[] planes) throws BadSampleException {
+    if (format(file) != Format.JPEG
+        || (limits.applyOrientation() && !Orientation.ofJpeg(file).upright())) {
+      return decodeUnscaled(file, crop, planes);
+    }
+    JpegDecoder jpeg = jpeg(file);
+    int denominator = limits.scaledDecoding() ? crop.reduction(jpeg.width(), jpeg.height()) : 1;
+    int width = (jpeg.width() + denominator - 1) / denominator;
+    int height = (jpeg.height() + denominator - 1) / denominator;
+    PixelRows rows = crop.into(planes, width, height);
+    jpeg.decode(crop.region(width, height), denominator, rows);
+    return new Photo(jpeg.width(), jpeg.height(), denominator, jpeg.warning());
+  }
+
+  /** The same, in full whatever {@code image.decode} says. */
+  public Photo decodeUnscaled(byte[] file, Preprocessing crop, float[] planes)
+      throws BadSampleException {
+    RgbImage image = decodeRgb(file);
+    int width = image.width();
+    int height = image.height();
+    image.rows(crop.region(width, height), crop.into(planes, width, height));
+    return new Photo(width, height, 1, null);
+  }
+
+  /** The decoder of a JPEG whose limits are kept. */
+  private JpegDecoder jpeg(byte[] file) throws BadSampleException {
+    JpegDecoder jpeg = new JpegDecoder(file);
+    checkPixels(jpeg.width(), jpeg.height(), file.length);
+    if (jpeg.excessBlocks() > MOST_EXCESS_BLOCKS) {
+      throw new BadSampleException(
+          Code.TOO_LARGE, "the JPEG has more scans than a photo of its size can need");
+    }
+    return jpeg;
+  }
+
+  /** Decodes a mask of one value a pixel; a palette's indices are the labels. */
   public Mask decodeMask(byte[] file) throws BadSampleException {
-    BufferedImage image = decode(file);
-    Raster raster = eightBit(image);
-    if (raster.getNumBands() != 1) {
+    return guarded(
+        () -> format(file) == Format.JPEG ? Bitmap.of(rgb(file)).labels() : bitmap(file).labels());
+  }
+
+  /** What a file can make of a decoder. */
+  private interface Attempt<T> {
+    T run() throws BadSampleException;
+  }
+
+  /** A defect of a decoder costs the file that shows it, not the job. */
+  private static <T> T guarded(Attempt<T> attempt) throws BadSampleException {
+    try {
+      return attempt.run();
+    } catch (SqueezeException e) {
+      throw e;
+    } catch (RuntimeException e) {
+      throw new BadSampleException(Code.CORRUPT, UNFORESEEN + e);
+    }
+  }
+
+  /** Decodes any format but JPEG. */
+  private Bitmap bitmap(byte[] file) throws BadSampleException {
+    switch (format(file)) {
+      case PNG -> {
+        PngDecoder png = new PngDecoder(file);
+        checkPixels(png.width(), png.height(), file.length);
+        return turned(png.decode(), png.orientation());
+      }
+      case GIF -> {
+        GifDecoder gif = new GifDecoder(file);
+        checkPixels(gif.width(), gif.height(), file.length);
+        return gif.decode();
+      }
+      case BMP -> {
+        BmpDecoder bmp = new BmpDecoder(file);
+        checkPixels(bmp.width(), bmp.height(), file.length);
+        return bmp.decode();
+      }
+      case WEBP -> {
+        WebpDecoder webp = new WebpDecoder(file);
+        checkPixels(webp.width(), webp.height(), file.length);
+        return turned(Bitmap.of(webp.decode()), webp.orientation());
+      }
+      case TIFF -> {
+        try (TiffDecoder tiff = new TiffDecoder(file)) {
+          checkPixels(tiff.width(), tiff.height(), file.length);
+          return tiff.orientation().apply(tiff.decode());
+        }
+      }
+      default -> throw new IllegalStateException("Not a bitmap");
+    }
+  }
+
+  private Bitmap turned(Bitmap bitmap, Orientation orientation) {
+    return limits.applyOrientation() ? orientation.apply(bitmap) : bitmap;
+  }
+
+  private void checkPixels(int width, int height, int bytes) throws BadSampleException {
+    long pixels = (long) width * height;
+    if (pixels > limits.maxPixels()) {
       throw new BadSampleException(
-          Code.UNSUPPORTED, "a mask has 1 band, this one " + raster.getNumBands());
+          Code.TOO_LARGE,
+          "the header announces "
+              + width
+              + "x"
+              + height
+              + " pixels, image.max-pixels is "
+              + limits.maxPixels());
     }
-    int width = image.getWidth();
-    int height = image.getHeight();
-    int[] row = new int[width];
-    byte[] out = new byte[width * height];
-    for (int y = 0, o = 0; y < height; y++) {
-      raster.getSamples(0, y, width, 1, 0, row);
-      for (int x = 0; x < width; x++) {
-        out[o++] = (byte) row[x];
-      }
-    }
-    return new Mask(width, height, out);
-  }
-
-  private static Raster eightBit(BufferedImage image) throws BadSampleException {
-    Raster raster = image.getRaster();
-    for (int bits : raster.getSampleModel().getSampleSize()) {
-      if (bits > 8) {
-        throw new BadSampleException(
-            Code.UNSUPPORTED, "images have at most 8 bits a channel, this one " + bits);
-      }
-    }
-    if (raster.getSampleModel().getDataType() > DataBuffer.TYPE_INT) {
-      throw new BadSampleException(Code.UNSUPPORTED, "pixels are not whole numbers");
-    }
-    return raster;
-  }
-
-  private BufferedImage decode(byte[] file) throws BadSampleException {
-    ImageReader reader = reader(file);
-    try (ImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(file))) {
-      reader.setInput(in, true, true);
-      long width = reader.getWidth(0);
-      long height = reader.getHeight(0);
-      if (width * height > limits.maxPixels()) {
-        throw new BadSampleException(
-            Code.TOO_LARGE,
-            "the header announces "
-                + width
-                + "x"
-                + height
-                + " pixels, image.max-pixels is "
-                + limits.maxPixels());
-      }
-      String[] warning = new String[1];
-      IIOReadWarningListener listener =
-          (source, text) -> {
-            // A colour profile that cannot be applied leaves the pixels as they are, as PIL does.
-            if (!String.valueOf(text).contains("ICC")) {
-              warning[0] = text;
-            }
-          };
-      reader.addIIOReadWarningListener(listener);
-      BufferedImage image = reader.read(0);
-      if (warning[0] != null) {
-        throw damaged(warning[0]);
-      }
-      return image;
-    } catch (IOException | RuntimeException e) {
-      // The JDK's decoders answer damage with whatever their parsing runs into.
-      throw damaged(e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage());
-    } finally {
-      reader.dispose();
-    }
-  }
-
-  private static BadSampleException damaged(String message) {
-    String lower = message.toLowerCase(Locale.ROOT);
-    boolean ended =
-        lower.contains("truncated")
-            || lower.contains("premature")
-            || lower.contains("unexpected end")
-            || lower.contains("eof");
-    return new BadSampleException(ended ? Code.TRUNCATED : Code.CORRUPT, message);
-  }
-
-  private static ImageReader reader(byte[] file) throws BadSampleException {
-    if (startsWith(file, 0xFF, 0xD8, 0xFF)) {
-      try {
-        return Jpeg.READER.createReaderInstance(null);
-      } catch (IOException e) {
-        throw new IllegalStateException("Cannot create the JPEG reader", e);
-      }
-    }
-    String format = null;
-    if (startsWith(file, 0x89, 'P', 'N', 'G')) {
-      format = "png";
-    } else if (startsWith(file, 'G', 'I', 'F', '8')) {
-      format = "gif";
-    } else if (startsWith(file, 'B', 'M')) {
-      format = "bmp";
-    }
-    Iterator<ImageReader> readers =
-        format == null ? null : ImageIO.getImageReadersByFormatName(format);
-    if (readers == null || !readers.hasNext()) {
+    if (pixels > ANY_PIXELS && pixels / bytes > PIXELS_A_BYTE) {
       throw new BadSampleException(
-          Code.NOT_AN_IMAGE,
-          file.length == 0 ? "the file is empty" : "the content is not JPEG, PNG, GIF or BMP");
+          Code.TOO_LARGE,
+          "the header announces " + width + "x" + height + " pixels in " + bytes + " bytes");
     }
-    return readers.next();
   }
 
-  private static boolean startsWith(byte[] file, int... magic) {
-    if (file.length < magic.length) {
+  private enum Format {
+    JPEG,
+    PNG,
+    GIF,
+    BMP,
+    WEBP,
+    TIFF
+  }
+
+  /** The format by the first bytes; formats that are not decoded are told by name. */
+  private static Format format(byte[] file) throws BadSampleException {
+    if (startsWith(file, 0, "\u00FF\u00D8\u00FF")) {
+      return Format.JPEG;
+    }
+    if (startsWith(file, 0, "\u0089PNG\r\n\u001A\n")) {
+      return Format.PNG;
+    }
+    if (startsWith(file, 0, "GIF87a") || startsWith(file, 0, "GIF89a")) {
+      return Format.GIF;
+    }
+    if (startsWith(file, 0, "BM")) {
+      return Format.BMP;
+    }
+    if (startsWith(file, 0, "RIFF") && startsWith(file, 8, "WEBP")) {
+      return Format.WEBP;
+    }
+    for (String magic : TIFF_MAGIC) {
+      if (startsWith(file, 0, magic)) {
+        return Format.TIFF;
+      }
+    }
+    String other = otherFormat(file);
+    if (other != null) {
+      throw new BadSampleException(
+          Code.UNSUPPORTED,
+          other + " is not decoded: convert the file to JPEG, PNG, WebP or TIFF first");
+    }
+    throw new BadSampleException(
+        Code.NOT_AN_IMAGE,
+        file.length == 0
+            ? "the file is empty"
+            : "the content is not JPEG, PNG, GIF, BMP, WebP or TIFF");
+  }
+
+  /** The name of a format of pictures that cannot be decoded; null for anything else. */
+  private static String otherFormat(byte[] file) {
+    if (startsWith(file, 4, "ftyp") && file.length >= 12) {
+      String brand = new String(file, 8, 4, StandardCharsets.ISO_8859_1);
+      return switch (brand) {
+        case "avif", "avis" -> "AVIF";
+        case "heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1" ->
+            compatible(file, "avif") ? "AVIF" : "HEIC";
+        default -> null;
+      };
+    }
+    for (int i = 0; i < OTHERS.length; i += 2) {
+      if (startsWith(file, 0, OTHERS[i])) {
+        return OTHERS[i + 1];
+      }
+    }
+    return null;
+  }
+
+  /** Whether an ISO media file lists a brand that it can be read as. */
+  private static boolean compatible(byte[] file, String brand) {
+    int end = Math.min(file.length, ByteBuffer.wrap(file).getInt());
+    for (int at = 16; at + 4 <= end; at += 4) {
+      if (startsWith(file, at, brand)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static boolean startsWith(byte[] file, int at, String magic) {
+    if (file.length < at + magic.length()) {
       return false;
     }
-    for (int i = 0; i < magic.length; i++) {
-      if ((file[i] & 0xFF) != magic[i]) {
+    for (int i = 0; i < magic.length(); i++) {
+      if ((file[at + i] & 0xFF) != magic.charAt(i)) {
         return false;
       }
     }

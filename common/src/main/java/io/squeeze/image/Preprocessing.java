@@ -38,6 +38,22 @@ public record Preprocessing(
     return square(mask.width(), mask.height()).apply(mask);
   }
 
+  /** The pixels that the crop of a picture is made of. */
+  public Region region(int width, int height) throws BadSampleException {
+    return square(width, height).region(width, height);
+  }
+
+  /** What a JPEG may be divided by while it is decoded, and stay as large as it is scaled to. */
+  int reduction(int width, int height) {
+    int times = Math.min(width, height) / resize;
+    return Math.max(1, Math.min(8, Integer.highestOneBit(times)));
+  }
+
+  /** Values of a photo that is cropped and normalised. */
+  public int values() {
+    return 3 * size * size;
+  }
+
   private SquareCrop square(int width, int height) throws BadSampleException {
     SquareCrop square = new SquareCrop(size, resize, squash);
     if (!square.scales(width, height)) {
@@ -52,14 +68,38 @@ public record Preprocessing(
    * Cropped [size, size, 3] bytes -> normalised float32 [3, size, size], appended to the target.
    */
   public void normalise(RgbImage cropped, FloatBuffer target) {
-    byte[] pixels = cropped.data();
     for (int c = 0; c < 3; c++) {
       float[] table = table(c);
       float[] plane = new float[size * size];
       for (int i = 0; i < plane.length; i++) {
-        plane[i] = table[pixels[i * 3 + c] & 0xFF];
+        plane[i] = table[cropped.data()[i * 3 + c] & 0xFF];
       }
       target.put(plane);
+    }
+  }
+
+  /**
+   * Crops and normalises a picture while its rows come.
+   *
+   * @param planes float32 [3, size, size], filled when the last row of the {@link #region} came
+   */
+  PixelRows into(float[] planes, int width, int height) throws BadSampleException {
+    float[][] tables = {table(0), table(1), table(2)};
+    return square(width, height)
+        .rows(
+            width,
+            height,
+            (row, y) -> {
+              for (int c = 0; c < 3; c++) {
+                look(tables[c], row, c * size, planes, (c * size + y) * size, size);
+              }
+            });
+  }
+
+  private static void look(
+      float[] table, int[] from, int start, float[] to, int target, int count) {
+    for (int i = 0; i < count; i++) {
+      to[target + i] = table[from[start + i]];
     }
   }
 

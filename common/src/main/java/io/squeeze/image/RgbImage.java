@@ -8,4 +8,21 @@ public record RgbImage(int width, int height, byte[] data) {
           "Invalid image: " + data.length + " bytes for " + width + "x" + height + "x3");
     }
   }
+
+  /** A black picture. */
+  static RgbImage black(int width, int height) {
+    return new RgbImage(width, height, new byte[Math.multiplyExact(width * height, 3)]);
+  }
+
+  /** Fills this picture with rows. */
+  PixelRows filled() {
+    return (y, pixels, at) -> System.arraycopy(pixels, at, data, y * width * 3, width * 3);
+  }
+
+  /** Hands over the rows of a region. */
+  void rows(Region region, PixelRows target) {
+    for (int y = region.top(); y < region.bottom(); y++) {
+      target.row(y, data, y * width * 3);
+    }
+  }
 }

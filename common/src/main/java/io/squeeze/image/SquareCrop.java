@@ -1,6 +1,7 @@
 package io.squeeze.image;
 
 import java.io.Serializable;
+import java.util.Arrays;
 
 /**
  * Resizes the shorter side and crops the centre, bit for bit as PIL and torchvision do.
@@ -43,20 +44,64 @@ public final class SquareCrop implements Serializable {
 
   /** [H, W, 3] -> [side, side, 3]. */
   public RgbImage apply(RgbImage image) {
-    int shorter = Math.min(image.width(), image.height());
-    int width = resized(image.width(), shorter);
-    int height = resized(image.height(), shorter);
-    Filter columns = Filter.of(image.width(), width, offset(width), side);
-    Filter rows = Filter.of(image.height(), height, offset(height), side);
-    int top = rows.start[0];
-    int bottom = rows.start[side - 1] + rows.length[side - 1];
-    byte[] between = new byte[(bottom - top) * side * 3];
-    for (int y = top; y < bottom; y++) {
-      columns.acrossRow(image.data(), y * image.width() * 3, between, (y - top) * side * 3);
-    }
     byte[] out = new byte[side * side * 3];
-    rows.acrossColumns(between, top, side * 3, out);
+    PixelRows rows =
+        rows(
+            image.width(),
+            image.height(),
+            (row, y) -> {
+              for (int i = 0, o = y * side * 3; i < side; i++) {
+                out[o++] = (byte) row[i];
+                out[o++] = (byte) row[i + side];
+                out[o++] = (byte) row[i + 2 * side];
+              }
+            });
+    image.rows(region(image.width(), image.height()), rows);
     return new RgbImage(side, side, out);
+  }
+
+  /** Takes a row of the crop, [3, side] of 0..255, which is its own until it returns. */
+  interface RowSink {
+    void take(int[] row, int y);
+  }
+
+  /**
+   * Crops a picture while its rows come: at least those of its {@link #region}, others do no harm.
+   */
+  PixelRows rows(int width, int height, RowSink sink) {
+    Filter columns = columns(width, height);
+    Filter rows = rows(width, height);
+    // Rows that the next row of the crop is made of, at their number modulo how many they are.
+    int[][] ring = new int[rows.taps][side * 3];
+    int[] sums = new int[side * 3];
+    int[] next = {0};
+    return (y, pixels, at) -> {
+      if (y < rows.start[0] || y >= rows.end()) {
+        return;
+      }
+      columns.acrossRow(pixels, at, ring[y % rows.taps]);
+      while (next[0] < side && rows.start[next[0]] + rows.taps == y + 1) {
+        rows.acrossColumns(ring, next[0], sums);
+        sink.take(sums, next[0]++);
+      }
+    };
+  }
+
+  /** The pixels that the crop of a picture is made of. */
+  Region region(int width, int height) {
+    Filter columns = columns(width, height);
+    Filter rows = rows(width, height);
+    return new Region(columns.start[0], rows.start[0], columns.end(), rows.end());
+  }
+
+  private Filter columns(int width, int height) {
+    int resized = resized(width, Math.min(width, height));
+    return Filter.of(width, resized, offset(resized), side);
+  }
+
+  private Filter rows(int width, int height) {
+    int resized = resized(height, Math.min(width, height));
+    return Filter.of(height, resized, offset(resized), side);
   }
 
   /** [H, W] -> [side, side]. */
@@ -97,79 +142,159 @@ public final class SquareCrop implements Serializable {
     return positions;
   }
 
-  /** The weights of one direction, for the pixels inside the crop. */
-  private record Filter(int[] start, int[] length, int[][] weights) {
+  /**
+   * The weights of one direction, for the pixels inside the crop: of each the same number, filled
+   * up with zeros to a number that is fast, where there are so many pixels.
+   */
+  private record Filter(int[] start, int taps, int[] weights) {
 
     static Filter of(int from, int to, int first, int count) {
       double scale = (double) from / to;
       double support = Math.max(scale, 1.0);
       int[] start = new int[count];
-      int[] length = new int[count];
-      int[][] weights = new int[count][];
+      int[][] fixed = new int[count][];
+      int longest = 0;
       for (int i = 0; i < count; i++) {
         double centre = (first + i + 0.5) * scale;
         int low = Math.max((int) (centre - support + 0.5), 0);
         int high = Math.min((int) (centre + support + 0.5), from);
-        double[] raw = new double[high - low];
-        double sum = 0;
-        for (int k = 0; k < raw.length; k++) {
-          double distance = Math.abs((k + low - centre + 0.5) * (1.0 / support));
-          raw[k] = distance < 1.0 ? 1.0 - distance : 0.0;
-          sum += raw[k];
-        }
-        int[] fixed = new int[raw.length];
-        for (int k = 0; k < raw.length; k++) {
-          fixed[k] = (int) (0.5 + raw[k] / sum * (1 << PRECISION));
-        }
         start[i] = low;
-        length[i] = raw.length;
-        weights[i] = fixed;
+        fixed[i] = weights(low, high, centre, support);
+        longest = Math.max(longest, high - low);
       }
-      return new Filter(start, length, weights);
+      int usual = longest <= 4 ? 4 : longest <= 6 ? 6 : longest;
+      int taps = Math.min(from, usual);
+      int[] all = new int[count * taps];
+      for (int i = 0; i < count; i++) {
+        int shift = Math.max(0, start[i] + taps - from);
+        start[i] -= shift;
+        System.arraycopy(fixed[i], 0, all, i * taps + shift, fixed[i].length);
+      }
+      return new Filter(start, taps, all);
     }
 
-    /** One row of pixels, three channels interleaved. */
-    void acrossRow(byte[] source, int rowStart, byte[] target, int targetStart) {
-      int o = targetStart;
-      for (int x = 0; x < start.length; x++) {
+    private static int[] weights(int low, int high, double centre, double support) {
+      double[] raw = new double[high - low];
+      double sum = 0;
+      for (int k = 0; k < raw.length; k++) {
+        double distance = Math.abs((k + low - centre + 0.5) * (1.0 / support));
+        raw[k] = distance < 1.0 ? 1.0 - distance : 0.0;
+        sum += raw[k];
+      }
+      int[] fixed = new int[raw.length];
+      for (int k = 0; k < raw.length; k++) {
+        fixed[k] = (int) (0.5 + raw[k] / sum * (1 << PRECISION));
+      }
+      return fixed;
+    }
+
+    /** Behind the last pixel that has a weight. */
+    int end() {
+      return start[start.length - 1] + taps;
+    }
+
+    /**
+     * One row of interleaved pixels to its planes, one after the other. Few weights, of photos up
+     * to two and a half times the crop, take no loop.
+     */
+    void acrossRow(byte[] source, int at, int[] target) {
+      if (taps == 4) {
+        acrossFour(source, at, target);
+      } else if (taps == 6) {
+        acrossSix(source, at, target);
+      } else {
+        acrossMany(source, at, target);
+      }
+    }
+
+    private void acrossFour(byte[] s, int at, int[] target) {
+      int count = start.length;
+      int[] w = weights;
+      for (int x = 0, k = 0; x < count; x++, k += 4) {
+        int p = at + start[x] * 3;
+        int a = w[k];
+        int b = w[k + 1];
+        int c = w[k + 2];
+        int d = w[k + 3];
+        int red = HALF + (s[p] & 0xFF) * a + (s[p + 3] & 0xFF) * b;
+        int green = HALF + (s[p + 1] & 0xFF) * a + (s[p + 4] & 0xFF) * b;
+        int blue = HALF + (s[p + 2] & 0xFF) * a + (s[p + 5] & 0xFF) * b;
+        red += (s[p + 6] & 0xFF) * c + (s[p + 9] & 0xFF) * d;
+        green += (s[p + 7] & 0xFF) * c + (s[p + 10] & 0xFF) * d;
+        blue += (s[p + 8] & 0xFF) * c + (s[p + 11] & 0xFF) * d;
+        target[x] = red >> PRECISION;
+        target[x + count] = green >> PRECISION;
+        target[x + 2 * count] = blue >> PRECISION;
+      }
+    }
+
+    private void acrossSix(byte[] s, int at, int[] target) {
+      int count = start.length;
+      int[] w = weights;
+      for (int x = 0, k = 0; x < count; x++, k += 6) {
+        int p = at + start[x] * 3;
+        int a = w[k];
+        int b = w[k + 1];
+        int c = w[k + 2];
+        int d = w[k + 3];
+        int e = w[k + 4];
+        int f = w[k + 5];
+        int red = HALF + (s[p] & 0xFF) * a + (s[p + 3] & 0xFF) * b;
+        int green = HALF + (s[p + 1] & 0xFF) * a + (s[p + 4] & 0xFF) * b;
+        int blue = HALF + (s[p + 2] & 0xFF) * a + (s[p + 5] & 0xFF) * b;
+        red += (s[p + 6] & 0xFF) * c + (s[p + 9] & 0xFF) * d;
+        green += (s[p + 7] & 0xFF) * c + (s[p + 10] & 0xFF) * d;
+        blue += (s[p + 8] & 0xFF) * c + (s[p + 11] & 0xFF) * d;
+        red += (s[p + 12] & 0xFF) * e + (s[p + 15] & 0xFF) * f;
+        green += (s[p + 13] & 0xFF) * e + (s[p + 16] & 0xFF) * f;
+        blue += (s[p + 14] & 0xFF) * e + (s[p + 17] & 0xFF) * f;
+        target[x] = red >> PRECISION;
+        target[x + count] = green >> PRECISION;
+        target[x + 2 * count] = blue >> PRECISION;
+      }
+    }
+
+    private void acrossMany(byte[] source, int at, int[] target) {
+      int count = start.length;
+      for (int x = 0, k = 0; x < count; x++) {
         int red = HALF;
         int green = HALF;
         int blue = HALF;
-        int p = rowStart + start[x] * 3;
-        for (int weight : weights[x]) {
+        int p = at + start[x] * 3;
+        for (int end = k + taps; k < end; k++, p += 3) {
+          int weight = weights[k];
           red += (source[p] & 0xFF) * weight;
           green += (source[p + 1] & 0xFF) * weight;
           blue += (source[p + 2] & 0xFF) * weight;
-          p += 3;
         }
-        target[o] = clip(red);
-        target[o + 1] = clip(green);
-        target[o + 2] = clip(blue);
-        o += 3;
+        target[x] = clip(red);
+        target[x + count] = clip(green);
+        target[x + 2 * count] = clip(blue);
       }
     }
 
-    /** All columns of {@code stride} bytes a row; the source begins at row {@code top}. */
-    void acrossColumns(byte[] source, int top, int stride, byte[] target) {
-      int[] sums = new int[stride];
-      for (int y = 0; y < start.length; y++) {
-        java.util.Arrays.fill(sums, HALF);
-        int p = (start[y] - top) * stride;
-        for (int weight : weights[y]) {
-          for (int x = 0; x < stride; x++) {
-            sums[x] += (source[p + x] & 0xFF) * weight;
-          }
-          p += stride;
+    /** Row {@code y} of the crop, of rows that lie at their number modulo how many they are. */
+    void acrossColumns(int[][] ring, int y, int[] sums) {
+      Arrays.fill(sums, HALF);
+      for (int k = 0; k < taps; k++) {
+        int weight = weights[y * taps + k];
+        if (weight != 0) {
+          add(ring[(start[y] + k) % taps], weight, sums);
         }
-        for (int x = 0; x < stride; x++) {
-          target[y * stride + x] = clip(sums[x]);
-        }
+      }
+      for (int x = 0; x < sums.length; x++) {
+        sums[x] = clip(sums[x]);
       }
     }
 
-    private static byte clip(int fixed) {
-      int value = fixed >> PRECISION;
-      return (byte) Math.max(0, Math.min(255, value));
+    private static void add(int[] source, int weight, int[] sums) {
+      for (int x = 0; x < sums.length; x++) {
+        sums[x] += source[x] * weight;
+      }
+    }
+
+    private static int clip(int fixed) {
+      return Math.min(255, fixed >> PRECISION);
     }
   }
 }

@@ -13,8 +13,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
+import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipInputStream;
 
@@ -24,11 +27,12 @@ public final class Golden {
 
   private final Map<String, Entry> entries = new HashMap<>();
 
-  /** A file among the test resources. */
+  /** A file among the test resources, which may be packed by gzip. */
   public Golden(String name) {
     String path = "/goldens/" + name + ".npz";
-    try (InputStream file = Golden.class.getResourceAsStream(path)) {
-      read(file);
+    try (InputStream file = Golden.class.getResourceAsStream(path);
+        InputStream packed = Golden.class.getResourceAsStream(path + ".gz")) {
+      read(file == null ? new GZIPInputStream(packed) : file);
     } catch (IOException e) {
       throw new IllegalStateException("Cannot read " + path, e);
     }
@@ -47,6 +51,11 @@ public final class Golden {
         entries.put(entry.getName().replaceAll("\\.npy$", ""), parse(zip.readAllBytes()));
       }
     }
+  }
+
+  /** The names of all arrays. */
+  public Set<String> names() {
+    return Collections.unmodifiableSet(entries.keySet());
   }
 
   public boolean has(String name) {
@@ -99,6 +108,23 @@ public final class Golden {
     }
     long[] values = new long[entry(name, "i8").data().remaining() / 8];
     entry(name, "i8").data().asLongBuffer().get(values);
+    return values;
+  }
+
+  /** Whole numbers of up to 32 bits, signed or not. */
+  public long[] numbers(String name) {
+    ByteBuffer data = entries.get(name).data();
+    String type = entries.get(name).type();
+    int size = type.charAt(type.length() - 1) - '0';
+    long[] values = new long[data.remaining() / size];
+    for (int i = 0; i < values.length; i++) {
+      values[i] =
+          switch (size) {
+            case 1 -> data.get(i) & 0xFF;
+            case 2 -> data.getShort(2 * i) & 0xFFFF;
+            default -> data.getInt(4 * i);
+          };
+    }
     return values;
   }
 

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.squeeze.config.Settings;
-import io.squeeze.golden.Golden;
 import io.squeeze.image.BadSampleException.Code;
 import io.squeeze.storage.Storage;
 import java.awt.Color;
@@ -18,7 +17,6 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.zip.CRC32;
@@ -39,6 +37,17 @@ class ImageDecoderTest {
     assertThatThrownBy(() -> decoder.decodeRgb(part))
         .isInstanceOfSatisfying(
             BadSampleException.class, e -> assertThat(e.code()).isIn(Code.TRUNCATED, Code.CORRUPT));
+  }
+
+  /** 89,478,485 x 1 pixels in 69 bytes would take 769 MB. */
+  @Test
+  void whatItsDataCannotHoldIsRejectedBeforeItIsAllocated() {
+    byte[] file = Arrays.copyOf(pngHeader(89_478_485, 1), 69);
+    ByteBuffer.wrap(file).position(33).putInt(12).put(new byte[] {'I', 'D', 'A', 'T'});
+    assertRejected(file, Code.TOO_LARGE);
+    byte[] less = Arrays.copyOf(pngHeader(16_000_000, 1), 69);
+    ByteBuffer.wrap(less).position(33).putInt(12).put(new byte[] {'I', 'D', 'A', 'T'});
+    assertRejected(less, Code.TRUNCATED);
   }
 
   @Test
@@ -64,12 +73,6 @@ class ImageDecoderTest {
     CRC32 crc = new CRC32();
     crc.update(png.array(), 12, 17);
     return png.putInt((int) crc.getValue()).array();
-  }
-
-  @Test
-  void sixteenBitsAreRefused() throws IOException {
-    byte[] deep = encoded(new BufferedImage(4, 4, BufferedImage.TYPE_USHORT_GRAY), "png");
-    assertRejected(deep, Code.UNSUPPORTED);
   }
 
   @Test
@@ -99,51 +102,6 @@ class ImageDecoderTest {
     assertThat(decoder.decodeRgb(gif).data())
         .containsExactly(50, 50, 50, (byte) 200, (byte) 200, (byte) 200);
     assertThat(decoder.decodeMask(gif).data()).containsExactly(1, 3);
-  }
-
-  @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "cmyk_jpg",
-        "exif6_jpg",
-        "grey_jpg",
-        "grey_png",
-        "la_png",
-        "one_png",
-        "onebit_png",
-        "palette_png",
-        "palette_alpha_png",
-        "tall_png",
-        "thin_png"
-      })
-  void everyKindOfPictureIsPillowsToTheBit(String name) throws Exception {
-    Golden golden = new Golden("pictures");
-    RgbImage decoded = decoder.decodeRgb(golden.bytes(name));
-    assertThat(new long[] {decoded.height(), decoded.width(), 3})
-        .isEqualTo(golden.shape(name + "_rgb"));
-    assertThat(decoded.data()).isEqualTo(golden.bytes(name + "_rgb"));
-    // The longest of them scale, too: all but the crop is never made.
-    assertThat(Preprocessing.from(Settings.defaults().image()).crop(decoded).data())
-        .hasSize(224 * 224 * 3);
-  }
-
-  @ParameterizedTest
-  @ValueSource(strings = {"cmyk_jpg", "grey_png", "palette_png"})
-  void anyFlippedBitOrCutIsAPictureOrARejection(String name) {
-    byte[] whole = new Golden("pictures").bytes(name);
-    Random random = new Random(5);
-    for (int i = 0; i < 300; i++) {
-      byte[] damaged =
-          Arrays.copyOf(whole, i % 3 == 0 ? random.nextInt(whole.length) : whole.length);
-      if (damaged.length > 0) {
-        damaged[random.nextInt(damaged.length)] ^= (byte) (1 << random.nextInt(8));
-      }
-      try {
-        assertThat(decoder.decodeRgb(damaged).data()).isNotEmpty();
-      } catch (BadSampleException e) {
-        assertThat(e.code()).isNotNull();
-      }
-    }
   }
 
   @Test
@@ -187,7 +145,7 @@ class ImageDecoderTest {
     var image = Settings.defaults().image();
     var small =
         new io.squeeze.config.ImageSettings(
-            224, 224, false, image.maxPixels(), 1000, image.mean(), image.std());
+            224, 224, false, image.maxPixels(), 1000, false, false, image.mean(), image.std());
     assertThatThrownBy(() -> new ImageDecoder(small).read(Storage.local(), file.toString()))
         .isInstanceOfSatisfying(
             BadSampleException.class, e -> assertThat(e.code()).isEqualTo(Code.TOO_LARGE));

@@ -19,6 +19,9 @@ enum Flag {
   IMAGE_CROP("image_crop", "image.crop", "center|squash", "How a photo becomes a square."),
   IMAGE_MEAN("image_mean", "image.mean", "[R,G,B]", "Means of the channels, in 0..1."),
   IMAGE_STD("image_std", "image.std", "[R,G,B]", "Standard deviations of the channels."),
+  DECODE("decode", "image.decode", "full|scaled", "Whether large JPEGs are decoded smaller."),
+  EXIF_ORIENTATION(
+      "exif_orientation", "image.exif-orientation", "ignore|apply", "Whether photos are turned."),
   EMBEDDING_DTYPE(
       "embedding_dtype", "extract.embedding-dtype", "auto|float32|float16", "How it is stored."),
   DECODE_THREADS("decode_threads", "extract.decode-threads", "N", "Decoding threads of a task."),

@@ -163,6 +163,14 @@ public final class DoctorJob {
             ? Check.ok(place, "Spark", probe.spark())
             : Check.failed(place, "Spark", probe.spark() + ": 3.5 is needed, the same everywhere"));
     torch(place, probe);
+    add(
+        probe.jpeg() != null
+            ? Check.ok(place, "JPEG", "decoded by libjpeg-turbo (" + probe.jpeg() + ")")
+            : Check.ok(
+                place,
+                "JPEG",
+                "decoded in Java; libjpeg-turbo (Debian's libturbojpeg0, Red Hat's turbojpeg) gives"
+                    + " the same pixels faster"));
     boolean utf8 = probe.charset().equals("UTF-8");
     add(
         utf8

@@ -3,6 +3,7 @@ package io.squeeze.jobs.doctor;
 import ai.djl.Device;
 import ai.djl.engine.Engine;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.image.jpeg.TurboJpeg;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.storage.Storage;
@@ -24,6 +25,7 @@ import org.apache.spark.package$;
  * @param torchSeconds that loading took: less than 0.1 where it was loaded before
  * @param device that a task here computes on
  * @param problem why libtorch or the device cannot be used; null where they can
+ * @param jpeg what decodes JPEG here; null for the decoder in Java
  * @param written null where the output path took a file; else why it did not
  */
 record Probe(
@@ -41,6 +43,7 @@ record Probe(
     int gpus,
     String device,
     String problem,
+    String jpeg,
     String written)
     implements Serializable {
 
@@ -81,6 +84,7 @@ record Probe(
         gpus,
         device,
         problem,
+        TurboJpeg.name(),
         output == null ? null : written(storage, output));
   }
 

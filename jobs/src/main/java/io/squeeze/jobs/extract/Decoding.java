@@ -6,19 +6,21 @@ import io.squeeze.image.BadSampleException;
 import io.squeeze.image.BadSampleException.Code;
 import io.squeeze.image.ImageDecoder;
 import io.squeeze.image.Mask;
+import io.squeeze.image.Photo;
 import io.squeeze.image.Preprocessing;
-import io.squeeze.image.RgbImage;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.storage.Storage;
-import java.nio.FloatBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.Iterator;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.sql.Row;
 
@@ -27,12 +29,17 @@ import org.apache.spark.sql.Row;
  * the rows; without threads, when they are taken.
  */
 final class Decoding implements Iterator<Prepared>, AutoCloseable {
+  /** Scaled photos of a task that are decoded in full, too, to tell what scaling costs. */
+  private static final int MEASURED = 1;
+
   private final Iterator<Row> rows;
   private final Preparation preparation;
   private final int ahead;
   private final ExecutorService threads;
   private final Deque<Future<Prepared>> begun = new ArrayDeque<>();
   private final AtomicLong nanos = new AtomicLong();
+  private final Queue<float[]> free = new ConcurrentLinkedQueue<>();
+  private final AtomicInteger measured = new AtomicInteger();
 
   /**
    * What is done with a row.
@@ -90,6 +97,16 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
     }
   }
 
+  /** Takes an array back that was used, so that no photo needs a new one: they are large. */
+  void recycle(float[] pixels) {
+    free.add(pixels);
+  }
+
+  private float[] planes() {
+    float[] used = free.poll();
+    return used == null ? new float[preparation.preprocessing().values()] : used;
+  }
+
   /** Time of all threads together. */
   long nanos() {
     return nanos.get();
@@ -113,7 +130,9 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
       stage = "image";
       ImageDecoder decoder = new ImageDecoder(preparation.settings().image());
       Preprocessing preprocessing = preparation.preprocessing();
-      RgbImage photo = decoder.decodeRgb(file(decoder, row, Listing.IMAGE, Listing.IMAGE_BYTES));
+      byte[] file = file(decoder, row, Listing.IMAGE, Listing.IMAGE_BYTES);
+      float[] pixels = planes();
+      Photo photo = decoder.decodePhoto(file, preprocessing, pixels);
       byte[] labels = null;
       if (preparation.masks()) {
         stage = "mask";
@@ -121,17 +140,28 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
         checkSizes(photo, mask);
         labels = preprocessing.crop(mask).data();
       }
-      int side = preprocessing.size();
-      FloatBuffer pixels = FloatBuffer.allocate(3 * side * side);
-      preprocessing.normalise(preprocessing.crop(photo), pixels);
-      return new Prepared(row, pixels.array(), labels, photo.height(), photo.width(), null, null);
+      float[] unscaled = null;
+      if (photo.denominator() > 1 && measured.getAndIncrement() < MEASURED) {
+        unscaled = new float[preprocessing.values()];
+        decoder.decodeUnscaled(file, preprocessing, unscaled);
+      }
+      return new Prepared(
+          row,
+          pixels,
+          unscaled,
+          labels,
+          photo.height(),
+          photo.width(),
+          photo.warning(),
+          null,
+          null);
     } catch (BadSampleException e) {
       return Prepared.rejected(row, stage, e);
     }
   }
 
   /** The labels of a photo; without a mask, where that may be, none counts. */
-  private Mask mask(ImageDecoder decoder, Row row, RgbImage photo) throws BadSampleException {
+  private Mask mask(ImageDecoder decoder, Row row, Photo photo) throws BadSampleException {
     SegmentationDataset dataset = preparation.dataset();
     try {
       return dataset.labelled(
@@ -166,7 +196,7 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
     return decoder.read(preparation.storage(), Storage.join(preparation.root(), name));
   }
 
-  private static void checkSizes(RgbImage photo, Mask mask) throws BadSampleException {
+  private static void checkSizes(Photo photo, Mask mask) throws BadSampleException {
     if (mask.width() != photo.width() || mask.height() != photo.height()) {
       throw new BadSampleException(
           Code.SIZE_MISMATCH,

@@ -176,6 +176,9 @@ public final class ExtractJob {
     asked.put("image.crop", settings.image().squash() ? "squash" : "center");
     asked.put("image.mean", settings.image().mean().toString());
     asked.put("image.std", settings.image().std().toString());
+    asked.put("image.colour-profiles", "ignored");
+    asked.put("image.decode", settings.image().scaledDecoding() ? "scaled" : "full");
+    asked.put("image.exif-orientation", settings.image().applyOrientation() ? "apply" : "ignore");
     asked.put("image.max-pixels", Long.toString(settings.image().maxPixels()));
     asked.put("image.max-bytes", Long.toString(settings.image().maxBytes()));
     if (encoder != null) {
@@ -336,11 +339,12 @@ public final class ExtractJob {
       Console.say(
           String.format(
               Locale.ROOT,
-              "Extracted %d images in %.1f s, %.1f images/s; %s",
+              "Extracted %d images in %.1f s, %.1f images/s, %s; %s",
               tally.images(),
               seconds,
               tally.images() / seconds,
-              tally.shares()));
+              Limits.decoder(tally),
+              Limits.of(tally, seconds)));
       place.writeMetrics(tally, seconds);
       return written;
     }
@@ -417,13 +421,28 @@ public final class ExtractJob {
             + ", "
             + manifest.rejected()
             + " rejects");
-    if (tally.norm() > 0) {
+    if (tally.rounding().images() > 0) {
       Console.say(
           String.format(
               Locale.ROOT,
               "float16 costs a relative error of %.2e (root mean square); --embedding_dtype float32"
                   + " stores features as they are, in twice the bytes",
-              tally.relativeError()));
+              tally.rounding().relative()));
+    }
+    if (tally.scaling().images() > 0) {
+      Console.say(
+          String.format(
+              Locale.ROOT,
+              "--decode scaled moves features by a relative error of %.2e (root mean square of %d"
+                  + " photos that were decoded in full, too)",
+              tally.scaling().relative(),
+              tally.scaling().images()));
+    }
+    if (tally.warned() > 0) {
+      Console.warn(
+          tally.warned()
+              + " photos are slightly damaged and were decoded as far as they go, for instance "
+              + tally.warning());
     }
   }
 }

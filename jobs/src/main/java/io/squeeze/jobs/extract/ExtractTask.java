@@ -7,13 +7,17 @@ import ai.djl.ndarray.types.Shape;
 import io.squeeze.backbone.Backbone;
 import io.squeeze.config.Settings;
 import io.squeeze.dataset.SegmentationDataset;
+import io.squeeze.image.jpeg.TurboJpeg;
+import io.squeeze.jobs.extract.Written.Change;
 import io.squeeze.jobs.extract.Written.Tally;
 import io.squeeze.jobs.spark.Backbones;
+import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest.DataFile;
 import io.squeeze.jobs.spark.ParquetFile;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.storage.Storage;
+import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.weights.ElementType;
@@ -102,13 +106,14 @@ record ExtractTask(
         }
         if (batch.size() == batchSize) {
           forward.run(batch);
+          batch.forEach(done -> decoding.recycle(done.pixels()));
           batch.clear();
         }
         seen.add(1);
       }
       forward.run(batch);
       forward.waiting(output::finish);
-      return List.of(output.written(forward.tally(decoding.nanos()))).iterator();
+      return List.of(output.written(forward.tally(decoding.nanos(), threads))).iterator();
     }
   }
 
@@ -153,6 +158,9 @@ record ExtractTask(
     private long images;
     private long nanos;
     private long waited;
+    private Change scaling = Change.NONE;
+    private long warned;
+    private String warning;
 
     Forward(
         NDManager manager,
@@ -189,6 +197,7 @@ record ExtractTask(
             List<Object> values = values(part);
             for (int i = 0; i < part.size(); i++) {
               Prepared sample = part.get(i);
+              notice(sample);
               Object value = values.get(i);
               waiting(() -> output.put(sample, value));
             }
@@ -207,14 +216,47 @@ record ExtractTask(
                 new Shape(part.size(), 3, side, side),
                 b -> part.forEach(sample -> b.put(sample.pixels())));
         NDArray features = backbone.features(pixels);
+        for (int i = 0; i < part.size(); i++) {
+          if (part.get(i).unscaled() != null) {
+            compare(features.get(i + ":" + (i + 1)), part.get(i).unscaled(), scope);
+          }
+        }
         return form.values(features);
       } finally {
         nanos += System.nanoTime() - began;
       }
     }
 
-    Tally tally(long decoding) {
-      return new Tally(images, decoding, nanos, output.nanos(), waited, form.error(), form.norm());
+    /** What scaling while decoding changed of a photo's features [1, C, h, w]. */
+    private void compare(NDArray scaled, float[] unscaled, NDManager scope) {
+      int side = backbone.preprocessing().size();
+      NDArray pixels = Torch.floats(scope, new Shape(1, 3, side, side), b -> b.put(unscaled));
+      NDArray full = backbone.features(pixels);
+      float[] squares = Torch.tensor(NativeKernels.squares(full, scaled)).floats();
+      scaling = scaling.plus(new Change(1, squares[0], squares[1]));
+    }
+
+    private void notice(Prepared sample) {
+      if (sample.warning() != null) {
+        warned++;
+        String id = sample.row().getAs(Columns.SAMPLE_ID);
+        warning = warning == null ? id + ": " + sample.warning() : warning;
+      }
+    }
+
+    Tally tally(long decoding, int threads) {
+      return new Tally(
+          images,
+          decoding,
+          nanos,
+          output.nanos(),
+          waited,
+          threads,
+          TurboJpeg.found() ? images : 0,
+          form.rounding(),
+          scaling,
+          warned,
+          warning);
     }
   }
 }

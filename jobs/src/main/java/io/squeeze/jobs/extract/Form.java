@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import io.squeeze.dataset.SegmentationDataset.Column;
+import io.squeeze.jobs.extract.Written.Change;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.LoadedModel;
 import io.squeeze.torch.NativeKernels;
@@ -19,8 +20,7 @@ import org.apache.parquet.schema.MessageType;
 /** What features become in the table: rows of embeddings, or of codes. */
 abstract sealed class Form implements AutoCloseable {
   private final ElementType type;
-  private double error;
-  private double norm;
+  private Change rounding = Change.NONE;
 
   private Form(ElementType type) {
     this.type = type;
@@ -66,21 +66,16 @@ abstract sealed class Form implements AutoCloseable {
     if (!Float.isFinite(squares[0]) || !Float.isFinite(squares[1])) {
       return false;
     }
-    error += squares[0];
-    norm += squares[1];
+    rounding = rounding.plus(new Change(1, squares[0], squares[1]));
     return true;
   }
 
   /** Puts a sample's value, its channels and grid into its row. */
   abstract void put(Group row, Object value);
 
-  /** Sum of squares that rounding took away, and of the features. */
-  double error() {
-    return error;
-  }
-
-  double norm() {
-    return norm;
+  /** What rounding to float16 took away. */
+  Change rounding() {
+    return rounding;
   }
 
   /** Whether features are stored as float16. */

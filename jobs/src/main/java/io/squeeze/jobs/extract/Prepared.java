@@ -8,18 +8,23 @@ import org.apache.spark.sql.Row;
  *
  * @param pixels [3, S, S], normalised
  * @param mask labels [S, S]; null where none is asked for
+ * @param unscaled the same of the photo decoded in full, where the cost of scaling is measured on
+ *     it; else null
+ * @param warning of the decoder; null for none
  * @param stage of the rejection; null for a good sample
  */
 record Prepared(
     Row row,
     float[] pixels,
+    float[] unscaled,
     byte[] mask,
     int height,
     int width,
+    String warning,
     String stage,
     BadSampleException reason) {
 
   static Prepared rejected(Row row, String stage, BadSampleException reason) {
-    return new Prepared(row, null, null, 0, 0, stage, reason);
+    return new Prepared(row, null, null, null, 0, 0, null, stage, reason);
   }
 }

@@ -3,7 +3,6 @@ package io.squeeze.jobs.extract;
 import io.squeeze.jobs.spark.Manifest.DataFile;
 import java.io.Serializable;
 import java.util.List;
-import java.util.Locale;
 
 /**
  * What became of one file of the plan.
@@ -13,18 +12,32 @@ import java.util.Locale;
 record Written(DataFile rows, DataFile rejects, Tally tally) implements Serializable {
 
   /**
-   * Where the time went, in nanoseconds, and what rounding cost.
+   * Where the time went, in nanoseconds, and what was noticed on the way.
    *
    * @param images that went through the backbone
    * @param decode of all decoding threads together
    * @param waited of the forward pass, for decoding and for writing
-   * @param error sum of squares of what rounding to float16 took away
-   * @param norm sum of squares of the features
+   * @param threads that decode beside a task's forward pass; 0 where the task does it itself
+   * @param turbo images of tasks that have libjpeg-turbo
+   * @param rounding what rounding to float16 took away
+   * @param scaling what decoding to a smaller size changed, of the photos where it was measured
+   * @param warned photos that were decoded although a decoder would warn
+   * @param warning one of them, and what of; null for none
    */
   record Tally(
-      long images, long decode, long forward, long write, long waited, double error, double norm)
+      long images,
+      long decode,
+      long forward,
+      long write,
+      long waited,
+      int threads,
+      long turbo,
+      Change rounding,
+      Change scaling,
+      long warned,
+      String warning)
       implements Serializable {
-    static final Tally NOTHING = new Tally(0, 0, 0, 0, 0, 0, 0);
+    static final Tally NOTHING = new Tally(0, 0, 0, 0, 0, 0, 0, Change.NONE, Change.NONE, 0, null);
 
     private Tally plus(Tally o) {
       return new Tally(
@@ -33,30 +46,36 @@ record Written(DataFile rows, DataFile rejects, Tally tally) implements Serializ
           forward + o.forward,
           write + o.write,
           waited + o.waited,
-          error + o.error,
-          norm + o.norm);
+          Math.max(threads, o.threads),
+          turbo + o.turbo,
+          rounding.plus(o.rounding),
+          scaling.plus(o.scaling),
+          warned + o.warned,
+          warning == null ? o.warning : warning);
     }
 
     /** The sum, in the order of the files. */
     static Tally sum(List<Written> files) {
       return files.stream().map(Written::tally).reduce(NOTHING, Tally::plus);
     }
+  }
 
-    /** Share of the relative error that rounding leaves, as root mean square. */
-    double relativeError() {
-      return norm == 0 ? 0 : Math.sqrt(error / norm);
+  /**
+   * How far features moved.
+   *
+   * @param error sum of squares of the differences
+   * @param norm sum of squares of the features
+   */
+  record Change(long images, double error, double norm) implements Serializable {
+    static final Change NONE = new Change(0, 0, 0);
+
+    Change plus(Change o) {
+      return new Change(images + o.images, error + o.error, norm + o.norm);
     }
 
-    /** "decode 8 %, forward 88 %, …": decoding and writing run beside the forward pass. */
-    String shares() {
-      double total = Math.max(1, decode + forward + write + waited);
-      return String.format(
-          Locale.ROOT,
-          "decode %.0f %%, forward %.0f %%, write %.0f %%, wait %.0f %% of the threads' time",
-          100 * decode / total,
-          100 * forward / total,
-          100 * write / total,
-          100 * waited / total);
+    /** The relative error, as root mean square. */
+    double relative() {
+      return norm == 0 ? 0 : Math.sqrt(error / norm);
     }
   }
 }

@@ -65,6 +65,13 @@ public record Manifest(
   public static final String NAME = "_manifest.json";
   private static final ObjectMapper JSON = new ObjectMapper();
 
+  /** What version 0.1.0 did with photos, whose manifests do not say so. */
+  private static final Map<String, String> BEFORE =
+      Map.of(
+          "image.colour-profiles", "applied",
+          "image.decode", "full",
+          "image.exif-orientation", "ignore");
+
   /** One Parquet file: its path below the version, and what it holds. */
   public record DataFile(String path, long bytes, long rows, String sha256)
       implements java.io.Serializable {}
@@ -136,7 +143,11 @@ public record Manifest(
                 + SCHEMA_VERSION
                 + ": extract again into another folder");
       }
-      return JSON.readValue(json, Manifest.class);
+      Manifest manifest = JSON.readValue(json, Manifest.class);
+      if (manifest.settings().containsKey("image.size")) {
+        BEFORE.forEach(manifest.settings()::putIfAbsent);
+      }
+      return manifest;
     } catch (JsonProcessingException e) {
       throw SqueezeException.input("Invalid manifest " + path + ": " + e.getOriginalMessage(), e);
     }
