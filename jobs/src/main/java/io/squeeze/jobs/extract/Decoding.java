@@ -185,7 +185,8 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
     if (own != null) {
       return decoder.checked(own, name);
     }
-    if (held || name.isEmpty()) {
+    // A row without bytes may name a file; the sample's id stands where it does not.
+    if (name.isEmpty() || (held && name.equals(row.getAs(Columns.SAMPLE_ID)))) {
       throw new BadSampleException(Code.MISSING, "the list names no file");
     }
     if (name.startsWith("/")

@@ -127,7 +127,8 @@ public final class ExtractJob {
       if (current.isPresent() && isThere(current.get(), asked)) {
         return current.get();
       }
-      Source source = new Source(dataset, root, shipped, asked, summary.rows(), current);
+      Source source =
+          new Source(dataset, root, shipped, asked, summary.rows(), current, listing.photoTable());
       return publish(source, listing);
     } finally {
       lock.close();
@@ -136,7 +137,7 @@ public final class ExtractJob {
 
   /**
    * What is read, and how; {@code counts} are listed samples by split, {@code before} is the
-   * version that this one adds to.
+   * version that this one adds to, {@code photos} the table that holds them, or null.
    */
   private record Source(
       SegmentationDataset dataset,
@@ -144,7 +145,8 @@ public final class ExtractJob {
       Backbones.Shipped shipped,
       Map<String, String> asked,
       Map<Integer, Long> counts,
-      Optional<Published> before) {
+      Optional<Published> before,
+      Manifest.PhotoTable photos) {
 
     /** Whether every listed sample is extracted, so that its place in the list is its rank. */
     boolean whole(Settings settings) {
@@ -401,6 +403,7 @@ public final class ExtractJob {
         grid.height(),
         grid.width(),
         settings.image().size(),
+        source.photos(),
         null,
         files);
   }

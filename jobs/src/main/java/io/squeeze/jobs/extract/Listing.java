@@ -15,6 +15,7 @@ import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.dataset.SegmentationDataset.Sample;
 import io.squeeze.jobs.spark.Columns;
 import io.squeeze.jobs.spark.Cuts;
+import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.Tables;
 import io.squeeze.storage.Storage;
 import java.io.FileNotFoundException;
@@ -153,10 +154,7 @@ final class Listing {
   /** The rows of a table in the order of their ids, which decides where each will lie. */
   private Dataset<Row> tableLines(SegmentationDataset.Table table, boolean bytes)
       throws IOException {
-    String path =
-        table.path().contains(":") || table.path().startsWith("/")
-            ? table.path()
-            : Storage.join(root, table.path());
+    String path = path(table);
     Dataset<Row> rows = Tables.read(spark, path, "--dataset");
     List<String> named = new ArrayList<>(List.of(table.id(), table.image()));
     dataset.columns().forEach(c -> named.add(c.name()));
@@ -172,16 +170,18 @@ final class Listing {
                 + String.join(", ", rows.columns()));
       }
     }
-    if (!rows.where(quoted(table.id()).isNull()).isEmpty()) {
+    if (!rows.where(Tables.quoted(table.id()).isNull()).isEmpty()) {
       throw SqueezeException.input(
           "The column " + table.id() + " of " + path + " holds nulls (--dataset): filter them out");
     }
     List<Column> columns = new ArrayList<>();
     columns.add(lit(0L).as(ORDINAL));
-    columns.add(quoted(table.id()).cast("string").as(Columns.SAMPLE_ID));
+    columns.add(Tables.quoted(table.id()).cast("string").as(Columns.SAMPLE_ID));
     columns.add(pathOf(rows, table.image(), table.id()).as(IMAGE));
     columns.add(pathOf(rows, table.mask(), table.id()).as(Columns.MASK));
-    dataset.columns().forEach(c -> columns.add(quoted(c.name()).cast("string").as(c.name())));
+    dataset
+        .columns()
+        .forEach(c -> columns.add(Tables.quoted(c.name()).cast("string").as(c.name())));
     List<Column> order =
         new ArrayList<>(List.of(col(Columns.SAMPLE_ID), col(IMAGE), col(Columns.MASK)));
     addBytes(rows, table.image(), IMAGE_BYTES, bytes, columns, order);
@@ -192,7 +192,7 @@ final class Listing {
       Dataset<Row> own =
           (table.split() == null
                   ? rows
-                  : rows.where(quoted(table.split()).equalTo(dataset.splits().get(i))))
+                  : rows.where(Tables.quoted(table.split()).equalTo(dataset.splits().get(i))))
               .select(columns.toArray(Column[]::new));
       columns.remove(0);
       JavaRDD<Row> ranked =
@@ -214,18 +214,19 @@ final class Listing {
     return RowFactory.create(values);
   }
 
-  private static Column quoted(String column) {
-    return col("`" + column.replace("`", "``") + "`");
-  }
-
-  private static boolean binary(Dataset<Row> rows, String column) {
-    return column != null && rows.schema().apply(column).dataType().equals(DataTypes.BinaryType);
-  }
-
-  /** What the image is called: its path, or of bytes the sample's id; empty for none. */
+  /**
+   * What a file is called: its path; where the table has none, the sample's id for one that lies in
+   * the table; empty for none.
+   */
   private static Column pathOf(Dataset<Row> rows, String column, String id) {
-    Column path = column == null ? lit("") : quoted(binary(rows, column) ? id : column);
-    return coalesce(path.cast("string"), lit(""));
+    if (column == null) {
+      return lit("");
+    }
+    Column named = Tables.quoted(id).cast("string");
+    return Tables.path(rows, column)
+        .map(path -> Tables.bytes(rows, column).isEmpty() ? path : coalesce(path, named))
+        .map(path -> coalesce(path, lit("")))
+        .orElse(coalesce(named, lit("")));
   }
 
   /** Adds a column of bytes, where it is one and asked for; of equal ids their hash decides. */
@@ -236,10 +237,32 @@ final class Listing {
       boolean asked,
       List<Column> columns,
       List<Column> order) {
-    if (asked && binary(rows, column)) {
-      columns.add(quoted(column).as(name));
-      order.add(xxhash64(col(name)));
+    if (asked && column != null) {
+      Tables.bytes(rows, column)
+          .ifPresent(
+              bytes -> {
+                columns.add(bytes.as(name));
+                order.add(xxhash64(col(name)));
+              });
     }
+  }
+
+  /** The table that holds the photos themselves; null where they are files. */
+  Manifest.PhotoTable photoTable() throws IOException {
+    SegmentationDataset.Table table = dataset.table().orElse(null);
+    if (table == null) {
+      return null;
+    }
+    String path = path(table);
+    return Tables.bytes(Tables.read(spark, path, "--dataset"), table.image()).isEmpty()
+        ? null
+        : new Manifest.PhotoTable(path, table.id(), table.image());
+  }
+
+  private String path(SegmentationDataset.Table table) {
+    return table.path().contains(":") || table.path().startsWith("/")
+        ? table.path()
+        : Storage.join(root, table.path());
   }
 
   private Dataset<Row> fileLines() {

@@ -89,6 +89,7 @@ public final class EncodeVectorsJob {
         1,
         1,
         null,
+        null,
         List.of());
   }
 }

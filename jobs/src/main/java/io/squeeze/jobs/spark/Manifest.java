@@ -32,6 +32,7 @@ import java.util.TreeMap;
  * @param gridHeight vectors from top to bottom
  * @param gridWidth vectors from left to right
  * @param size side of the square photo and mask, in pixels
+ * @param photos the table that holds the photos themselves; null where they are files
  * @param coding how codes stand in their column; null for embeddings, and for arrays of codes
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -53,6 +54,7 @@ public record Manifest(
     int gridHeight,
     int gridWidth,
     int size,
+    PhotoTable photos,
     Coding coding,
     List<DataFile> files) {
   public static final int SCHEMA_VERSION = 2;
@@ -75,6 +77,15 @@ public record Manifest(
   /** One Parquet file: its path below the version, and what it holds. */
   public record DataFile(String path, long bytes, long rows, String sha256)
       implements java.io.Serializable {}
+
+  /**
+   * A table whose rows hold photos.
+   *
+   * @param path of Parquet
+   * @param id column that names a sample
+   * @param image column of bytes, or of a struct with them
+   */
+  public record PhotoTable(String path, String id, String image) {}
 
   /** The same photos as codes. */
   public Manifest codes(
@@ -113,6 +124,7 @@ public record Manifest(
         gridHeight,
         gridWidth,
         size,
+        photos,
         codec,
         found);
   }

@@ -1,14 +1,22 @@
 package io.squeeze.jobs.spark;
 
+import static org.apache.spark.sql.functions.col;
+
 import io.squeeze.config.SqueezeException;
 import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
 import org.apache.spark.SparkException;
 import org.apache.spark.sql.AnalysisException;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
 
-/** Writes tables beside the versions: results of a run, replaced whole. */
+/** Reads anybody's tables, and writes results of a run beside the versions, replaced whole. */
 public final class Tables {
   private Tables() {}
 
@@ -35,6 +43,55 @@ public final class Tables {
       }
       throw e;
     }
+  }
+
+  /** A column by its name, whatever characters the name has. */
+  public static Column quoted(String column) {
+    return col("`" + column.replace("`", "``") + "`");
+  }
+
+  /**
+   * The bytes of files that a column holds: itself, or its field {@code bytes}, as tables of the
+   * data sets library have it; empty where it holds none.
+   */
+  public static Optional<Column> bytes(Dataset<Row> rows, String column) {
+    DataType type = rows.schema().apply(column).dataType();
+    if (type.equals(DataTypes.BinaryType)) {
+      return Optional.of(quoted(column));
+    }
+    return field(type, "bytes", DataTypes.BinaryType)
+        ? Optional.of(quoted(column).getField("bytes"))
+        : Optional.empty();
+  }
+
+  /**
+   * The paths that a column holds: itself, or its field {@code path}; empty for bytes alone.
+   *
+   * @throws SqueezeException of category input if it is neither a path nor has one
+   */
+  public static Optional<Column> path(Dataset<Row> rows, String column) {
+    DataType type = rows.schema().apply(column).dataType();
+    if (type.equals(DataTypes.StringType)) {
+      return Optional.of(quoted(column));
+    }
+    if (field(type, "path", DataTypes.StringType)) {
+      return Optional.of(quoted(column).getField("path"));
+    }
+    if (bytes(rows, column).isPresent()) {
+      return Optional.empty();
+    }
+    throw SqueezeException.input(
+        "The column "
+            + column
+            + " is "
+            + type.simpleString()
+            + ": a photo or a mask is bytes, a path, or a struct of bytes and path (--dataset)");
+  }
+
+  private static boolean field(DataType type, String name, DataType wanted) {
+    return type instanceof StructType struct
+        && List.of(struct.fieldNames()).contains(name)
+        && struct.apply(name).dataType().equals(wanted);
   }
 
   /** Writes rows beside a folder of Parquet files, then puts them in its place. */

@@ -1,6 +1,7 @@
 package io.squeeze.jobs.visualize;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.udf;
 
 import io.squeeze.config.ImageSettings;
@@ -20,10 +21,12 @@ import io.squeeze.jobs.spark.Cuts;
 import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Manifest;
 import io.squeeze.jobs.spark.Stages;
+import io.squeeze.jobs.spark.Tables;
 import io.squeeze.metric.ConfusionMatrix;
 import io.squeeze.report.Picture;
 import io.squeeze.storage.Storage;
 import io.squeeze.train.Example;
+import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -42,10 +45,13 @@ import org.apache.spark.sql.types.DataTypes;
 /** Samples with their photos and the masks of models, made on the executors. */
 public final class Drawing {
   private static final String FILE = "_metadata.file_path";
+  private static final String PHOTO = "photo";
+  private static final String PHOTO_ID = "photo_id";
 
   private final SparkSession spark;
   private final Trained trained;
   private final Photos photos;
+  private final Manifest.PhotoTable table;
 
   /**
    * Of some models.
@@ -62,8 +68,10 @@ public final class Drawing {
         Settings.defaults()
             .with("image.max-pixels", extracted.get("image.max-pixels"))
             .with("image.max-bytes", extracted.get("image.max-bytes"))
+            .with("image.exif-orientation", extracted.get("image.exif-orientation"))
             .image();
     this.photos = new Photos(new HadoopStorage(spark), root, limits, manifest.crop(), needed);
+    this.table = manifest.photos();
   }
 
   /** Ids of some of the rows, by seed. */
@@ -82,7 +90,7 @@ public final class Drawing {
       implements Serializable {}
 
   /** The samples that have these ids; all are of one split. */
-  public Map<String, Picture> of(String split, Collection<String> ids) {
+  public Map<String, Picture> of(String split, Collection<String> ids) throws IOException {
     Map<String, Picture> pictures = new HashMap<>();
     if (ids.isEmpty()) {
       return pictures;
@@ -98,8 +106,14 @@ public final class Drawing {
     Broadcast<Models> models = trained.broadcast(spark);
     try {
       Stages.computing(
-              rows.where(col(FILE).isin(files))
-                  .select(Columns.SAMPLE_ID, Columns.IMAGE_PATH, Columns.EMBEDDING, Columns.MASK)
+              withPhotos(
+                      rows.where(col(FILE).isin(files))
+                          .select(
+                              Columns.SAMPLE_ID,
+                              Columns.IMAGE_PATH,
+                              Columns.EMBEDDING,
+                              Columns.MASK),
+                      ids)
                   .toJavaRDD()
                   .mapPartitions(samples -> drawn(models.value(), source, samples)))
           .collect()
@@ -108,6 +122,23 @@ public final class Drawing {
       models.destroy();
     }
     return pictures;
+  }
+
+  /** Adds the bytes of the photos, null where they are files. */
+  private Dataset<Row> withPhotos(Dataset<Row> rows, Collection<String> ids) throws IOException {
+    if (table == null) {
+      return rows.withColumn(PHOTO, lit(null).cast(DataTypes.BinaryType));
+    }
+    Dataset<Row> all = Tables.read(spark, table.path(), "--dataset");
+    Dataset<Row> own =
+        all.select(
+                Tables.quoted(table.id()).cast("string").as(PHOTO_ID),
+                Tables.bytes(all, table.image())
+                    .orElse(lit(null).cast(DataTypes.BinaryType))
+                    .as(PHOTO))
+            .where(col(PHOTO_ID).isin(ids.toArray()))
+            .dropDuplicates(PHOTO_ID);
+    return rows.join(own, col(Columns.SAMPLE_ID).equalTo(col(PHOTO_ID)), "left").drop(PHOTO_ID);
   }
 
   private static Iterator<Drawn> drawn(Models models, Photos photos, Iterator<Row> samples) {
@@ -122,7 +153,7 @@ public final class Drawing {
           drawn.add(
               new Drawn(
                   example.id(),
-                  photos.crop(row.getString(1)),
+                  photos.crop(row.getString(1), row.getAs(4)),
                   example.mask(),
                   baseline == null ? null : baseline.predict(example).mask(),
                   quantized.predict(example).mask()));
@@ -154,10 +185,13 @@ public final class Drawing {
       HadoopStorage storage, String root, ImageSettings limits, SquareCrop square, boolean needed)
       implements Serializable {
 
-    byte[] crop(String path) {
+    byte[] crop(String path, byte[] bytes) {
       ImageDecoder decoder = new ImageDecoder(limits);
       try {
-        byte[] file = decoder.read(storage, Storage.join(root, path));
+        byte[] file =
+            bytes == null
+                ? decoder.read(storage, Storage.join(root, path))
+                : decoder.checked(bytes, path);
         return square.apply(decoder.decodeRgb(file)).data();
       } catch (BadSampleException e) {
         if (!needed) {

@@ -6,13 +6,19 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.evaluate.Trained;
+import io.squeeze.jobs.spark.HadoopStorage;
 import io.squeeze.jobs.spark.Versions.Published;
 import io.squeeze.jobs.train.TrainJob;
+import io.squeeze.jobs.visualize.Drawing;
+import io.squeeze.report.Picture;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -34,13 +40,15 @@ class DeclaredIT {
   @TempDir static Path folder;
   private static Fixture fixture;
   private static SparkSession spark;
+  private static Published read;
   private static List<String> expected;
 
   @BeforeAll
   static void extract() throws IOException {
     fixture = new Fixture(folder, 24);
     spark = Fixture.local("local[2]");
-    expected = rows(new ExtractJob(spark, fixture.settings("pets", "")).run());
+    read = new ExtractJob(spark, fixture.settings("pets", "")).run();
+    expected = rows(read);
   }
 
   @AfterAll
@@ -57,6 +65,17 @@ class DeclaredIT {
         .stream()
         .map(Row::mkString)
         .toList();
+  }
+
+  /** What the backbone made of each photo. */
+  private static Map<String, String> digests(Published published) {
+    Map<String, String> digests = new HashMap<>();
+    published
+        .read(spark)
+        .selectExpr("sample_id", "sha2(embedding, 256)")
+        .collectAsList()
+        .forEach(row -> digests.put(row.getString(0), row.getString(1)));
+    return digests;
   }
 
   private static Settings settings(String name, String declaration) throws IOException {
@@ -117,9 +136,60 @@ class DeclaredIT {
     assertThat(rows(published)).isEqualTo(expected);
     assertThat(published.read(spark).where("kind = concat('shape ', sample_id)").count())
         .isEqualTo(expected.size());
+    Settings trained = settings("bytes", declaration).with("output.experiment-name", "bytes");
+    Map<String, Picture> drawn =
+        new Drawing(
+                spark,
+                Trained.open(new HadoopStorage(spark), TrainJob.run(spark, trained), null, null),
+                published.manifest().root(),
+                true)
+            .of("test", List.of("star_3"));
+    assertThat(drawn.get("star_3").photo().width()).isEqualTo(224);
     assertThatThrownBy(
             () -> new ExtractJob(spark, settings("no", declaration.replace("= key", "= k"))).run())
         .hasMessageContaining("has no column k: there are key, part, photo, mask, kind");
+  }
+
+  /** As the data sets library writes them: a row has the file, or names it. */
+  @Test
+  void aTableOfStructs() throws IOException {
+    List<Row> rows = new ArrayList<>();
+    for (int i = 1; i <= 4; i++) {
+      Path photo = fixture.photos().resolve("images/star_" + i + ".jpg");
+      Row image =
+          i == 1
+              ? RowFactory.create(null, "images/star_1.jpg")
+              : RowFactory.create(Files.readAllBytes(photo), "star.jpg");
+      rows.add(RowFactory.create("star_" + i, i == 4 ? RowFactory.create(null, null) : image));
+    }
+    StructType image =
+        new StructType().add("bytes", DataTypes.BinaryType).add("path", DataTypes.StringType);
+    StructType schema =
+        new StructType()
+            .add("id", DataTypes.StringType, false)
+            .add("image", image)
+            .add("tags", DataTypes.createArrayType(DataTypes.StringType));
+    rows.replaceAll(row -> RowFactory.create(row.get(0), row.get(1), List.of("a")));
+    spark
+        .createDataFrame(rows, schema)
+        .write()
+        .parquet(folder.resolve("structs.parquet").toString());
+    String declaration =
+        """
+        table { path = "%s", id = id, image = image }
+        masks-required = false
+        """
+            .formatted(folder.resolve("structs.parquet"));
+    Settings settings = settings("structs", declaration).with("data.max-bad-fraction", "0.5");
+    Published published = new ExtractJob(spark, settings).run();
+    assertThat(published.manifest().rejected()).isEqualTo(1);
+    Map<String, String> files = digests(read);
+    assertThat(digests(published))
+        .hasSize(3)
+        .allSatisfy((id, digest) -> assertThat(digest).isEqualTo(files.get(id)));
+    String tags = declaration.replace("image = image", "image = tags");
+    assertThatThrownBy(() -> new ExtractJob(spark, settings("tags", tags)).run())
+        .hasMessageContaining("The column tags is array<string>: a photo or a mask is bytes");
   }
 
   @Test
