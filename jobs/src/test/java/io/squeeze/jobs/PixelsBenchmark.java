@@ -223,6 +223,9 @@ public final class PixelsBenchmark {
   /** Photos a second of threads that read, decode, crop and normalise photos with their masks. */
   private static double alone(Path data, int threads) throws Exception {
     List<Path> photos = jpegs(data.resolve("images"));
+    Settings settings = Settings.defaults();
+    ImageDecoder decoder = new ImageDecoder(settings.image());
+    Preprocessing preprocessing = Preprocessing.from(settings.image());
     List<Thread> running = new ArrayList<>();
     long began = System.nanoTime();
     for (int t = 0; t < threads; t++) {
@@ -230,8 +233,9 @@ public final class PixelsBenchmark {
       Thread thread =
           new Thread(
               () -> {
+                float[] planes = new float[preprocessing.values()];
                 for (int i = first; i < photos.size(); i += threads) {
-                  prepare(data, photos.get(i));
+                  prepare(data, photos.get(i), decoder, preprocessing, planes);
                 }
               });
       thread.start();
@@ -243,13 +247,10 @@ public final class PixelsBenchmark {
     return photos.size() * 1e9 / (System.nanoTime() - began);
   }
 
-  private static void prepare(Path data, Path photo) {
-    Settings settings = Settings.defaults();
-    ImageDecoder decoder = new ImageDecoder(settings.image());
-    Preprocessing preprocessing = Preprocessing.from(settings.image());
+  private static void prepare(
+      Path data, Path photo, ImageDecoder decoder, Preprocessing preprocessing, float[] planes) {
     String mask = photo.getFileName().toString().replace(".jpg", ".png");
     try {
-      float[] planes = PLANES.get();
       decoder.decodePhoto(Files.readAllBytes(photo), preprocessing, planes);
       Path trimap = data.resolve("annotations/trimaps").resolve(mask);
       preprocessing.crop(decoder.decodeMask(Files.readAllBytes(trimap)));
@@ -257,9 +258,6 @@ public final class PixelsBenchmark {
       throw new IllegalStateException(photo.toString(), e);
     }
   }
-
-  private static final ThreadLocal<float[]> PLANES =
-      ThreadLocal.withInitial(() -> new float[3 * 224 * 224]);
 
   /** The listed photos and masks, each under several names. */
   private static Path copies(Path data, Path target) throws IOException {

@@ -26,6 +26,7 @@ final class Output {
   private final boolean fancy;
   private final Line[] lines;
   private final int[][] planes;
+  private final int[][] converted;
   private final byte[] pixels;
   private final InverseDct dct = new InverseDct();
 
@@ -45,6 +46,7 @@ final class Output {
       lines[c.index] = line(c, side);
     }
     this.planes = new int[frame.colours() == Colours.GREY ? 1 : 3][width];
+    this.converted = new int[3][width];
     this.pixels = new byte[3 * width];
     this.done = wanted.top();
   }
@@ -165,7 +167,7 @@ final class Output {
     int[] red = planes[0];
     int[] green = planes[planes.length / 2];
     int[] blue = planes[planes.length - 1];
-    for (int x = left, o = 3 * left; x < right; x++, o += 3) {
+    for (int x = 0, o = 3 * left; x < right - left; x++, o += 3) {
       pixels[o] = (byte) red[x];
       pixels[o + 1] = (byte) green[x];
       pixels[o + 2] = (byte) blue[x];
@@ -174,7 +176,7 @@ final class Output {
   }
 
   private static void copy(int[] row, int offset, int left, int right, int[] plane) {
-    System.arraycopy(row, offset + left, plane, left, right - left);
+    System.arraycopy(row, offset + left, plane, 0, right - left);
   }
 
   /** Pixels {@code left} to {@code right} of row {@code y}: linear between samples, or repeated. */
@@ -229,38 +231,47 @@ final class Output {
     }
   }
 
-  /** YCbCr to RGB. */
+  /**
+   * YCbCr to RGB. Loops over whole arrays, from 0 and without branches, are what the JIT compiler
+   * makes vectors of.
+   */
   private void convert(int[][] rows, int[] offsets, int left, int right) {
-    int[] lumas = rows[0];
-    int[] blues = rows[1];
-    int[] reds = rows[2];
-    int luma = offsets[0];
-    int blue = offsets[1];
-    int red = offsets[2];
-    int[] r = planes[0];
-    int[] g = planes[1];
-    int[] b = planes[2];
-    for (int x = left; x < right; x++) {
-      int value = lumas[luma + x] + ((RED_OF_CR * (reds[red + x] - 128) + HALF) >> 16);
-      r[x] = Math.max(0, Math.min(255, value));
+    int count = right - left;
+    for (int c = 0; c < 3; c++) {
+      System.arraycopy(rows[c], offsets[c] + left, converted[c], 0, count);
     }
-    for (int x = left; x < right; x++) {
-      int change = GREEN_OF_CB * (blues[blue + x] - 128) + GREEN_OF_CR * (reds[red + x] - 128);
-      g[x] = Math.max(0, Math.min(255, lumas[luma + x] + ((HALF - change) >> 16)));
+    redOrBlue(converted[0], converted[2], RED_OF_CR, planes[0], count);
+    green(converted[0], converted[1], converted[2], planes[1], count);
+    redOrBlue(converted[0], converted[1], BLUE_OF_CB, planes[2], count);
+  }
+
+  private static void redOrBlue(int[] luma, int[] chroma, int factor, int[] out, int count) {
+    for (int x = 0; x < count; x++) {
+      out[x] = clamp(luma[x] + ((factor * (chroma[x] - 128) + HALF) >> 16));
     }
-    for (int x = left; x < right; x++) {
-      int value = lumas[luma + x] + ((BLUE_OF_CB * (blues[blue + x] - 128) + HALF) >> 16);
-      b[x] = Math.max(0, Math.min(255, value));
+  }
+
+  private static void green(int[] luma, int[] blue, int[] red, int[] out, int count) {
+    for (int x = 0; x < count; x++) {
+      int change = GREEN_OF_CB * (blue[x] - 128) + GREEN_OF_CR * (red[x] - 128);
+      out[x] = clamp(luma[x] + ((HALF - change) >> 16));
     }
+  }
+
+  /** To 0..255. */
+  private static int clamp(int value) {
+    int positive = value & ~(value >> 31);
+    int over = positive - 255;
+    return 255 + (over & (over >> 31));
   }
 
   /** Inks are stored inverted, as Adobe does and PIL assumes of every file. */
   private void inks(int[] row, int offset, int left, int right) {
-    boolean converted = frame.colours() == Colours.YCCK;
+    boolean inverted = frame.colours() == Colours.YCCK;
     for (int[] plane : planes) {
-      for (int x = left; x < right; x++) {
-        int ink = converted ? plane[x] : 255 - plane[x];
-        plane[x] = Inks.light(ink, row[offset + x]) & 0xFF;
+      for (int x = 0; x < right - left; x++) {
+        int ink = inverted ? plane[x] : 255 - plane[x];
+        plane[x] = Inks.light(ink, row[offset + left + x]) & 0xFF;
       }
     }
   }
