@@ -35,9 +35,6 @@ public final class JpegDecoder {
   private final Progression progression;
   private int restartInterval;
 
-  /** Whether the first scan lacks components, so that coefficients wait for the last one. */
-  private boolean buffered;
-
   /** Of APP0: the file says that its colours are YCbCr. */
   private boolean jfif;
 
@@ -246,7 +243,8 @@ public final class JpegDecoder {
   void decodeHere(Region wanted, int denominator, PixelRows target) throws BadSampleException {
     Output output = new Output(frame, wanted, denominator, target);
     Scan scan = readScan();
-    buffered = frame.progressive() || scan.components.size() < frame.components().size();
+    // Where scans lack components, coefficients wait for the last one.
+    boolean buffered = frame.progressive() || scan.components.size() < frame.components().size();
     if (buffered) {
       for (Component c : frame.components()) {
         c.coefficients = new short[Math.multiplyExact(c.paddedWide * c.paddedHigh, 64)];

@@ -1,5 +1,6 @@
 package io.squeeze.image.jpeg;
 
+import com.sun.jna.Memory;
 import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.NativeLong;
@@ -67,13 +68,24 @@ public final class TurboJpeg {
    *     target got nothing then
    */
   static boolean decode(byte[] file, int width, int height, Region wanted, PixelRows target) {
+    int bytes = Math.multiplyExact(width * 3, height);
+    if (bytes <= MOST_KEPT) {
+      return decode(file, width, height, kept(bytes), wanted, target);
+    }
+    // Given back at once: the garbage collector does not see what is outside the heap.
+    try (Memory memory = new Memory(bytes)) {
+      return decode(file, width, height, memory.getByteBuffer(0, bytes), wanted, target);
+    }
+  }
+
+  private static boolean decode(
+      byte[] file, int width, int height, ByteBuffer out, Region wanted, PixelRows target) {
     Pointer handle = tjInitDecompress();
     if (handle == null) {
       return false;
     }
     try {
       int stride = width * 3;
-      ByteBuffer out = buffer(Math.multiplyExact(stride, height));
       int flags = ACCURATE_DCT | STOP_ON_WARNING;
       NativeLong size = new NativeLong(file.length);
       if (tjDecompress2(handle, file, size, out, width, stride, height, RGB, flags) != 0) {
@@ -91,14 +103,12 @@ public final class TurboJpeg {
     }
   }
 
-  /** Memory outside the heap; what usual photos need stays with the thread. */
-  private static ByteBuffer buffer(int bytes) {
+  /** Memory outside the heap that stays with the thread, for photos of usual sizes. */
+  private static ByteBuffer kept(int bytes) {
     ByteBuffer own = BUFFER.get();
     if (own == null || own.capacity() < bytes) {
       own = ByteBuffer.allocateDirect(bytes);
-      if (bytes <= MOST_KEPT) {
-        BUFFER.set(own);
-      }
+      BUFFER.set(own);
     }
     return own;
   }
