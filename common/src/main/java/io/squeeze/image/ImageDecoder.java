@@ -119,8 +119,8 @@ public final class ImageDecoder {
     int denominator = limits.scaledDecoding() ? crop.reduction(jpeg.width(), jpeg.height()) : 1;
     int width = (jpeg.width() + denominator - 1) / denominator;
     int height = (jpeg.height() + denominator - 1) / denominator;
-    PixelRows rows = crop.into(planes, width, height);
-    jpeg.decode(crop.region(width, height), denominator, rows);
+    SquareCrop.Rows rows = crop.into(planes, width, height);
+    jpeg.decode(rows.region(), denominator, rows);
     return new Photo(jpeg.width(), jpeg.height(), denominator, jpeg.warning());
   }
 
@@ -130,7 +130,8 @@ public final class ImageDecoder {
     RgbImage image = decodeRgb(file);
     int width = image.width();
     int height = image.height();
-    image.rows(crop.region(width, height), crop.into(planes, width, height));
+    SquareCrop.Rows rows = crop.into(planes, width, height);
+    image.rows(rows.region(), rows);
     return new Photo(width, height, 1, null);
   }
 

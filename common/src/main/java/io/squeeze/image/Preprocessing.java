@@ -38,11 +38,6 @@ public record Preprocessing(
     return square(mask.width(), mask.height()).apply(mask);
   }
 
-  /** The pixels that the crop of a picture is made of. */
-  public Region region(int width, int height) throws BadSampleException {
-    return square(width, height).region(width, height);
-  }
-
   /** What a JPEG may be divided by while it is decoded, and stay as large as it is scaled to. */
   int reduction(int width, int height) {
     int times = Math.min(width, height) / resize;
@@ -81,9 +76,9 @@ public record Preprocessing(
   /**
    * Crops and normalises a picture while its rows come.
    *
-   * @param planes float32 [3, size, size], filled when the last row of the {@link #region} came
+   * @param planes float32 [3, size, size], filled when the last row of the region came
    */
-  PixelRows into(float[] planes, int width, int height) throws BadSampleException {
+  SquareCrop.Rows into(float[] planes, int width, int height) throws BadSampleException {
     float[][] tables = {table(0), table(1), table(2)};
     return square(width, height)
         .rows(

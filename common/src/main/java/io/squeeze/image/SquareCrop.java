@@ -45,7 +45,7 @@ public final class SquareCrop implements Serializable {
   /** [H, W, 3] -> [side, side, 3]. */
   public RgbImage apply(RgbImage image) {
     byte[] out = new byte[side * side * 3];
-    PixelRows rows =
+    Rows rows =
         rows(
             image.width(),
             image.height(),
@@ -56,7 +56,7 @@ public final class SquareCrop implements Serializable {
                 out[o++] = (byte) row[i + 2 * side];
               }
             });
-    image.rows(region(image.width(), image.height()), rows);
+    image.rows(rows.region(), rows);
     return new RgbImage(side, side, out);
   }
 
@@ -65,33 +65,47 @@ public final class SquareCrop implements Serializable {
     void take(int[] row, int y);
   }
 
-  /**
-   * Crops a picture while its rows come: at least those of its {@link #region}, others do no harm.
-   */
-  PixelRows rows(int width, int height, RowSink sink) {
-    Filter columns = columns(width, height);
-    Filter rows = rows(width, height);
-    // Rows that the next row of the crop is made of, at their number modulo how many they are.
-    int[][] ring = new int[rows.taps][side * 3];
-    int[] sums = new int[side * 3];
-    int[] next = {0};
-    return (y, pixels, at) -> {
+  /** Crops a picture while its rows come: at least those of its region, others do no harm. */
+  Rows rows(int width, int height, RowSink sink) {
+    return new Rows(columns(width, height), rows(width, height), side, sink);
+  }
+
+  /** Takes the rows of one picture. */
+  static final class Rows implements PixelRows {
+    private final Filter columns;
+    private final Filter rows;
+    private final RowSink sink;
+
+    /** The rows that the next one of the crop is made of, at their number modulo how many. */
+    private final int[][] ring;
+
+    private final int[] sums;
+    private int next;
+
+    private Rows(Filter columns, Filter rows, int side, RowSink sink) {
+      this.columns = columns;
+      this.rows = rows;
+      this.sink = sink;
+      this.ring = new int[rows.taps][side * 3];
+      this.sums = new int[side * 3];
+    }
+
+    /** The pixels that the crop is made of. */
+    Region region() {
+      return new Region(columns.start[0], rows.start[0], columns.end(), rows.end());
+    }
+
+    @Override
+    public void row(int y, byte[] pixels, int at) {
       if (y < rows.start[0] || y >= rows.end()) {
         return;
       }
       columns.acrossRow(pixels, at, ring[y % rows.taps]);
-      while (next[0] < side && rows.start[next[0]] + rows.taps == y + 1) {
-        rows.acrossColumns(ring, next[0], sums);
-        sink.take(sums, next[0]++);
+      while (next < rows.start.length && rows.start[next] + rows.taps == y + 1) {
+        rows.acrossColumns(ring, next, sums);
+        sink.take(sums, next++);
       }
-    };
-  }
-
-  /** The pixels that the crop of a picture is made of. */
-  Region region(int width, int height) {
-    Filter columns = columns(width, height);
-    Filter rows = rows(width, height);
-    return new Region(columns.start[0], rows.start[0], columns.end(), rows.end());
+    }
   }
 
   private Filter columns(int width, int height) {

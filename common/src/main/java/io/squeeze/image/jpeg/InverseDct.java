@@ -41,6 +41,11 @@ final class InverseDct {
   private static final int F_3_072 = 25172;
   private static final int F_3_624 = 29692;
 
+  /** What the longest wave adds to the first four of eight points. */
+  private static final int[] WAVE = {
+    F_1_501 - F_0_899 + F_1_175 - F_0_390, F_1_175, F_1_175 - F_0_390, F_1_175 - F_0_899
+  };
+
   private final int[] between = new int[64];
   private final int[] points = new int[4];
 
@@ -58,6 +63,8 @@ final class InverseDct {
       four(block, out, at, stride);
     } else if (side == 2) {
       two(block, out, at, stride);
+    } else if (last < 3) {
+      slope(block, out, at, stride);
     } else {
       // The first ten in zigzag order lie within the upper left 4 x 4.
       int columns = last < 10 ? 4 : 8;
@@ -70,6 +77,25 @@ final class InverseDct {
     int value = sample((dc << (BITS + PASS)) + half(ROWS), ROWS);
     for (int y = 0; y < side; y++) {
       java.util.Arrays.fill(out, at + y * stride, at + y * stride + side, value);
+    }
+  }
+
+  /** A block of three coefficients at most: its mean, and the longest wave each way. */
+  private void slope(int[] in, int[] out, int at, int stride) {
+    int even = (in[0] << BITS) + half(COLUMNS);
+    int across = saturate(in[1] << PASS);
+    for (int i = 0; i < 4; i++) {
+      int wave = in[8] * WAVE[i];
+      between[i] = saturate((even + wave) >> COLUMNS);
+      between[7 - i] = saturate((even - wave) >> COLUMNS);
+      points[i] = across * WAVE[i];
+    }
+    for (int y = 0, o = at; y < 8; y++, o += stride) {
+      int mean = (between[y] << BITS) + half(ROWS);
+      for (int i = 0; i < 4; i++) {
+        out[o + i] = sample(mean + points[i], ROWS);
+        out[o + 7 - i] = sample(mean - points[i], ROWS);
+      }
     }
   }
 

@@ -4,6 +4,9 @@ import io.squeeze.image.Inks;
 import io.squeeze.image.PixelRows;
 import io.squeeze.image.Region;
 import io.squeeze.image.jpeg.Frame.Colours;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 
 /** From coefficients to pixels: inverse transform, upsampling, colours. */
 final class Output {
@@ -14,6 +17,9 @@ final class Output {
   private static final int GREEN_OF_CB = 22_554;
   private static final int BLUE_OF_CB = 116_130;
   private static final int HALF = 1 << 15;
+
+  private static final VarHandle INTS =
+      MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
 
   private static final int[] NOTHING = new int[64];
 
@@ -47,7 +53,7 @@ final class Output {
     }
     this.planes = new int[frame.colours() == Colours.GREY ? 1 : 3][width];
     this.converted = new int[3][width];
-    this.pixels = new byte[3 * width];
+    this.pixels = new byte[3 * width + 1];
     this.done = wanted.top();
   }
 
@@ -168,9 +174,8 @@ final class Output {
     int[] green = planes[planes.length / 2];
     int[] blue = planes[planes.length - 1];
     for (int x = 0, o = 3 * left; x < right - left; x++, o += 3) {
-      pixels[o] = (byte) red[x];
-      pixels[o + 1] = (byte) green[x];
-      pixels[o + 2] = (byte) blue[x];
+      // The fourth byte is the next pixel's first, which comes later.
+      INTS.set(pixels, o, red[x] | green[x] << 8 | blue[x] << 16);
     }
     target.row(y, pixels, 0);
   }
