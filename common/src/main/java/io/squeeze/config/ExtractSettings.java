@@ -9,12 +9,14 @@ import java.util.List;
  * @param fixedBatchSize null: by the device
  * @param embeddingDtype auto, float32 or float16
  * @param fixedDecodeThreads of a task, ahead of the forward pass; null: by the device
+ * @param fixedReadThreads of a task, ahead of decoding; null: by where the files lie
  * @param photos null: all; else this many of each split
  */
 public record ExtractSettings(
     Integer fixedBatchSize,
     String embeddingDtype,
     Integer fixedDecodeThreads,
+    Integer fixedReadThreads,
     Integer photos,
     int rowsPerFile,
     int files,
@@ -23,15 +25,18 @@ public record ExtractSettings(
   private static final int CPU_BATCH = 8;
   private static final int GPU_BATCH = 64;
   private static final int GPU_DECODE_THREADS = 4;
+  private static final int FAR_READ_THREADS = 8;
 
   static ExtractSettings from(Section section) {
     Integer batch = section.optionalIntIn("batch-size", 1, 4096);
     Integer threads = section.optionalIntIn("decode-threads", 0, 256);
+    Integer readers = section.optionalIntIn("read-threads", 0, 256);
     Integer photos = section.optionalIntIn("photos", 1, Integer.MAX_VALUE);
     return new ExtractSettings(
         batch,
         section.oneOf("embedding-dtype", List.of("auto", "float32", "float16")),
         threads,
+        readers,
         photos,
         section.intIn("rows-per-file", 1, Integer.MAX_VALUE),
         section.intIn("files", 1, 100_000),
@@ -49,6 +54,11 @@ public record ExtractSettings(
    */
   public int decodeThreads(boolean gpu) {
     return fixedDecodeThreads != null ? fixedDecodeThreads : gpu ? GPU_DECODE_THREADS : 0;
+  }
+
+  /** Threads that read files ahead; 0 where they are read when they are decoded. */
+  public int readThreads(boolean local) {
+    return fixedReadThreads != null ? fixedReadThreads : local ? 0 : FAR_READ_THREADS;
   }
 
   /** Rows of one file for a split of {@code rows}: from the data alone, never from the cluster. */

@@ -230,8 +230,14 @@ public record Settings(
   }
 
   private static Config reference() {
-    return ConfigFactory.parseResources(Settings.class.getClassLoader(), "reference.conf")
-        .getConfig(ROOT);
+    return Reference.CONFIG;
+  }
+
+  /** Read once: every task asks for a default. */
+  private static final class Reference {
+    static final Config CONFIG =
+        ConfigFactory.parseResources(Settings.class.getClassLoader(), "reference.conf")
+            .getConfig(ROOT);
   }
 
   private static Config withoutRoot(Config overlay) {

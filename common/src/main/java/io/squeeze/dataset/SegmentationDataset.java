@@ -68,21 +68,28 @@ public interface SegmentationDataset extends Serializable {
    */
   default Mask labelled(Mask mask) throws BadSampleException {
     int[] meaning = labels();
-    boolean[] held = new boolean[256];
-    byte[] labels = new byte[mask.data().length];
+    byte[] values = mask.data();
+    byte[] labels = new byte[values.length];
+    int all = 0;
     for (int i = 0; i < labels.length; i++) {
-      int value = mask.data()[i] & 0xFF;
-      held[value] = true;
-      labels[i] = (byte) meaning[value];
+      int label = meaning[values[i] & 0xFF];
+      labels[i] = (byte) label;
+      all |= label; // negative where any is
     }
-    for (int value = 0; value < 256; value++) {
-      if (held[value] && meaning[value] < 0) {
-        throw new BadSampleException(
-            BadSampleException.Code.BAD_LABEL,
-            "the mask holds " + value + ", which is no label of " + name());
-      }
+    if (all < 0) {
+      throw new BadSampleException(
+          BadSampleException.Code.BAD_LABEL,
+          "the mask holds " + unknown(values, meaning) + ", which is no label of " + name());
     }
     return new Mask(mask.width(), mask.height(), labels);
+  }
+
+  private static int unknown(byte[] values, int[] meaning) {
+    int i = 0;
+    while (meaning[values[i] & 0xFF] >= 0) {
+      i++;
+    }
+    return values[i] & 0xFF;
   }
 
   /**

@@ -7,7 +7,6 @@ import io.squeeze.image.jpeg.JpegDecoder;
 import io.squeeze.storage.Storage;
 import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
@@ -65,10 +64,8 @@ public final class ImageDecoder {
   }
 
   private byte[] readOnce(Storage storage, String path) throws IOException, BadSampleException {
-    try (InputStream in = storage.open(path)) {
-      byte[] bytes = in.readNBytes((int) Math.min(limits.maxBytes() + 1, Integer.MAX_VALUE - 8));
-      return checked(bytes, path);
-    }
+    int most = (int) Math.min(limits.maxBytes() + 1, Integer.MAX_VALUE - 8);
+    return checked(storage.bytes(path, most), path);
   }
 
   /**

@@ -123,10 +123,12 @@ public final class SquareCrop implements Serializable {
     int shorter = Math.min(mask.width(), mask.height());
     int[] xs = nearest(mask.width(), resized(mask.width(), shorter));
     int[] ys = nearest(mask.height(), resized(mask.height(), shorter));
+    byte[] labels = mask.data();
     byte[] out = new byte[side * side];
-    for (int y = 0; y < side; y++) {
-      for (int x = 0; x < side; x++) {
-        out[y * side + x] = mask.data()[ys[y] * mask.width() + xs[x]];
+    for (int y = 0, o = 0; y < side; y++) {
+      int row = ys[y] * mask.width();
+      for (int x : xs) {
+        out[o++] = labels[row + x];
       }
     }
     return new Mask(side, side, out);

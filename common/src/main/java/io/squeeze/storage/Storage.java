@@ -33,6 +33,13 @@ public interface Storage extends Serializable {
    */
   InputStream open(String path) throws IOException;
 
+  /** The first bytes of a file, {@code most} of them at most; errors as for {@link #open}. */
+  default byte[] bytes(String path, int most) throws IOException {
+    try (InputStream in = open(path)) {
+      return in.readNBytes(most);
+    }
+  }
+
   /** Opens a file for reading at any position; errors as for {@link #open}. */
   RandomReader openRandom(String path) throws IOException;
 
@@ -50,14 +57,12 @@ public interface Storage extends Serializable {
    * @throws SqueezeException of category input if it is larger than any of these
    */
   default String text(String path) throws IOException {
-    try (InputStream in = open(path)) {
-      byte[] bytes = in.readNBytes(LARGEST_TEXT + 1);
-      if (bytes.length > LARGEST_TEXT) {
-        throw SqueezeException.input(
-            path + " has more than " + LARGEST_TEXT + " bytes: it is no manifest or settings");
-      }
-      return new String(bytes, StandardCharsets.UTF_8);
+    byte[] bytes = bytes(path, LARGEST_TEXT + 1);
+    if (bytes.length > LARGEST_TEXT) {
+      throw SqueezeException.input(
+          path + " has more than " + LARGEST_TEXT + " bytes: it is no manifest or settings");
     }
+    return new String(bytes, StandardCharsets.UTF_8);
   }
 
   /** The lines of a text file, one at a time, without empty ones and comments; close the stream. */
@@ -98,6 +103,13 @@ public interface Storage extends Serializable {
     @Override
     public InputStream open(String path) throws IOException {
       return Files.newInputStream(Path.of(path));
+    }
+
+    @Override
+    public byte[] bytes(String path, int most) throws IOException {
+      Path file = Path.of(path);
+      // In one piece, where readNBytes joins many.
+      return Files.size(file) <= most ? Files.readAllBytes(file) : Storage.super.bytes(path, most);
     }
 
     @Override

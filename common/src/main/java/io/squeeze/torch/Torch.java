@@ -164,7 +164,7 @@ public final class Torch {
   /**
    * The array's bytes: its own memory on the CPU, where writing through is possible, else a copy.
    */
-  private static ByteBuffer view(NDArray array) {
+  static ByteBuffer view(NDArray array) {
     return ((PtNDArray) array).toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
   }
 }

@@ -25,6 +25,7 @@ enum Flag {
   EMBEDDING_DTYPE(
       "embedding_dtype", "extract.embedding-dtype", "auto|float32|float16", "How it is stored."),
   DECODE_THREADS("decode_threads", "extract.decode-threads", "N", "Decoding threads of a task."),
+  READ_THREADS("read_threads", "extract.read-threads", "N", "Threads of a task that read ahead."),
   PHOTOS("photos", "extract.photos", "N", "Photos of each split, by hashed id; unset: all."),
   DEVICE("device", "compute.device", "auto|cpu|cuda:N", "Where tasks compute."),
   GPU_TASKS("gpu_tasks", "compute.gpu-tasks", "N", "Tasks a GPU at a time, under local[n]."),
@@ -131,7 +132,8 @@ enum Flag {
           MAX_BAD_FRACTION,
           EXTRACT_BATCH_SIZE,
           EMBEDDING_DTYPE,
-          DECODE_THREADS);
+          DECODE_THREADS,
+          READ_THREADS);
 
   static final List<Flag> TRAINING =
       List.of(

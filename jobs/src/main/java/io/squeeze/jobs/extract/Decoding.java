@@ -1,6 +1,5 @@
 package io.squeeze.jobs.extract;
 
-import io.squeeze.config.Settings;
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.image.BadSampleException;
 import io.squeeze.image.BadSampleException.Code;
@@ -8,8 +7,6 @@ import io.squeeze.image.ImageDecoder;
 import io.squeeze.image.Mask;
 import io.squeeze.image.Photo;
 import io.squeeze.image.Preprocessing;
-import io.squeeze.jobs.spark.Columns;
-import io.squeeze.storage.Storage;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
@@ -18,7 +15,6 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -32,7 +28,7 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
   /** Scaled photos of a task that are decoded in full, too, to tell what scaling costs. */
   private static final int MEASURED = 1;
 
-  private final Iterator<Row> rows;
+  private final Reading reading;
   private final Preparation preparation;
   private final int ahead;
   private final ExecutorService threads;
@@ -41,49 +37,31 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
   private final Queue<float[]> free = new ConcurrentLinkedQueue<>();
   private final AtomicInteger measured = new AtomicInteger();
 
-  /**
-   * What is done with a row.
-   *
-   * @param masks whether masks are read, too
-   */
+  /** What is done with a photo and its mask. */
   record Preparation(
-      SegmentationDataset dataset,
-      Storage storage,
-      String root,
-      Settings settings,
-      Preprocessing preprocessing,
-      boolean masks) {}
+      SegmentationDataset dataset, ImageDecoder decoder, Preprocessing preprocessing) {}
 
-  Decoding(Iterator<Row> rows, Preparation preparation, int threads, int ahead) {
-    this.rows = rows;
+  /** Closes {@code reading}, too. */
+  Decoding(Reading reading, Preparation preparation, int threads, int ahead) {
+    this.reading = reading;
     this.preparation = preparation;
     this.ahead = ahead;
-    this.threads = threads == 0 ? null : pool(threads);
-  }
-
-  private static ExecutorService pool(int threads) {
-    return Executors.newFixedThreadPool(
-        threads,
-        task -> {
-          Thread thread = new Thread(task, "decode");
-          thread.setDaemon(true);
-          return thread;
-        });
+    this.threads = threads == 0 ? null : Threads.fixed(threads, "decode");
   }
 
   @Override
   public boolean hasNext() {
-    while (threads != null && begun.size() < ahead && rows.hasNext()) {
-      Row row = rows.next();
-      begun.add(threads.submit(() -> timed(row)));
+    while (threads != null && begun.size() < ahead && reading.hasNext()) {
+      Reading.Files files = reading.next();
+      begun.add(threads.submit(() -> timed(files)));
     }
-    return threads == null ? rows.hasNext() : !begun.isEmpty();
+    return threads == null ? reading.hasNext() : !begun.isEmpty();
   }
 
   @Override
   public Prepared next() {
     if (threads == null) {
-      return timed(rows.next());
+      return timed(reading.next());
     }
     try {
       return begun.remove().get();
@@ -91,9 +69,7 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("Interrupted while decoding", e);
     } catch (ExecutionException e) {
-      throw e.getCause() instanceof RuntimeException known
-          ? known
-          : new IllegalStateException("Decoding failed", e.getCause());
+      throw Threads.unchecked("Decoding", e);
     }
   }
 
@@ -107,36 +83,37 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
     return used == null ? new float[preparation.preprocessing().values()] : used;
   }
 
-  /** Time of all threads together. */
+  /** Time of all threads together, without what they waited for files. */
   long nanos() {
-    return nanos.get();
+    return nanos.get() - reading.nanos();
   }
 
-  private Prepared timed(Row row) {
+  private Prepared timed(Reading.Files files) {
     long began = System.nanoTime();
     try {
-      return prepare(row);
+      return prepare(files);
     } finally {
       nanos.addAndGet(System.nanoTime() - began);
     }
   }
 
-  private Prepared prepare(Row row) {
+  private Prepared prepare(Reading.Files files) {
+    Row row = files.row();
     String stage = "list";
     try {
       if (row.<Boolean>getAs(Listing.DUPLICATE)) {
         throw new BadSampleException(Code.DUPLICATE, "the lists name this sample before");
       }
       stage = "image";
-      ImageDecoder decoder = new ImageDecoder(preparation.settings().image());
+      ImageDecoder decoder = preparation.decoder();
       Preprocessing preprocessing = preparation.preprocessing();
-      byte[] file = file(decoder, row, Listing.IMAGE, Listing.IMAGE_BYTES);
+      byte[] file = files.image().get();
       float[] pixels = planes();
       Photo photo = decoder.decodePhoto(file, preprocessing, pixels);
       byte[] labels = null;
-      if (preparation.masks()) {
+      if (files.mask() != null) {
         stage = "mask";
-        Mask mask = mask(decoder, row, photo);
+        Mask mask = mask(files.mask(), photo);
         checkSizes(photo, mask);
         labels = preprocessing.crop(mask).data();
       }
@@ -161,11 +138,10 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
   }
 
   /** The labels of a photo; without a mask, where that may be, none counts. */
-  private Mask mask(ImageDecoder decoder, Row row, Photo photo) throws BadSampleException {
+  private Mask mask(Reading.Bytes file, Photo photo) throws BadSampleException {
     SegmentationDataset dataset = preparation.dataset();
     try {
-      return dataset.labelled(
-          decoder.decodeMask(file(decoder, row, Columns.MASK, Listing.MASK_BYTES)));
+      return dataset.labelled(preparation.decoder().decodeMask(file.get()));
     } catch (BadSampleException e) {
       if (e.code() != Code.MISSING || dataset.masksRequired()) {
         throw e;
@@ -174,27 +150,6 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
       Arrays.fill(ignored, (byte) 255);
       return new Mask(photo.width(), photo.height(), ignored);
     }
-  }
-
-  /** A file's bytes: of a table's row, or read by its path. */
-  private byte[] file(ImageDecoder decoder, Row row, String path, String bytes)
-      throws BadSampleException {
-    boolean held = Arrays.asList(row.schema().fieldNames()).contains(bytes);
-    String name = row.getAs(path);
-    byte[] own = held ? row.<byte[]>getAs(bytes) : null;
-    if (own != null) {
-      return decoder.checked(own, name);
-    }
-    // A row without bytes may name a file; the sample's id stands where it does not.
-    if (name.isEmpty() || (held && name.equals(row.getAs(Columns.SAMPLE_ID)))) {
-      throw new BadSampleException(Code.MISSING, "the list names no file");
-    }
-    if (name.startsWith("/")
-        || name.contains(":")
-        || Arrays.asList(name.split("/")).contains("..")) {
-      throw new BadSampleException(Code.IO, "the path leaves the data set's folder: " + name);
-    }
-    return decoder.read(preparation.storage(), Storage.join(preparation.root(), name));
   }
 
   private static void checkSizes(Photo photo, Mask mask) throws BadSampleException {
@@ -214,6 +169,7 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
 
   @Override
   public void close() {
+    reading.close();
     if (threads != null) {
       threads.shutdownNow();
     }

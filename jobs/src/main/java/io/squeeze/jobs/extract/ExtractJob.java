@@ -47,7 +47,6 @@ import scala.Tuple2;
  * again. A run that was cut off is continued file by file; more photos become the next version.
  */
 public final class ExtractJob {
-  /** The one setting that may differ from what is there: then there are more photos. */
   private final SparkSession spark;
 
   private final JavaSparkContext context;

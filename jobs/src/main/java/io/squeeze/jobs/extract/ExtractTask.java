@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import io.squeeze.backbone.Backbone;
 import io.squeeze.config.Settings;
 import io.squeeze.dataset.SegmentationDataset;
+import io.squeeze.image.ImageDecoder;
 import io.squeeze.image.jpeg.TurboJpeg;
 import io.squeeze.jobs.extract.Written.Change;
 import io.squeeze.jobs.extract.Written.Tally;
@@ -17,6 +18,7 @@ import io.squeeze.jobs.spark.Manifest.DataFile;
 import io.squeeze.jobs.spark.ParquetFile;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.storage.Storage;
+import io.squeeze.torch.FloatBatch;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;
@@ -74,9 +76,10 @@ record ExtractTask(
     Device device = Tasks.start();
     Backbone backbone = shipped.load(device);
     int batchSize = settings.extract().batchSize(device.isGpu());
+    ImageDecoder decoder = new ImageDecoder(settings.image());
+    Reading.Source source = new Reading.Source(decoder, storage, root, checkpoint == null);
     Decoding.Preparation preparation =
-        new Decoding.Preparation(
-            dataset, storage, root, settings, backbone.preprocessing(), checkpoint == null);
+        new Decoding.Preparation(dataset, decoder, backbone.preprocessing());
     Iterator<Row> listed =
         new Iterator<>() {
           @Override
@@ -89,13 +92,14 @@ record ExtractTask(
             return rows.next()._2();
           }
         };
+    int readers = settings.extract().readThreads(storage.local(root).isPresent());
     int threads = settings.extract().decodeThreads(device.isGpu());
     try (NDManager manager = Torch.manager(device);
         Form form = Form.of(type, checkpoint == null ? null : checkpoint.value());
-        Decoding decoding = new Decoding(listed, preparation, threads, 2 * batchSize + threads);
+        Reading reading = new Reading(listed, source, readers);
+        Decoding decoding = new Decoding(reading, preparation, threads, 2 * batchSize + threads);
         Output output = new Output(this, name, form, backbone.grid(), threads > 0)) {
-      Forward forward =
-          new Forward(manager, backbone, form, output, new Fitting(batchSize), threads > 0);
+      Forward forward = new Forward(manager, backbone, form, output, batchSize, threads > 0);
       List<Prepared> batch = new ArrayList<>();
       while (forward.waiting(decoding::hasNext)) {
         Prepared sample = forward.waiting(decoding::next);
@@ -113,7 +117,8 @@ record ExtractTask(
       }
       forward.run(batch);
       forward.waiting(output::finish);
-      return List.of(output.written(forward.tally(decoding.nanos(), threads))).iterator();
+      return List.of(output.written(forward.tally(reading.nanos(), decoding.nanos(), threads)))
+          .iterator();
     }
   }
 
@@ -155,6 +160,7 @@ record ExtractTask(
     private final Output output;
     private final Fitting fitting;
     private final boolean beside;
+    private final FloatBatch pixels;
     private long images;
     private long nanos;
     private long waited;
@@ -167,14 +173,16 @@ record ExtractTask(
         Backbone backbone,
         Form form,
         Output output,
-        Fitting fitting,
+        int batchSize,
         boolean beside) {
       this.manager = manager;
       this.backbone = backbone;
       this.form = form;
       this.output = output;
-      this.fitting = fitting;
+      this.fitting = new Fitting(batchSize);
       this.beside = beside;
+      int side = backbone.preprocessing().size();
+      this.pixels = new FloatBatch(manager, batchSize, new Shape(3, side, side));
     }
 
     /** Something that another thread must be waited for. */
@@ -208,14 +216,10 @@ record ExtractTask(
     /** A value for each sample; null where it cannot be stored. */
     private List<Object> values(List<Prepared> part) {
       long began = System.nanoTime();
-      int side = backbone.preprocessing().size();
       try (NDManager scope = manager.newSubManager()) {
-        NDArray pixels =
-            Torch.floats(
-                scope,
-                new Shape(part.size(), 3, side, side),
-                b -> part.forEach(sample -> b.put(sample.pixels())));
-        NDArray features = backbone.features(pixels);
+        NDArray photos =
+            pixels.fill(scope, part.size(), b -> part.forEach(sample -> b.put(sample.pixels())));
+        NDArray features = backbone.features(photos);
         for (int i = 0; i < part.size(); i++) {
           if (part.get(i).unscaled() != null) {
             compare(features.get(i + ":" + (i + 1)), part.get(i).unscaled(), scope);
@@ -230,8 +234,8 @@ record ExtractTask(
     /** What scaling while decoding changed of a photo's features [1, C, h, w]. */
     private void compare(NDArray scaled, float[] unscaled, NDManager scope) {
       int side = backbone.preprocessing().size();
-      NDArray pixels = Torch.floats(scope, new Shape(1, 3, side, side), b -> b.put(unscaled));
-      NDArray full = backbone.features(pixels);
+      NDArray photo = Torch.floats(scope, new Shape(1, 3, side, side), b -> b.put(unscaled));
+      NDArray full = backbone.features(photo);
       float[] squares = Torch.tensor(NativeKernels.squares(full, scaled)).floats();
       scaling = scaling.plus(new Change(1, squares[0], squares[1]));
     }
@@ -244,9 +248,10 @@ record ExtractTask(
       }
     }
 
-    Tally tally(long decoding, int threads) {
+    Tally tally(long reading, long decoding, int threads) {
       return new Tally(
           images,
+          reading,
           decoding,
           nanos,
           output.nanos(),

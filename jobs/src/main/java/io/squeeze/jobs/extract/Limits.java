@@ -5,6 +5,8 @@ import java.util.Locale;
 
 /** What an extraction could not be faster than, and which setting helps. */
 final class Limits {
+  private static final String MORE_READERS = "more --read_threads read more files at a time";
+
   private Limits() {}
 
   /**
@@ -19,22 +21,31 @@ final class Limits {
     return tally.threads() == 0 ? inTurns(tally, seconds) : beside(tally, seconds);
   }
 
-  /** Tasks that decode, compute and write in turns: what takes most of the cores' time limits. */
+  /** Tasks that read, decode, compute and write in turns: what takes most of that time limits. */
   private static String inTurns(Tally tally, double seconds) {
-    double busy = tally.decode() + tally.forward() + tally.write();
+    double busy = tally.read() + tally.decode() + tally.forward() + tally.write();
     double cores = busy / 1e9 / seconds;
-    boolean decoding = tally.decode() > tally.forward() && tally.decode() > tally.write();
-    boolean writing = !decoding && tally.write() > tally.forward();
-    String what = decoding ? "decoding" : writing ? "writing" : "the backbone";
+    long most =
+        Math.max(Math.max(tally.read(), tally.decode()), Math.max(tally.forward(), tally.write()));
+    String what =
+        most == tally.decode()
+            ? "decoding"
+            : most == tally.forward()
+                ? "the backbone"
+                : most == tally.read() ? "reading" : "writing";
     String help =
-        decoding
-            ? fasterDecoding(tally)
-            : writing ? "more executors write side by side" : "more cores, or a GPU, compute more";
+        switch (what) {
+          case "decoding" -> fasterDecoding(tally);
+          case "the backbone" -> "more cores, or a GPU, compute more";
+          case "reading" -> MORE_READERS;
+          default -> "more executors write side by side";
+        };
     return String.format(
         Locale.ROOT,
-        "%s limits: decoding %.0f %%, backbone %.0f %%, writing %.0f %% of %.1f cores, which alone"
-            + " would decode %,.0f photos/s and compute %,.0f; %s",
+        "%s limits: reading %.0f %%, decoding %.0f %%, backbone %.0f %%, writing %.0f %% of %.1f"
+            + " cores, which alone would decode %,.0f photos/s and compute %,.0f; %s",
         what,
+        100 * tally.read() / busy,
         100 * tally.decode() / busy,
         100 * tally.forward() / busy,
         100 * tally.write() / busy,
@@ -48,18 +59,21 @@ final class Limits {
   private static String beside(Tally tally, double seconds) {
     double tasks = Math.max(1e-9, (tally.forward() + tally.waited()) / 1e9 / seconds);
     double threads = tasks * tally.threads();
-    double fed = rate(tally.images(), tally.decode(), threads);
+    double fed = rate(tally.images(), tally.read() + tally.decode(), threads);
+    boolean reading = tally.read() > tally.decode();
     double device = rate(tally.images(), tally.forward(), tasks);
     return String.format(
         Locale.ROOT,
         "%s: %.0f threads feed %,.0f photos/s, the device could take %,.0f; %s",
-        fed < device ? "decoding limits" : "the backbone limits",
+        fed >= device ? "the backbone limits" : reading ? "reading limits" : "decoding limits",
         threads,
         fed,
         device,
-        fed < device
-            ? "more executor cores with more --decode_threads, or " + fasterDecoding(tally)
-            : "fewer --decode_threads do");
+        fed >= device
+            ? "fewer --decode_threads do"
+            : reading
+                ? MORE_READERS
+                : "more executor cores with more --decode_threads, or " + fasterDecoding(tally));
   }
 
   private static double rate(long images, long nanos, double workers) {

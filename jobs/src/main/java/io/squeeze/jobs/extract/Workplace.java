@@ -191,6 +191,7 @@ record Workplace(HadoopStorage storage, String base, String name, String rows, S
     metrics.put("images", tally.images());
     metrics.put("seconds", seconds);
     metrics.put("images_per_second", tally.images() / seconds);
+    metrics.put("read_seconds", tally.read() / 1e9);
     metrics.put("decode_seconds", tally.decode() / 1e9);
     metrics.put("forward_seconds", tally.forward() / 1e9);
     metrics.put("write_seconds", tally.write() / 1e9);

@@ -15,7 +15,8 @@ record Written(DataFile rows, DataFile rejects, Tally tally) implements Serializ
    * Where the time went, in nanoseconds, and what was noticed on the way.
    *
    * @param images that went through the backbone
-   * @param decode of all decoding threads together
+   * @param read what decoding waited for files, all its threads together
+   * @param decode of all decoding threads together, without that
    * @param waited of the forward pass, for decoding and for writing
    * @param threads that decode beside a task's forward pass; 0 where the task does it itself
    * @param turbo images of tasks that have libjpeg-turbo
@@ -26,6 +27,7 @@ record Written(DataFile rows, DataFile rejects, Tally tally) implements Serializ
    */
   record Tally(
       long images,
+      long read,
       long decode,
       long forward,
       long write,
@@ -37,11 +39,13 @@ record Written(DataFile rows, DataFile rejects, Tally tally) implements Serializ
       long warned,
       String warning)
       implements Serializable {
-    static final Tally NOTHING = new Tally(0, 0, 0, 0, 0, 0, 0, Change.NONE, Change.NONE, 0, null);
+    static final Tally NOTHING =
+        new Tally(0, 0, 0, 0, 0, 0, 0, 0, Change.NONE, Change.NONE, 0, null);
 
     private Tally plus(Tally o) {
       return new Tally(
           images + o.images,
+          read + o.read,
           decode + o.decode,
           forward + o.forward,
           write + o.write,

@@ -24,13 +24,17 @@ import java.util.stream.StreamSupport;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CreateFlag;
 import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.hadoop.fs.RemoteIterator;
+import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.ipc.RemoteException;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.SerializableConfiguration;
@@ -74,6 +78,14 @@ public final class HadoopStorage implements Storage {
     return "file".equals(uri.getScheme())
         ? Optional.of(java.nio.file.Path.of(uri.getPath()))
         : Optional.empty();
+  }
+
+  @Override
+  public byte[] bytes(String path, int most) throws IOException {
+    Optional<java.nio.file.Path> local = local(path);
+    return local.isPresent()
+        ? Storage.local().bytes(local.get().toString(), most)
+        : Storage.super.bytes(path, most);
   }
 
   @Override
@@ -198,8 +210,31 @@ public final class HadoopStorage implements Storage {
   }
 
   /** Opens a file that must not exist for writing. */
-  public OutputStream write(String path) throws IOException {
-    return system(path).create(new Path(path), false);
+  public FSDataOutputStream write(String path) throws IOException {
+    FileSystem system = system(path);
+    boolean plain =
+        system instanceof LocalFileSystem
+            && FsPermission.getUMask(configuration()).toShort() == FsPermission.DEFAULT_UMASK;
+    return (plain ? WithoutChmod.SYSTEM : system).create(new Path(path), false);
+  }
+
+  /**
+   * The local disk with permissions by the process's umask. Hadoop's own starts a chmod for every
+   * file and another one for its checksum, to set what is there: 10 ms a file.
+   */
+  private static final class WithoutChmod extends RawLocalFileSystem {
+    static final FileSystem SYSTEM = new LocalFileSystem(new WithoutChmod());
+
+    static {
+      try {
+        SYSTEM.initialize(URI.create("file:///"), new Configuration());
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+
+    @Override
+    public void setPermission(Path path, FsPermission permission) {}
   }
 
   /** Deletes a file or a folder with all that it holds; nothing where there is none. */

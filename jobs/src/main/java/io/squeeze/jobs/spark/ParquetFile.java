@@ -19,6 +19,7 @@ import org.apache.parquet.hadoop.example.ExampleParquetWriter;
 import org.apache.parquet.hadoop.metadata.CompressionCodecName;
 import org.apache.parquet.hadoop.util.HadoopInputFile;
 import org.apache.parquet.hadoop.util.HadoopOutputFile;
+import org.apache.parquet.hadoop.util.HadoopStreams;
 import org.apache.parquet.io.OutputFile;
 import org.apache.parquet.io.PositionOutputStream;
 import org.apache.parquet.schema.MessageType;
@@ -37,7 +38,8 @@ public final class ParquetFile implements AutoCloseable {
   public ParquetFile(HadoopStorage storage, String path, MessageType schema) throws IOException {
     Configuration configuration = storage.configuration();
     this.schema = schema;
-    this.file = new Digested(HadoopOutputFile.fromPath(new Path(path), configuration));
+    this.file =
+        new Digested(storage, path, HadoopOutputFile.fromPath(new Path(path), configuration));
     this.writer =
         ExampleParquetWriter.builder(file)
             .withType(schema)
@@ -46,8 +48,9 @@ public final class ParquetFile implements AutoCloseable {
             .withMinRowCountForPageSizeCheck(1)
             .withMaxRowCountForPageSizeCheck(10)
             .withRowGroupSize(64L << 20)
-            // Every embedding is different: a dictionary only costs memory.
-            .withDictionaryEncoding("embedding", false)
+            // Every embedding and mask is different: a dictionary only costs memory and time.
+            .withDictionaryEncoding(Columns.EMBEDDING, false)
+            .withDictionaryEncoding(Columns.MASK, false)
             .build();
   }
 
@@ -103,11 +106,15 @@ public final class ParquetFile implements AutoCloseable {
 
   /** Passes what is written on, and through the digest. */
   private static final class Digested implements OutputFile {
+    private final HadoopStorage storage;
+    private final String path;
     private final OutputFile target;
     private final MessageDigest sha;
     private long bytes;
 
-    Digested(OutputFile target) {
+    Digested(HadoopStorage storage, String path, OutputFile target) {
+      this.storage = storage;
+      this.path = path;
       this.target = target;
       try {
         this.sha = MessageDigest.getInstance("SHA-256");
@@ -151,7 +158,10 @@ public final class ParquetFile implements AutoCloseable {
 
     @Override
     public PositionOutputStream create(long blockSizeHint) throws IOException {
-      return digesting(target.create(blockSizeHint));
+      return digesting(
+          storage.local(path).isPresent()
+              ? HadoopStreams.wrap(storage.write(path))
+              : target.create(blockSizeHint));
     }
 
     @Override
