@@ -15,6 +15,11 @@ public final class SquareCrop implements Serializable {
   private static final int PRECISION = 22;
   private static final int HALF = 1 << (PRECISION - 1);
 
+  /** The same in both halves of a long, and the place of the high one's whole part. */
+  private static final long HALVES = HALF * 0x1_0000_0001L;
+
+  private static final int HIGH = Integer.SIZE + PRECISION;
+
   /** Pixels of the longest side that a picture is scaled to; all but the crop is never made. */
   private static final int LONGEST = 1 << 27;
 
@@ -70,13 +75,17 @@ public final class SquareCrop implements Serializable {
     return new Rows(columns(width, height), rows(width, height), side, sink);
   }
 
-  /** Takes the rows of one picture. */
+  /**
+   * Takes the rows of one picture, from top to bottom. Two rows are filtered at a time, each in
+   * half of a long: a sum of weighted bytes takes 30 bits, and one multiplication serves both.
+   */
   static final class Rows implements PixelRows {
     private final Filter columns;
     private final Filter rows;
     private final RowSink sink;
+    private final long[] pair;
 
-    /** The rows that the next one of the crop is made of, at their number modulo how many. */
+    /** The rows that the next one of the crop is made of, and one more, at their number modulo. */
     private final int[][] ring;
 
     private final int[] sums;
@@ -86,7 +95,8 @@ public final class SquareCrop implements Serializable {
       this.columns = columns;
       this.rows = rows;
       this.sink = sink;
-      this.ring = new int[rows.taps][side * 3];
+      this.pair = new long[(columns.end() - columns.start[0]) * 3];
+      this.ring = new int[rows.taps + 1][side * 3];
       this.sums = new int[side * 3];
     }
 
@@ -100,8 +110,38 @@ public final class SquareCrop implements Serializable {
       if (y < rows.start[0] || y >= rows.end()) {
         return;
       }
-      columns.acrossRow(pixels, at, ring[y % rows.taps]);
-      while (next < rows.start.length && rows.start[next] + rows.taps == y + 1) {
+      int from = at + columns.start[0] * 3;
+      boolean second = (y - rows.start[0]) % 2 == 1;
+      if (second) {
+        addHigh(pixels, from, pair);
+      } else {
+        setLow(pixels, from, pair);
+      }
+      if (second) {
+        columns.acrossRows(pair, ring[(y - 1) % ring.length], ring[y % ring.length]);
+        crop(y);
+        crop(y + 1);
+      } else if (y == rows.end() - 1) {
+        columns.acrossRows(pair, ring[y % ring.length], ring[(y + 1) % ring.length]);
+        crop(y + 1);
+      }
+    }
+
+    private static void setLow(byte[] pixels, int from, long[] pair) {
+      for (int i = 0; i < pair.length; i++) {
+        pair[i] = pixels[from + i] & 0xFF;
+      }
+    }
+
+    private static void addHigh(byte[] pixels, int from, long[] pair) {
+      for (int i = 0; i < pair.length; i++) {
+        pair[i] |= (pixels[from + i] & 0xFFL) << Integer.SIZE;
+      }
+    }
+
+    /** The rows of the crop that end before row {@code end}. */
+    private void crop(int end) {
+      while (next < rows.start.length && rows.start[next] + rows.taps == end) {
         rows.acrossColumns(ring, next, sums);
         sink.take(sums, next++);
       }
@@ -210,82 +250,83 @@ public final class SquareCrop implements Serializable {
     }
 
     /**
-     * One row of interleaved pixels to its planes, one after the other. Few weights, of photos up
-     * to two and a half times the crop, take no loop.
+     * Two rows of interleaved pixels, from the first that has a weight, to their planes, one after
+     * the other. Few weights, of photos up to two and a half times the crop, take no loop.
      */
-    void acrossRow(byte[] source, int at, int[] target) {
+    void acrossRows(long[] pair, int[] low, int[] high) {
       if (taps == 4) {
-        acrossFour(source, at, target);
+        acrossFour(pair, low, high);
       } else if (taps == 6) {
-        acrossSix(source, at, target);
+        acrossSix(pair, low, high);
       } else {
-        acrossMany(source, at, target);
+        acrossMany(pair, low, high);
       }
     }
 
-    private void acrossFour(byte[] s, int at, int[] target) {
+    private void acrossFour(long[] s, int[] low, int[] high) {
       int count = start.length;
-      int[] w = weights;
       for (int x = 0, k = 0; x < count; x++, k += 4) {
-        int p = at + start[x] * 3;
-        int a = w[k];
-        int b = w[k + 1];
-        int c = w[k + 2];
-        int d = w[k + 3];
-        int red = HALF + (s[p] & 0xFF) * a + (s[p + 3] & 0xFF) * b;
-        int green = HALF + (s[p + 1] & 0xFF) * a + (s[p + 4] & 0xFF) * b;
-        int blue = HALF + (s[p + 2] & 0xFF) * a + (s[p + 5] & 0xFF) * b;
-        red += (s[p + 6] & 0xFF) * c + (s[p + 9] & 0xFF) * d;
-        green += (s[p + 7] & 0xFF) * c + (s[p + 10] & 0xFF) * d;
-        blue += (s[p + 8] & 0xFF) * c + (s[p + 11] & 0xFF) * d;
-        target[x] = red >> PRECISION;
-        target[x + count] = green >> PRECISION;
-        target[x + 2 * count] = blue >> PRECISION;
+        int p = (start[x] - start[0]) * 3;
+        long a = weights[k];
+        long b = weights[k + 1];
+        long c = weights[k + 2];
+        long d = weights[k + 3];
+        long red = HALVES + s[p] * a + s[p + 3] * b + s[p + 6] * c + s[p + 9] * d;
+        long green = HALVES + s[p + 1] * a + s[p + 4] * b + s[p + 7] * c + s[p + 10] * d;
+        long blue = HALVES + s[p + 2] * a + s[p + 5] * b + s[p + 8] * c + s[p + 11] * d;
+        low[x] = (int) red >> PRECISION;
+        low[x + count] = (int) green >> PRECISION;
+        low[x + 2 * count] = (int) blue >> PRECISION;
+        high[x] = (int) (red >> HIGH);
+        high[x + count] = (int) (green >> HIGH);
+        high[x + 2 * count] = (int) (blue >> HIGH);
       }
     }
 
-    private void acrossSix(byte[] s, int at, int[] target) {
+    private void acrossSix(long[] s, int[] low, int[] high) {
       int count = start.length;
-      int[] w = weights;
       for (int x = 0, k = 0; x < count; x++, k += 6) {
-        int p = at + start[x] * 3;
-        int a = w[k];
-        int b = w[k + 1];
-        int c = w[k + 2];
-        int d = w[k + 3];
-        int e = w[k + 4];
-        int f = w[k + 5];
-        int red = HALF + (s[p] & 0xFF) * a + (s[p + 3] & 0xFF) * b;
-        int green = HALF + (s[p + 1] & 0xFF) * a + (s[p + 4] & 0xFF) * b;
-        int blue = HALF + (s[p + 2] & 0xFF) * a + (s[p + 5] & 0xFF) * b;
-        red += (s[p + 6] & 0xFF) * c + (s[p + 9] & 0xFF) * d;
-        green += (s[p + 7] & 0xFF) * c + (s[p + 10] & 0xFF) * d;
-        blue += (s[p + 8] & 0xFF) * c + (s[p + 11] & 0xFF) * d;
-        red += (s[p + 12] & 0xFF) * e + (s[p + 15] & 0xFF) * f;
-        green += (s[p + 13] & 0xFF) * e + (s[p + 16] & 0xFF) * f;
-        blue += (s[p + 14] & 0xFF) * e + (s[p + 17] & 0xFF) * f;
-        target[x] = red >> PRECISION;
-        target[x + count] = green >> PRECISION;
-        target[x + 2 * count] = blue >> PRECISION;
+        int p = (start[x] - start[0]) * 3;
+        long a = weights[k];
+        long b = weights[k + 1];
+        long c = weights[k + 2];
+        long d = weights[k + 3];
+        long e = weights[k + 4];
+        long f = weights[k + 5];
+        long red = HALVES + s[p] * a + s[p + 3] * b + s[p + 6] * c;
+        long green = HALVES + s[p + 1] * a + s[p + 4] * b + s[p + 7] * c;
+        long blue = HALVES + s[p + 2] * a + s[p + 5] * b + s[p + 8] * c;
+        red += s[p + 9] * d + s[p + 12] * e + s[p + 15] * f;
+        green += s[p + 10] * d + s[p + 13] * e + s[p + 16] * f;
+        blue += s[p + 11] * d + s[p + 14] * e + s[p + 17] * f;
+        low[x] = (int) red >> PRECISION;
+        low[x + count] = (int) green >> PRECISION;
+        low[x + 2 * count] = (int) blue >> PRECISION;
+        high[x] = (int) (red >> HIGH);
+        high[x + count] = (int) (green >> HIGH);
+        high[x + 2 * count] = (int) (blue >> HIGH);
       }
     }
 
-    private void acrossMany(byte[] source, int at, int[] target) {
+    private void acrossMany(long[] s, int[] low, int[] high) {
       int count = start.length;
       for (int x = 0, k = 0; x < count; x++) {
-        int red = HALF;
-        int green = HALF;
-        int blue = HALF;
-        int p = at + start[x] * 3;
+        long red = HALVES;
+        long green = HALVES;
+        long blue = HALVES;
+        int p = (start[x] - start[0]) * 3;
         for (int end = k + taps; k < end; k++, p += 3) {
-          int weight = weights[k];
-          red += (source[p] & 0xFF) * weight;
-          green += (source[p + 1] & 0xFF) * weight;
-          blue += (source[p + 2] & 0xFF) * weight;
+          long weight = weights[k];
+          red += s[p] * weight;
+          green += s[p + 1] * weight;
+          blue += s[p + 2] * weight;
         }
-        target[x] = clip(red);
-        target[x + count] = clip(green);
-        target[x + 2 * count] = clip(blue);
+        low[x] = clip((int) red);
+        low[x + count] = clip((int) green);
+        low[x + 2 * count] = clip((int) blue);
+        high[x] = clip((int) (red >> Integer.SIZE));
+        high[x + count] = clip((int) (green >> Integer.SIZE));
+        high[x + 2 * count] = clip((int) (blue >> Integer.SIZE));
       }
     }
 
@@ -295,7 +336,7 @@ public final class SquareCrop implements Serializable {
       for (int k = 0; k < taps; k++) {
         int weight = weights[y * taps + k];
         if (weight != 0) {
-          add(ring[(start[y] + k) % taps], weight, sums);
+          add(ring[(start[y] + k) % ring.length], weight, sums);
         }
       }
       for (int x = 0; x < sums.length; x++) {
