@@ -1,5 +1,8 @@
 package io.squeeze.jobs;
 
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
@@ -40,6 +43,29 @@ class ArchitectureTest {
           Map.entry("track", List.of("storage")),
           Map.entry("report", List.of("metric", "image")));
 
+  /** The rooms that jobs are built on: each uses those before it. */
+  private static final List<String> BASE =
+      List.of("storage", "console", "spark", "publish", "run", "model");
+
+  /** One job each, and the jobs whose entry it may use beside the rooms above. */
+  private static final Map<String, List<String>> JOBS =
+      Map.ofEntries(
+          Map.entry("sql", List.of()),
+          Map.entry("ml", List.of()),
+          Map.entry("extract", List.of()),
+          Map.entry("encode", List.of()),
+          Map.entry("evaluate", List.of()),
+          Map.entry("gc", List.of()),
+          Map.entry("doctor", List.of()),
+          Map.entry("train", List.of("extract")),
+          Map.entry("visualize", List.of("evaluate")),
+          Map.entry("grid", List.of("train", "evaluate")),
+          Map.entry("query", List.of("sql")));
+
+  /** What a job shows to other jobs; all else are its insides. */
+  private static final String ENTRIES =
+      "io\\.squeeze\\.jobs\\.\\w+\\.(\\w+Job|ShardPool|SqueezeExtensions)(\\$.*)?";
+
   @Test
   void theRoomsOfCommonUseOnlyWhatTheyMay() {
     ROOMS.forEach(
@@ -47,16 +73,65 @@ class ArchitectureTest {
           List<String> others = new ArrayList<>(ROOMS.keySet());
           others.removeAll(allowed);
           others.removeAll(List.of(room, "config"));
-          String[] forbidden =
-              others.stream().map(name -> "io.squeeze." + name + "..").toArray(String[]::new);
-          noClasses()
-              .that()
-              .resideInAPackage("io.squeeze." + room + "..")
-              .should()
-              .dependOnClassesThat()
-              .resideInAnyPackage(forbidden)
-              .check(CLASSES);
+          forbid("io.squeeze.", room, others);
         });
+  }
+
+  @Test
+  void theRoomsBelowTheJobsUseOnlyWhatLiesBelowThem() {
+    for (int i = 0; i < BASE.size(); i++) {
+      List<String> above = new ArrayList<>(BASE.subList(i + 1, BASE.size()));
+      above.addAll(JOBS.keySet());
+      above.add("cli");
+      forbid("io.squeeze.jobs.", BASE.get(i), above);
+    }
+  }
+
+  @Test
+  void noJobUsesTheInsidesOfAnother() {
+    JOBS.forEach(
+        (room, used) -> {
+          List<String> others = new ArrayList<>(JOBS.keySet());
+          others.removeAll(used);
+          others.remove(room);
+          others.add("cli");
+          forbid("io.squeeze.jobs.", room, others);
+          for (String other : used) {
+            noClasses()
+                .that()
+                .resideInAPackage("io.squeeze.jobs." + room + "..")
+                .should()
+                .dependOnClassesThat(
+                    resideInAPackage("io.squeeze.jobs." + other + "..")
+                        .and(not(nameMatching(ENTRIES))))
+                .check(CLASSES);
+          }
+        });
+  }
+
+  @Test
+  void everyRoomOfJobsIsOnTheMap() {
+    List<String> known = new ArrayList<>(BASE);
+    known.addAll(JOBS.keySet());
+    known.add("cli");
+    String[] rooms = known.stream().map(name -> "io.squeeze.jobs." + name).toArray(String[]::new);
+    noClasses()
+        .that()
+        .resideInAPackage("io.squeeze.jobs..")
+        .should()
+        .resideOutsideOfPackages(rooms)
+        .check(CLASSES);
+  }
+
+  private static void forbid(String prefix, String room, List<String> others) {
+    String[] forbidden = others.stream().map(name -> prefix + name + "..").toArray(String[]::new);
+    noClasses()
+        .that()
+        .resideInAPackage(prefix + room + "..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(forbidden)
+        .check(CLASSES);
   }
 
   @Test
@@ -71,14 +146,27 @@ class ArchitectureTest {
         .check(CLASSES);
   }
 
+  /** Parquet's writers and readers speak Hadoop; so does the file system, and nothing else. */
   @Test
-  void onlyTheSparkRoomKnowsHadoop() {
+  void onlyStorageAndTablesKnowHadoop() {
     noClasses()
         .that()
-        .resideOutsideOfPackage("io.squeeze.jobs.spark..")
+        .resideOutsideOfPackages("io.squeeze.jobs.storage..", "io.squeeze.jobs.publish..")
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage("org.apache.hadoop..")
+        .check(CLASSES);
+  }
+
+  /** Locks, versions and run folders are tested without a session. */
+  @Test
+  void storageKnowsNoSpark() {
+    noClasses()
+        .that()
+        .resideInAPackage("io.squeeze.jobs.storage..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("org.apache.spark..", "scala..")
         .check(CLASSES);
   }
 
@@ -98,17 +186,5 @@ class ArchitectureTest {
   void jobsFormNoCircle() {
     ArchRule rule = slices().matching("io.squeeze.jobs.(*)..").should().beFreeOfCycles();
     rule.check(CLASSES);
-    noClasses()
-        .that()
-        .resideInAPackage("io.squeeze.jobs.spark..")
-        .should()
-        .dependOnClassesThat()
-        .resideInAnyPackage(
-            "io.squeeze.jobs.cli..",
-            "io.squeeze.jobs.extract..",
-            "io.squeeze.jobs.train..",
-            "io.squeeze.jobs.evaluate..",
-            "io.squeeze.jobs.visualize..")
-        .check(CLASSES);
   }
 }

@@ -8,14 +8,15 @@ import static org.apache.spark.sql.functions.udf;
 import io.squeeze.codec.BitPacking;
 import io.squeeze.codec.CodeCodec;
 import io.squeeze.config.Seeds;
-import io.squeeze.jobs.spark.CodeHistogram;
-import io.squeeze.jobs.spark.Coding;
-import io.squeeze.jobs.spark.Columns;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.ParquetBytes;
-import io.squeeze.jobs.spark.Versions;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.publish.CodeHistogram;
+import io.squeeze.jobs.publish.Coding;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.ParquetBytes;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.sql.SqueezeExtensions;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.metric.CodeUsage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -50,7 +51,7 @@ public final class CodesBenchmark {
 
   private CodesBenchmark(SparkSession spark) throws IOException {
     this.spark = spark;
-    this.storage = new HadoopStorage(spark);
+    this.storage = Sessions.storage(spark);
     this.folder = Files.createTempDirectory("codes-benchmark");
   }
 

@@ -8,9 +8,10 @@ import io.squeeze.backbone.Backbone;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.dataset.Shapes;
+import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.extract.ExtractJob;
-import io.squeeze.jobs.spark.Backbones;
-import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.model.Backbones;
+import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.nio.file.Files;
@@ -43,7 +44,7 @@ public final class ExtractBenchmark {
         Settings settings = settings(model, precision, folder, round);
         double alone = forwardAlone(spark, settings, images, threads);
         long began = System.nanoTime();
-        new ExtractJob(spark, settings).run();
+        new ExtractJob(Fixture.squeeze(spark), settings).run();
         double job = images * 1e9 / (System.nanoTime() - began);
         System.out.printf(
             Locale.ROOT,
@@ -69,7 +70,9 @@ public final class ExtractBenchmark {
       throws Exception {
     Torch.start(1);
     Backbone backbone =
-        new Backbones(new HadoopStorage(spark), settings).ship(spark).load(Device.cpu());
+        new Backbones(Sessions.storage(spark), settings, Reporter.standard())
+            .ship(spark)
+            .load(Device.cpu());
     int batches = images / BATCH / threads;
     List<Thread> running = new ArrayList<>();
     long began = System.nanoTime();

@@ -3,6 +3,10 @@ package io.squeeze.jobs;
 import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Settings;
 import io.squeeze.dataset.Shapes;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.gc.GcJob;
+import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.spark.SqueezeSession;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -43,6 +47,17 @@ public final class Fixture {
   /** A session on this machine. */
   public static SparkSession local(String master) {
     return session(master).getOrCreate();
+  }
+
+  /** What a job runs with, where it tells of itself on this process's streams. */
+  public static SqueezeSession squeeze(SparkSession spark) {
+    return SqueezeSession.of(spark, Reporter.standard());
+  }
+
+  /** Removes old versions and leftovers with the storage of a session. */
+  public static GcJob gc(SparkSession spark, String path, int keep, boolean delete)
+      throws IOException {
+    return new GcJob(Sessions.storage(spark), Reporter.standard(), path, keep, delete);
   }
 
   /** A session on a cluster of two executors, each a process of its own. */

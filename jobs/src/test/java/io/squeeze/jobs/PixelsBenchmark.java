@@ -205,7 +205,7 @@ public final class PixelsBenchmark {
                 .with("data.path", copies.toString())
                 .with("embeddings", folder.resolve("e" + turn).toString());
         long began = System.nanoTime();
-        new ExtractJob(spark, settings).run();
+        new ExtractJob(Fixture.squeeze(spark), settings).run();
         double whole = alone.photos() * 1e9 / (System.nanoTime() - began);
         double job = rate(folder.resolve("e" + turn + "/metrics/v1.json"));
         if (turn > 0) { // the first warms up

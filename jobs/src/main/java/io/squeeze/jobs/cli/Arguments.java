@@ -6,7 +6,9 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -32,10 +34,12 @@ final class Arguments {
 
   private final List<Flag> flags;
   private final ParseResult parsed;
+  private final Reporter reporter;
 
-  Arguments(List<Flag> flags, ParseResult parsed) {
+  Arguments(List<Flag> flags, ParseResult parsed, Reporter reporter) {
     this.flags = flags;
     this.parsed = parsed;
+    this.reporter = reporter.as(given(QUIET), given(JSON));
   }
 
   /** Dashes and underscores are alike in the name of a long option; the reference writes _. */
@@ -107,8 +111,19 @@ final class Arguments {
             .build());
   }
 
-  boolean quiet() {
-    return given(QUIET);
+  /** Reports as the switches say. */
+  Reporter reporter() {
+    return reporter;
+  }
+
+  /** Starts Spark for a command. */
+  SqueezeSession start(String command, Settings settings) {
+    return SqueezeSession.of(Sessions.start(command, settings.compute()), reporter);
+  }
+
+  /** The same where jobs of several threads share the executors. */
+  SqueezeSession startFair(String command, Settings settings) {
+    return SqueezeSession.of(Sessions.startFair(command, settings.compute()), reporter);
   }
 
   boolean json() {
@@ -215,10 +230,10 @@ final class Arguments {
           UNFREEZE + " is not offered: training reads embeddings that a frozen backbone made once");
     }
     if (given(QUANTIZER_ENABLED)) {
-      Console.say(QUANTIZER_ENABLED + " changes nothing: --quantizer_type decides");
+      reporter.say(QUANTIZER_ENABLED + " changes nothing: --quantizer_type decides");
     }
     if (given(INITIALIZE_CODEBOOK)) {
-      Console.say(INITIALIZE_CODEBOOK + " changes nothing: k-means always starts the codebook");
+      reporter.say(INITIALIZE_CODEBOOK + " changes nothing: k-means always starts the codebook");
     }
   }
 

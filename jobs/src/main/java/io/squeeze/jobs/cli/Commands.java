@@ -1,7 +1,7 @@
 package io.squeeze.jobs.cli;
 
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.console.Reporter;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,7 +16,9 @@ final class Commands {
 
   private Commands() {}
 
-  static CommandLine all() {
+  static CommandLine all(Reporter reporter) {
+    DataCommands data = new DataCommands(reporter);
+    RunCommands runs = new RunCommands(reporter);
     CommandSpec root = CommandSpec.create().name("squeeze").mixinStandardHelpOptions(true);
     root.version("embeddings-squeeze 0.1.0");
     root.usageMessage()
@@ -34,18 +36,18 @@ final class Commands {
             "Exit codes: 0 done, 1 unexpected, 2 usage, 3 configuration, 4 input data, 5 resource,",
             "6 training diverged, 7 some runs of a grid failed.");
     CommandLine line = new CommandLine(root);
-    line.addSubcommand("synthesize", DataCommands.synthesize());
-    line.addSubcommand("extract", DataCommands.extract());
-    line.addSubcommand("train", RunCommands.train());
-    line.addSubcommand("baseline", RunCommands.baseline());
-    line.addSubcommand("evaluate", RunCommands.evaluate());
-    line.addSubcommand("grid", RunCommands.grid());
-    line.addSubcommand("encode", DataCommands.encode());
-    line.addSubcommand("decode", DataCommands.decode());
-    line.addSubcommand("visualize", RunCommands.visualize());
-    line.addSubcommand("query", DataCommands.query());
-    line.addSubcommand("doctor", DataCommands.doctor());
-    line.addSubcommand("gc", DataCommands.gc());
+    line.addSubcommand("synthesize", data.synthesize());
+    line.addSubcommand("extract", data.extract());
+    line.addSubcommand("train", runs.train());
+    line.addSubcommand("baseline", runs.baseline());
+    line.addSubcommand("evaluate", runs.evaluate());
+    line.addSubcommand("grid", runs.grid());
+    line.addSubcommand("encode", data.encode());
+    line.addSubcommand("decode", data.decode());
+    line.addSubcommand("visualize", runs.visualize());
+    line.addSubcommand("query", data.query());
+    line.addSubcommand("doctor", data.doctor());
+    line.addSubcommand("gc", data.gc());
     root.usageMessage().sortOptions(false);
     return line;
   }
@@ -57,6 +59,7 @@ final class Commands {
   }
 
   static CommandLine command(
+      Reporter reporter,
       String name,
       List<Flag> flags,
       Action action,
@@ -66,11 +69,11 @@ final class Commands {
     CommandSpec[] holder = new CommandSpec[1];
     Callable<Integer> call =
         () -> {
-          Arguments arguments = new Arguments(flags, holder[0].commandLine().getParseResult());
-          Console.speak(arguments.quiet(), arguments.json());
+          Arguments arguments =
+              new Arguments(flags, holder[0].commandLine().getParseResult(), reporter);
           Object outcome = action.run(arguments);
           if (outcome != null) {
-            Console.outcome(outcome);
+            arguments.reporter().outcome(outcome);
           }
           return 0;
         };

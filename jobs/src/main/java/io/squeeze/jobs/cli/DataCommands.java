@@ -3,27 +3,25 @@ package io.squeeze.jobs.cli;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Shapes;
+import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.doctor.Check;
 import io.squeeze.jobs.doctor.DoctorJob;
 import io.squeeze.jobs.encode.DecodeJob;
 import io.squeeze.jobs.encode.EncodeJob;
-import io.squeeze.jobs.encode.Encoder;
+import io.squeeze.jobs.encode.EncodeVectorsJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.gc.GcJob;
-import io.squeeze.jobs.ml.EncodeVectorsJob;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.publish.Coding;
+import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.query.QueryJob;
-import io.squeeze.jobs.spark.Coding;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Sessions;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.spark.SqueezeSession;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine;
 
 /** The commands about photos, embeddings and codes. */
@@ -37,10 +35,15 @@ final class DataCommands {
   private static final String FILE = "--file";
   private static final String INPUT = "--input";
 
-  private DataCommands() {}
+  private final Reporter reporter;
 
-  static CommandLine synthesize() {
+  DataCommands(Reporter reporter) {
+    this.reporter = reporter;
+  }
+
+  CommandLine synthesize() {
     return Commands.command(
+        reporter,
         "synthesize",
         List.of(),
         arguments -> {
@@ -48,7 +51,7 @@ final class DataCommands {
           long seed = Commands.number(arguments, "--seed", 42, Long.MIN_VALUE, Long.MAX_VALUE);
           Path folder = Path.of(arguments.own("--out"));
           new Shapes(seed).write(folder, count);
-          Console.result("Written: " + count + " photos with trimaps in " + folder);
+          arguments.reporter().result("Written: " + count + " photos with trimaps in " + folder);
           return Map.of("photos", count, "path", folder.toString());
         },
         spec -> {
@@ -64,11 +67,12 @@ final class DataCommands {
         "");
   }
 
-  static CommandLine extract() {
+  CommandLine extract() {
     List<Flag> flags =
         Commands.join(
             Commands.join(List.of(Flag.EMBEDDINGS, Flag.SEED), Flag.EXTRACTION), Flag.COMPUTE);
     return Commands.command(
+        reporter,
         "extract",
         flags,
         arguments -> {
@@ -78,10 +82,10 @@ final class DataCommands {
           if ((codes == null) != (checkpoint == null)) {
             throw SqueezeException.usage("--codes and --checkpoint go together");
           }
-          SparkSession spark = Sessions.start("extract", settings.compute());
-          Encoder encoder = codes == null ? null : encoder(spark, arguments);
-          Published published = new ExtractJob(spark, settings, encoder).run();
-          return published(codes == null ? "Embeddings" : "Codes", published);
+          SqueezeSession session = arguments.start("extract", settings);
+          TrainedQuantizer encoder = codes == null ? null : encoder(session, arguments);
+          Published published = new ExtractJob(session, settings, encoder).run();
+          return published(arguments, codes == null ? "Embeddings" : "Codes", published);
         },
         spec -> {
           Arguments.declare(
@@ -102,8 +106,9 @@ final class DataCommands {
         "");
   }
 
-  static CommandLine encode() {
+  CommandLine encode() {
     return Commands.command(
+        reporter,
         "encode",
         Flag.COMPUTE,
         arguments -> {
@@ -114,14 +119,15 @@ final class DataCommands {
             throw SqueezeException.usage(
                 "encode takes " + EMBEDDINGS + ", or the vectors of a table (" + INPUT + ")");
           }
-          SparkSession spark = Sessions.start("encode", settings.compute());
-          Encoder encoder = encoder(spark, arguments);
+          SqueezeSession session = arguments.start("encode", settings);
+          TrainedQuantizer encoder = encoder(session, arguments);
           String codec = arguments.own(CODEC, Coding.ARRAY);
           Published published =
               vectors
-                  ? new EncodeVectorsJob(spark, Table.of(spark, arguments), encoder, codec).run()
-                  : new EncodeJob(spark, embeddings, encoder, codec).run();
-          return published("Codes", published);
+                  ? new EncodeVectorsJob(session, Table.of(session, arguments), encoder, codec)
+                      .run()
+                  : new EncodeJob(session, embeddings, encoder, codec).run();
+          return published(arguments, "Codes", published);
         },
         spec -> {
           Arguments.declare(spec, EMBEDDINGS, "PATH", false, "What is encoded.");
@@ -149,21 +155,22 @@ final class DataCommands {
         "");
   }
 
-  static CommandLine decode() {
+  CommandLine decode() {
     return Commands.command(
+        reporter,
         "decode",
         Flag.COMPUTE,
         arguments -> {
           Settings settings = arguments.settings(Map.of());
-          SparkSession spark = Sessions.start("decode", settings.compute());
+          SqueezeSession session = arguments.start("decode", settings);
           DecodeJob job =
               new DecodeJob(
-                  spark,
+                  session,
                   arguments.own(CODES),
                   arguments.own(CHECKPOINT),
                   arguments.own(EMBEDDINGS),
                   arguments.own(MASKS));
-          return published("Embeddings", job.run());
+          return published(arguments, "Embeddings", job.run());
         },
         spec -> {
           Arguments.declare(spec, CODES, "PATH", true, "Data set of codes.");
@@ -182,8 +189,9 @@ final class DataCommands {
         "");
   }
 
-  static CommandLine query() {
+  CommandLine query() {
     return Commands.command(
+        reporter,
         "query",
         Flag.COMPUTE,
         arguments -> {
@@ -196,10 +204,10 @@ final class DataCommands {
           String text = file == null ? sql : Arguments.text(file, FILE);
           String usual = arguments.json() ? "json" : "table";
           QueryJob.Format format = QueryJob.Format.named(arguments.own("--format", usual));
-          SparkSession spark = Sessions.start("query", settings.compute());
+          SqueezeSession session = arguments.start("query", settings);
           QueryJob job =
               new QueryJob(
-                  spark, arguments.own("--workspace", "."), format, arguments.own("--out"));
+                  session, arguments.own("--workspace", "."), format, arguments.own("--out"));
           if (text == null) {
             job.describe();
           } else {
@@ -241,15 +249,22 @@ final class DataCommands {
         "");
   }
 
-  static CommandLine gc() {
+  CommandLine gc() {
     return Commands.command(
+        reporter,
         "gc",
         List.of(),
         arguments -> {
           Settings settings = arguments.settings(Map.of());
           int keep = (int) Commands.number(arguments, "--keep", 1, 1, 1_000_000);
-          SparkSession spark = Sessions.start("gc", settings.compute());
-          return new GcJob(spark, arguments.own("--path"), keep, arguments.given("--delete")).run();
+          SqueezeSession session = arguments.start("gc", settings);
+          return new GcJob(
+                  session.storage(),
+                  session.reporter(),
+                  arguments.own("--path"),
+                  keep,
+                  arguments.given("--delete"))
+              .run();
         },
         spec -> {
           Arguments.declare(
@@ -268,16 +283,18 @@ final class DataCommands {
         "");
   }
 
-  static CommandLine doctor() {
+  CommandLine doctor() {
     return Commands.command(
+        reporter,
         "doctor",
         Flag.COMPUTE,
         arguments -> {
           Settings settings = arguments.settings(Map.of());
-          SparkSession spark = Sessions.start("doctor", settings.compute());
+          SqueezeSession session = arguments.start("doctor", settings);
           List<Check> checks =
-              new DoctorJob(spark, arguments.own("--output_dir"), arguments.own(EMBEDDINGS)).run();
-          Console.outcome(checks);
+              new DoctorJob(session, arguments.own("--output_dir"), arguments.own(EMBEDDINGS))
+                  .run();
+          arguments.reporter().outcome(checks);
           DoctorJob.judge(checks);
           return null;
         },
@@ -300,16 +317,17 @@ final class DataCommands {
         "");
   }
 
-  private static Encoder encoder(SparkSession spark, Arguments arguments) throws IOException {
-    return Encoder.open(
-        new HadoopStorage(spark),
+  private static TrainedQuantizer encoder(SqueezeSession session, Arguments arguments)
+      throws IOException {
+    return TrainedQuantizer.open(
+        session.storage(),
         arguments.own(CODES),
         arguments.own(CHECKPOINT),
         arguments.own(Commands.BEAM));
   }
 
-  private static Object published(String what, Published published) {
-    Console.result(what + ": " + published.path());
+  private static Object published(Arguments arguments, String what, Published published) {
+    arguments.reporter().result(what + ": " + published.path());
     Map<String, Object> outcome = new LinkedHashMap<>();
     outcome.put(what.toLowerCase(Locale.ROOT), published.path());
     outcome.put("rows", published.manifest().rows());

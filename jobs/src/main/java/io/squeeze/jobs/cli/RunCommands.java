@@ -2,21 +2,19 @@ package io.squeeze.jobs.cli;
 
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.evaluate.EvaluateJob;
+import io.squeeze.jobs.evaluate.EvaluateVectorsJob;
 import io.squeeze.jobs.grid.GridJob;
-import io.squeeze.jobs.ml.EvaluateVectorsJob;
-import io.squeeze.jobs.ml.FitVectorsJob;
-import io.squeeze.jobs.ml.VectorTable;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Sessions;
-import io.squeeze.jobs.train.RunSummary;
+import io.squeeze.jobs.model.VectorTable;
+import io.squeeze.jobs.run.RunSummary;
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.train.FitVectorsJob;
 import io.squeeze.jobs.train.TrainJob;
 import io.squeeze.jobs.visualize.VisualizeJob;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
-import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine;
 
 /** The commands about runs: training, evaluation, pictures. */
@@ -28,10 +26,15 @@ final class RunCommands {
   private static final String RANK_BY = "--rank_by";
   private static final String SPLIT = "--split";
 
-  private RunCommands() {}
+  private final Reporter reporter;
 
-  static CommandLine train() {
+  RunCommands(Reporter reporter) {
+    this.reporter = reporter;
+  }
+
+  CommandLine train() {
     return Commands.command(
+        reporter,
         "train",
         Commands.join(
             Commands.join(Commands.join(Flag.TRAINING, Flag.QUANTIZER), Flag.EXTRACTION),
@@ -39,16 +42,16 @@ final class RunCommands {
         arguments -> {
           Settings settings = arguments.settings(Map.of());
           boolean vectors = Table.given(arguments);
-          SparkSession spark = Sessions.start("train", settings.compute());
+          SqueezeSession session = arguments.start("train", settings);
           if (vectors && (settings.track().clearMl() || settings.track().mlflow() != null)) {
             throw SqueezeException.usage(
                 "--use_clearml and --mlflow follow epochs, of which --input has none");
           }
           if (!vectors) {
-            return trained(spark, TrainJob.run(spark, settings));
+            return trained(session, TrainJob.run(session, settings));
           }
-          String fitted = new FitVectorsJob(spark, Table.of(spark, arguments), settings).run();
-          Console.result("Checkpoint: " + fitted);
+          String fitted = new FitVectorsJob(session, Table.of(session, arguments), settings).run();
+          arguments.reporter().result("Checkpoint: " + fitted);
           return Map.of("checkpoint", fitted);
         },
         spec -> {
@@ -66,8 +69,9 @@ final class RunCommands {
         "");
   }
 
-  static CommandLine baseline() {
+  CommandLine baseline() {
     return Commands.command(
+        reporter,
         "baseline",
         Commands.join(Commands.join(Flag.TRAINING, Flag.EXTRACTION), Flag.COMPUTE),
         arguments -> {
@@ -75,8 +79,8 @@ final class RunCommands {
               arguments.settings(
                   Map.of(
                       "quantizer.type", "none", "output.experiment-name", "segmentation_baseline"));
-          SparkSession spark = Sessions.start("baseline", settings.compute());
-          return trained(spark, TrainJob.run(spark, settings));
+          SqueezeSession session = arguments.start("baseline", settings);
+          return trained(session, TrainJob.run(session, settings));
         },
         spec -> Arguments.declareSwitches(spec, false),
         "The segmentation head alone, on embeddings as they are.",
@@ -88,22 +92,23 @@ final class RunCommands {
         "");
   }
 
-  static CommandLine evaluate() {
+  CommandLine evaluate() {
     return Commands.command(
+        reporter,
         "evaluate",
         Flag.COMPUTE,
         arguments -> {
           Settings settings = arguments.settings(Map.of());
           if (Table.given(arguments)) {
-            SparkSession spark = Sessions.start("evaluate", settings.compute());
-            VectorTable table = Table.of(spark, arguments);
+            SqueezeSession session = arguments.start("evaluate", settings);
+            VectorTable table = Table.of(session, arguments);
             String checkpoint = arguments.own(CHECKPOINT);
-            return new EvaluateVectorsJob(spark, table, checkpoint, arguments.own(Commands.BEAM))
+            return new EvaluateVectorsJob(session, table, checkpoint, arguments.own(Commands.BEAM))
                 .run();
           }
           String split = arguments.own(SPLIT, "test");
           return new EvaluateJob(
-                  Sessions.start("evaluate", settings.compute()),
+                  arguments.start("evaluate", settings),
                   arguments.own(CHECKPOINT),
                   arguments.own(BASELINE_CHECKPOINT),
                   arguments.own(EMBEDDINGS),
@@ -131,7 +136,7 @@ final class RunCommands {
         "");
   }
 
-  static CommandLine grid() {
+  CommandLine grid() {
     List<Flag> flags =
         Commands.join(
             Commands.join(Commands.join(Flag.TRAINING, Flag.QUANTIZER), Flag.EXTRACTION),
@@ -139,6 +144,7 @@ final class RunCommands {
     // Each run is called by what it varies.
     flags.removeAll(List.of(Flag.EXPERIMENT_NAME, Flag.TASK_NAME));
     return Commands.command(
+        reporter,
         "grid",
         flags,
         arguments -> {
@@ -147,8 +153,8 @@ final class RunCommands {
           Settings settings = arguments.settings(file.base());
           int parallel = (int) Commands.number(arguments, "--parallel", 1, 1, 1024);
           String split = arguments.own(RANK_BY, "test");
-          SparkSession spark = Sessions.startFair("grid", settings.compute());
-          new GridJob(spark, file, settings, split, parallel).run();
+          SqueezeSession session = arguments.startFair("grid", settings);
+          new GridJob(session, file, settings, split, parallel).run();
           return null;
         },
         spec -> {
@@ -169,7 +175,7 @@ final class RunCommands {
         "");
   }
 
-  static CommandLine visualize() {
+  CommandLine visualize() {
     List<Flag> flags =
         Commands.join(
             List.of(
@@ -185,13 +191,14 @@ final class RunCommands {
                 Flag.PROJECT_NAME),
             Flag.COMPUTE);
     return Commands.command(
+        reporter,
         "visualize",
         flags,
         arguments -> {
           Settings settings = arguments.settings(Map.of());
           String split = arguments.own("--dataset_split", "test");
           return new VisualizeJob(
-                  Sessions.start("visualize", settings.compute()),
+                  arguments.start("visualize", settings),
                   arguments.own("--vq_checkpoint"),
                   arguments.own(BASELINE_CHECKPOINT),
                   arguments.own(EMBEDDINGS),
@@ -233,9 +240,9 @@ final class RunCommands {
         "");
   }
 
-  private static Object trained(SparkSession spark, String checkpoint) throws IOException {
-    RunSummary summary = RunSummary.of(new HadoopStorage(spark), checkpoint);
-    summary.lines().forEach(Console::result);
+  private static Object trained(SqueezeSession session, String checkpoint) throws IOException {
+    RunSummary summary = RunSummary.of(session.storage(), checkpoint);
+    summary.lines().forEach(session.reporter()::result);
     return summary;
   }
 }

@@ -1,7 +1,7 @@
 package io.squeeze.jobs.cli;
 
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.Failure;
+import io.squeeze.jobs.console.Failure;
+import io.squeeze.jobs.console.Reporter;
 import io.squeeze.track.Tracking;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkUserAppException;
@@ -20,7 +20,7 @@ public final class Squeeze {
 
   public static void main(String[] args) throws SparkUserAppException {
     SparkConf conf = new SparkConf();
-    int code = run(args);
+    int code = run(Reporter.standard(), args);
     Tracking.settle();
     if (SparkSession.getDefaultSession().isDefined()) {
       SparkSession.getDefaultSession().get().stop();
@@ -36,19 +36,19 @@ public final class Squeeze {
   }
 
   /** Runs a command in this JVM; its exit code. */
-  public static int run(String... args) {
-    CommandLine line = Commands.all();
-    line.setExecutionExceptionHandler((thrown, command, parsed) -> failed(thrown));
-    line.setParameterExceptionHandler(Squeeze::misused);
+  public static int run(Reporter reporter, String... args) {
+    CommandLine line = Commands.all(reporter);
+    line.setExecutionExceptionHandler((thrown, command, parsed) -> failed(reporter, thrown));
+    line.setParameterExceptionHandler((misuse, words) -> misused(reporter, misuse));
     try {
       return line.execute(Arguments.normalised(args));
     } catch (Error e) {
       // A full disk can be one, in Hadoop's words; a full heap is.
-      return failed(e);
+      return failed(reporter, e);
     }
   }
 
-  private static int failed(Throwable thrown) {
+  private static int failed(Reporter reporter, Throwable thrown) {
     Failure failure = Failure.of(thrown);
     if (failure.code() == Failure.UNEXPECTED) {
       LOG.error("Unexpected failure", thrown);
@@ -57,13 +57,13 @@ public final class Squeeze {
     }
     // What they say comes before: the cause is the last line.
     Tracking.settle();
-    Console.error(failure.sentence());
+    reporter.error(failure.sentence());
     return failure.code();
   }
 
-  private static int misused(ParameterException e, String[] args) {
+  private static int misused(Reporter reporter, ParameterException e) {
     CommandLine line = e.getCommandLine();
-    Console.error(e.getMessage() + "; see submit/squeeze " + line.getCommandName() + " --help");
+    reporter.error(e.getMessage() + "; see submit/squeeze " + line.getCommandName() + " --help");
     return USAGE;
   }
 }

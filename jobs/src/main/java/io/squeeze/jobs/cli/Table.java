@@ -1,11 +1,11 @@
 package io.squeeze.jobs.cli;
 
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.ml.VectorTable;
+import io.squeeze.jobs.model.VectorTable;
+import io.squeeze.jobs.spark.SqueezeSession;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine.Model.CommandSpec;
 
 /** The options that name a table of vectors. */
@@ -38,8 +38,8 @@ final class Table {
     return true;
   }
 
-  static VectorTable of(SparkSession spark, Arguments arguments) throws IOException {
+  static VectorTable of(SqueezeSession session, Arguments arguments) throws IOException {
     return VectorTable.open(
-        spark, arguments.own(INPUT), arguments.own(VECTOR_COL), arguments.own(ID_COL));
+        session, arguments.own(INPUT), arguments.own(VECTOR_COL), arguments.own(ID_COL));
   }
 }

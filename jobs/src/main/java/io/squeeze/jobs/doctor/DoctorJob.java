@@ -1,13 +1,14 @@
 package io.squeeze.jobs.doctor;
 
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.doctor.Check.Verdict;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.spark.JobDescription;
+import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.spark.Stages;
-import io.squeeze.jobs.spark.Steps;
-import io.squeeze.jobs.spark.Versions;
+import io.squeeze.jobs.storage.HadoopStorage;
 import java.awt.Font;
 import java.awt.font.FontRenderContext;
 import java.awt.geom.AffineTransform;
@@ -47,6 +48,7 @@ public final class DoctorJob {
 
   private final SparkSession spark;
   private final HadoopStorage storage;
+  private final Reporter reporter;
   private final String output;
   private final String embeddings;
   private final List<Check> checks = new ArrayList<>();
@@ -58,16 +60,17 @@ public final class DoctorJob {
    * @param output path that jobs will write to; null for none
    * @param embeddings that jobs will read; null for none
    */
-  public DoctorJob(SparkSession spark, String output, String embeddings) throws IOException {
-    this.spark = spark;
-    this.storage = new HadoopStorage(spark);
+  public DoctorJob(SqueezeSession session, String output, String embeddings) throws IOException {
+    this.spark = session.spark();
+    this.storage = session.storage();
+    this.reporter = session.reporter();
     this.output = output == null ? null : storage.qualified(output);
     this.embeddings = embeddings;
   }
 
   /** What was found; it is printed, too. */
   public List<Check> run() throws IOException {
-    Steps.name(spark, "doctor", "a look at every executor");
+    JobDescription.name(spark, "doctor", "a look at every executor");
     rowBytes = rowBytes();
     Probe driver = Probe.here(DRIVER, storage, output);
     add(DRIVER, driver, driver, driver.millis());
@@ -102,7 +105,7 @@ public final class DoctorJob {
   /** One at a time, so that a failing cluster takes no line away. */
   private void add(Check check) {
     checks.add(check);
-    Console.result(check.line());
+    reporter.result(check.line());
   }
 
   private void executors(Probe driver) throws IOException {

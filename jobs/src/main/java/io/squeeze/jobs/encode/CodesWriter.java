@@ -7,17 +7,24 @@ import io.squeeze.codec.CodeCodec;
 import io.squeeze.codec.Compression;
 import io.squeeze.codec.EntropyCoding;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.spark.Accounting;
-import io.squeeze.jobs.spark.CodeHistogram;
-import io.squeeze.jobs.spark.Coding;
-import io.squeeze.jobs.spark.Columns;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.Manifest.DataFile;
-import io.squeeze.jobs.spark.ParquetBytes;
-import io.squeeze.jobs.spark.Versions;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.publish.CodeHistogram;
+import io.squeeze.jobs.publish.Coding;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.DataFile;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.ParquetBytes;
+import io.squeeze.jobs.publish.Place;
+import io.squeeze.jobs.publish.Publisher;
+import io.squeeze.jobs.publish.Publisher.Publication;
+import io.squeeze.jobs.publish.VersionTables;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.run.CompressionTable;
+import io.squeeze.jobs.spark.JobDescription;
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -43,16 +50,19 @@ public final class CodesWriter {
 
   private final SparkSession spark;
   private final HadoopStorage storage;
-  private final Encoder encoder;
+  private final Reporter reporter;
+  private final TrainedQuantizer encoder;
   private final String codec;
-  private final Publication publication;
+  private final Publisher publisher;
+  private final SqueezeSession session;
 
   /**
    * Writes to the data set that {@code encoder} names.
    *
    * @param codec one of {@link Coding#NAMES}
    */
-  public CodesWriter(SparkSession spark, Encoder encoder, String codec) throws IOException {
+  public CodesWriter(SqueezeSession session, TrainedQuantizer encoder, String codec)
+      throws IOException {
     if (!Coding.NAMES.contains(codec)) {
       throw Coding.unknown(codec);
     }
@@ -65,11 +75,13 @@ public final class CodesWriter {
               + most
               + ": take --codec array");
     }
-    this.spark = spark;
-    this.storage = new HadoopStorage(spark);
+    this.spark = session.spark();
+    this.storage = session.storage();
+    this.reporter = session.reporter();
     this.encoder = encoder;
     this.codec = codec;
-    this.publication = new Publication(spark, encoder.codes(), Manifest.CODES, "--codes");
+    this.publisher = new Publisher(storage, reporter, encoder.codes(), Manifest.CODES, "--codes");
+    this.session = session;
   }
 
   /**
@@ -99,11 +111,20 @@ public final class CodesWriter {
     if (!codec.equals(Coding.ARRAY)) {
       asked.put("codec", codec);
     }
-    return publication.run(
-        asked,
-        source.growing(),
-        place -> write(source, asked, place),
-        (published, seconds) -> report(source, published, seconds));
+    Publication publication =
+        publisher.run(
+            asked,
+            source.growing(),
+            next -> {
+              JobDescription.name(spark, "codes " + publisher.base(), "writing " + next.name());
+              Place place = next.fresh();
+              Manifest manifest = write(source, asked, place.rows());
+              return new Publisher.Draft(place, manifest, List.of());
+            });
+    if (publication.fresh()) {
+      report(source, publication.version(), publication.seconds());
+    }
+    return publication.version();
   }
 
   private Manifest write(Source source, Map<String, String> asked, String place)
@@ -126,8 +147,8 @@ public final class CodesWriter {
       tables(source, split -> packed.where(col(Columns.SPLIT).equalTo(split)), folder);
       storage.delete(arrays);
     }
-    List<DataFile> files = new ArrayList<>(publication.files(place));
-    Map<String, Long> rows = Publication.rows(source.like().splits(), files);
+    List<DataFile> files = new ArrayList<>(VersionTables.files(session, place));
+    Map<String, Long> rows = VersionTables.rows(source.like().splits(), files);
     files.addAll(encoder.decoder(storage, place));
     files.sort(Comparator.comparing(DataFile::path));
     return source.like().codes(asked, rows, coding, files);
@@ -150,7 +171,7 @@ public final class CodesWriter {
     for (String split : like.splits()) {
       long codes = like.rows().get(split) * like.positions() * encoder.levels().length;
       int files = (int) Math.max(1, (codes + CODES_PER_FILE - 1) / CODES_PER_FILE);
-      Publication.write(
+      VersionTables.write(
           rows.apply(split)
               .drop(Columns.SPLIT)
               .repartition(files, col(Columns.SAMPLE_ID))
@@ -173,7 +194,7 @@ public final class CodesWriter {
             encoder.checkpoint().decoderBytes(),
             source.embeddingBytes());
     double vectors = (double) manifest.samples() * manifest.positions();
-    Console.say(
+    reporter.say(
         String.format(
             Locale.ROOT,
             "Published %s: %d rows of %d vectors in %.1f s, %.0f vectors/s",
@@ -182,7 +203,7 @@ public final class CodesWriter {
             manifest.positions(),
             seconds,
             vectors / seconds));
-    Accounting.lines(compression).forEach(Console::result);
-    Accounting.write(storage, published.path(), compression, seconds);
+    CompressionTable.lines(compression).forEach(reporter::result);
+    CompressionTable.write(storage, published.path(), compression, seconds);
   }
 }

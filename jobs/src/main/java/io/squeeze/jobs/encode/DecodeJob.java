@@ -9,16 +9,22 @@ import ai.djl.ndarray.types.Shape;
 import io.squeeze.backbone.BackboneFile;
 import io.squeeze.codec.CodeCodec;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.spark.Columns;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.LoadedModel;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.Manifest.DataFile;
-import io.squeeze.jobs.spark.MappedRows;
+import io.squeeze.jobs.model.LoadedModel;
+import io.squeeze.jobs.model.MappedRows;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.DataFile;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.Place;
+import io.squeeze.jobs.publish.Publisher;
+import io.squeeze.jobs.publish.Publisher.Publication;
+import io.squeeze.jobs.publish.VersionTables;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.JobDescription;
+import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.spark.Stages;
-import io.squeeze.jobs.spark.Versions;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
@@ -47,6 +53,7 @@ public final class DecodeJob {
 
   private static final Column NO_MASK = lit(new byte[0]);
 
+  private final SqueezeSession session;
   private final SparkSession spark;
   private final Checkpoint checkpoint;
   private final Published codes;
@@ -61,16 +68,18 @@ public final class DecodeJob {
    * @param masks embeddings that have the masks of the same samples; null for none
    * @throws SqueezeException of category input if the codes are another checkpoint's, or damaged
    */
-  public DecodeJob(SparkSession spark, String codes, String checkpoint, String target, String masks)
+  public DecodeJob(
+      SqueezeSession session, String codes, String checkpoint, String target, String masks)
       throws IOException {
-    HadoopStorage storage = new HadoopStorage(spark);
-    this.spark = spark;
+    HadoopStorage storage = session.storage();
+    this.session = session;
+    this.spark = session.spark();
     this.codes = Versions.codes(storage, codes, "--codes");
     this.masks = masks == null ? null : Versions.embeddings(storage, masks);
     this.target = target;
     if (checkpoint != null) {
-      Encoder asked = Encoder.open(storage, codes, checkpoint, null);
-      String made = this.codes.manifest().settings().get(Encoder.CHECKPOINT);
+      TrainedQuantizer asked = TrainedQuantizer.open(storage, codes, checkpoint, null);
+      String made = this.codes.manifest().settings().get(TrainedQuantizer.CHECKPOINT);
       if (!asked.sha256().equals(made)) {
         throw SqueezeException.input(
             this.codes.path()
@@ -83,7 +92,7 @@ public final class DecodeJob {
                 + " (--checkpoint)");
       }
     }
-    this.checkpoint = Encoder.beside(storage, this.codes).checkpoint();
+    this.checkpoint = TrainedQuantizer.beside(storage, this.codes).checkpoint();
     if (this.masks != null) {
       List<String> others =
           this.masks.manifest().differences(this.codes.manifest().settings()).stream()
@@ -113,26 +122,40 @@ public final class DecodeJob {
     Map<String, String> settings = new TreeMap<>(codes.manifest().settings());
     // What the codes follow from, under names of its own: these embeddings can be encoded, too.
     settings.remove("codec");
-    for (String key : List.of(Encoder.CHECKPOINT, Encoder.BEAM)) {
+    for (String key : List.of(TrainedQuantizer.CHECKPOINT, TrainedQuantizer.BEAM)) {
       settings.put("decoded." + key, settings.remove(key));
     }
     settings.put(
         "masks",
         masks == null ? "none" : BackboneFile.digest(masks.manifest().settings().toString()));
-    Publication publication = new Publication(spark, target, Manifest.EMBEDDINGS, "--embeddings");
-    return publication.run(
-        settings,
-        List.of(Manifest.LISTS, "masks"),
-        place -> {
-          checkMasks();
-          for (String split : codes.manifest().splits()) {
-            Publication.write(rows(split), place, split);
-          }
-          List<DataFile> files = publication.files(place);
-          Map<String, Long> rows = Publication.rows(codes.manifest().splits(), files);
-          return codes.manifest().embeddings(settings, rows, files);
-        },
-        this::report);
+    Publisher publisher =
+        new Publisher(
+            session.storage(), session.reporter(), target, Manifest.EMBEDDINGS, "--embeddings");
+    Publication publication =
+        publisher.run(
+            settings,
+            List.of(Manifest.LISTS, "masks"),
+            next -> {
+              JobDescription.name(
+                  spark, "embeddings " + publisher.base(), "writing " + next.name());
+              Place place = next.fresh();
+              Manifest manifest = write(settings, place.rows());
+              return new Publisher.Draft(place, manifest, List.of());
+            });
+    if (publication.fresh()) {
+      report(publication.version(), publication.seconds());
+    }
+    return publication.version();
+  }
+
+  private Manifest write(Map<String, String> settings, String folder) throws IOException {
+    checkMasks();
+    for (String split : codes.manifest().splits()) {
+      VersionTables.write(rows(split), folder, split);
+    }
+    List<DataFile> files = VersionTables.files(session, folder);
+    Map<String, Long> rows = VersionTables.rows(codes.manifest().splits(), files);
+    return codes.manifest().embeddings(settings, rows, files);
   }
 
   private void checkMasks() {
@@ -150,14 +173,16 @@ public final class DecodeJob {
 
   private void report(Published published, double seconds) {
     Manifest manifest = published.manifest();
-    Console.say(
-        String.format(
-            Locale.ROOT,
-            "Published %s: %d rows in %.1f s, %.0f vectors/s",
-            published.path(),
-            manifest.samples(),
-            seconds,
-            manifest.samples() * manifest.positions() / seconds));
+    session
+        .reporter()
+        .say(
+            String.format(
+                Locale.ROOT,
+                "Published %s: %d rows in %.1f s, %.0f vectors/s",
+                published.path(),
+                manifest.samples(),
+                seconds,
+                manifest.samples() * manifest.positions() / seconds));
   }
 
   private Dataset<Row> rows(String split) {

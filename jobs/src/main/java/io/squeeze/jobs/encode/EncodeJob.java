@@ -3,15 +3,17 @@ package io.squeeze.jobs.encode;
 import ai.djl.ndarray.NDManager;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.encode.CodesWriter.Source;
-import io.squeeze.jobs.spark.Columns;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.LoadedModel;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.MappedRows;
-import io.squeeze.jobs.spark.ParquetBytes;
+import io.squeeze.jobs.model.LoadedModel;
+import io.squeeze.jobs.model.MappedRows;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.ParquetBytes;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.spark.Stages;
-import io.squeeze.jobs.spark.Versions;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
@@ -34,7 +36,7 @@ import org.apache.spark.sql.types.StructType;
 public final class EncodeJob {
   private final SparkSession spark;
   private final HadoopStorage storage;
-  private final Encoder encoder;
+  private final TrainedQuantizer encoder;
   private final CodesWriter writer;
   private final Published embeddings;
 
@@ -43,12 +45,13 @@ public final class EncodeJob {
    *
    * @throws SqueezeException of category input if there are no embeddings, or others
    */
-  public EncodeJob(SparkSession spark, String embeddings, Encoder encoder, String codec)
+  public EncodeJob(
+      SqueezeSession session, String embeddings, TrainedQuantizer encoder, String codec)
       throws IOException {
-    this.spark = spark;
-    this.storage = new HadoopStorage(spark);
+    this.spark = session.spark();
+    this.storage = session.storage();
     this.encoder = encoder;
-    this.writer = new CodesWriter(spark, encoder, codec);
+    this.writer = new CodesWriter(session, encoder, codec);
     this.embeddings = Versions.embeddings(storage, embeddings);
     Manifest manifest = this.embeddings.manifest();
     encoder.check(this.embeddings.path(), manifest.backbone());

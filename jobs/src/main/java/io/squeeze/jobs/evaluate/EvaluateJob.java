@@ -7,22 +7,28 @@ import static org.apache.spark.sql.functions.udf;
 import io.squeeze.codec.Compression;
 import io.squeeze.config.DataSettings;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.evaluate.Groups.Group;
+import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.evaluate.Recall.Pair;
-import io.squeeze.jobs.evaluate.Summary.Kept;
-import io.squeeze.jobs.spark.Accounting;
-import io.squeeze.jobs.spark.CodeHistogram;
-import io.squeeze.jobs.spark.Columns;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.Cuts;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.ParquetBytes;
-import io.squeeze.jobs.spark.ParquetBytes.Stored;
-import io.squeeze.jobs.spark.RunFolder;
-import io.squeeze.jobs.spark.RunLock;
-import io.squeeze.jobs.spark.Steps;
-import io.squeeze.jobs.spark.Tables;
+import io.squeeze.jobs.model.TrainedModels;
+import io.squeeze.jobs.publish.CodeHistogram;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.ParquetBytes;
+import io.squeeze.jobs.publish.ParquetBytes.Stored;
+import io.squeeze.jobs.publish.SplitAssigner;
+import io.squeeze.jobs.publish.Tables;
+import io.squeeze.jobs.run.CompressionTable;
+import io.squeeze.jobs.run.Groups;
+import io.squeeze.jobs.run.Groups.Group;
+import io.squeeze.jobs.run.ReferenceMetrics;
+import io.squeeze.jobs.run.RunFolder;
+import io.squeeze.jobs.run.SampleTable;
+import io.squeeze.jobs.run.Summary;
+import io.squeeze.jobs.run.Summary.Kept;
+import io.squeeze.jobs.spark.JobDescription;
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.storage.FolderLock;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.metric.ConfusionMatrix;
 import io.squeeze.quantize.Quantizer;
@@ -43,10 +49,12 @@ import org.apache.spark.sql.types.DataTypes;
 public final class EvaluateJob {
   private static final long ROWS_PER_FILE = 100_000;
 
+  private final SqueezeSession session;
   private final SparkSession spark;
   private final HadoopStorage storage;
+  private final Reporter reporter;
   private final String checkpointPath;
-  private final Trained trained;
+  private final TrainedModels trained;
   private final String split;
 
   /**
@@ -58,18 +66,21 @@ public final class EvaluateJob {
    * @param split train, val or one of the data set's own
    */
   public EvaluateJob(
-      SparkSession spark,
+      SqueezeSession session,
       String checkpointPath,
       String baselinePath,
       String embeddingsPath,
       String split,
       String beam)
       throws IOException {
-    this.spark = spark;
-    this.storage = new HadoopStorage(spark);
+    this.session = session;
+    this.spark = session.spark();
+    this.storage = session.storage();
+    this.reporter = session.reporter();
     this.checkpointPath = checkpointPath;
     this.trained =
-        Trained.open(storage, checkpointPath, baselinePath, embeddingsPath).withBeam(beam);
+        TrainedModels.open(storage, reporter, checkpointPath, baselinePath, embeddingsPath)
+            .withBeam(beam);
     this.split = split;
   }
 
@@ -91,13 +102,13 @@ public final class EvaluateJob {
   }
 
   /** What is evaluated. */
-  public Trained trained() {
+  public TrainedModels trained() {
     return trained;
   }
 
   /** The table of the samples, once it is written. */
   public Dataset<Row> table() throws IOException {
-    return read(Storage.join(folder(), PerSample.NAME));
+    return read(Storage.join(folder(), SampleTable.NAME));
   }
 
   private String folder() {
@@ -111,22 +122,17 @@ public final class EvaluateJob {
 
   private Scored scored() throws IOException {
     String folder = folder();
-    RunLock lock = RunLock.take(storage, folder);
-    try {
-      return scored(folder);
-    } finally {
-      lock.close();
-    }
+    return FolderLock.holding(storage, folder, () -> scored(folder));
   }
 
   private Scored scored(String folder) throws IOException {
     String scoring = Storage.join(folder, "_scoring");
     String run = "evaluate " + checkpointPath;
     try {
-      Steps.name(spark, run, "scoring " + split);
+      JobDescription.name(spark, run, "scoring " + split);
       String scored = Storage.join(scoring, "scored.parquet");
-      Tables.replace(storage, new PerSample(spark, trained).rows(split), scored);
-      Steps.name(spark, run, "summary of " + split);
+      Tables.replace(storage, new SampleScores(session, trained).rows(split), scored);
+      JobDescription.name(spark, run, "summary of " + split);
       return summarized(read(scored), folder);
     } finally {
       storage.delete(scoring);
@@ -143,10 +149,10 @@ public final class EvaluateJob {
     Kept kept = usage.isEmpty() ? null : kept(scored);
     // By hash and in order, so that what Parquet makes of it does not depend on the cluster.
     Dataset<Row> table =
-        withEntropy(scored.drop(PerSample.DRAWN), usage)
+        withEntropy(scored.drop(SampleScores.DRAWN), usage)
             .repartition((int) (1 + samples / ROWS_PER_FILE), col(Columns.SAMPLE_ID))
             .sortWithinPartitions(Columns.SAMPLE_ID);
-    String path = Storage.join(folder, PerSample.NAME);
+    String path = Storage.join(folder, SampleTable.NAME);
     // The summary is written last: where it stands, the table beside it is whole and its own.
     storage.delete(Storage.join(folder, Summary.NAME));
     Tables.replace(storage, table, path);
@@ -159,17 +165,17 @@ public final class EvaluateJob {
   }
 
   private Kept kept(Dataset<Row> table) {
-    long vectors = PerSample.vectors(trained.embeddings().manifest(), split);
+    long vectors = SampleScores.vectors(trained.embeddings().manifest(), split);
     JavaRDD<Pair> drawn =
         table
-            .select(explode(col(PerSample.DRAWN)).as("pair"))
+            .select(explode(col(SampleScores.DRAWN)).as("pair"))
             .select("pair.id", "pair.vector", "pair.located", "pair.decoded")
             .toJavaRDD()
             .map(row -> new Pair(row.getString(0), floats(row, 1), floats(row, 2), floats(row, 3)));
     List<Pair> asked = drawn.filter(pair -> Recall.asked(pair.id(), vectors)).collect();
     return new Kept(
-        Summary.mean(table, PerSample.ERROR),
-        Summary.mean(table, PerSample.COSINE),
+        Summary.mean(table, SampleTable.ERROR),
+        Summary.mean(table, SampleTable.COSINE),
         Recall.of(drawn.filter(pair -> Recall.searched(pair.id(), vectors)), asked));
   }
 
@@ -201,7 +207,7 @@ public final class EvaluateJob {
           return sum / 8;
         };
     return table.withColumn(
-        PerSample.ENTROPY, udf(bytes, DataTypes.DoubleType).apply(col(PerSample.CODES)));
+        SampleTable.ENTROPY, udf(bytes, DataTypes.DoubleType).apply(col(SampleTable.CODES)));
   }
 
   private Summary summary(
@@ -214,34 +220,35 @@ public final class EvaluateJob {
       baseline =
           Summary.of(
               samples,
-              Summary.pooled(table, PerSample.BASELINE_CONFUSION, classes.size()),
-              Summary.mean(table, PerSample.BASELINE_IOU),
+              Summary.pooled(table, SampleTable.BASELINE_CONFUSION, classes.size()),
+              Summary.mean(table, SampleTable.BASELINE_IOU),
               classes,
               compression(trained.baseline(), samples, List.of(), path),
               List.of(),
               null,
-              reference(table, PerSample.BASELINE_CONFUSION),
+              reference(table, SampleTable.BASELINE_CONFUSION),
               null);
     }
-    ConfusionMatrix matrix = Summary.pooled(table, PerSample.CONFUSION, classes.size());
+    ConfusionMatrix matrix = Summary.pooled(table, SampleTable.CONFUSION, classes.size());
     return Summary.of(
         samples,
         matrix,
-        Summary.mean(table, PerSample.IOU),
+        Summary.mean(table, SampleTable.IOU),
         classes,
         compression(checkpoint, samples, usage, path),
         usage,
         kept,
-        reference(table, PerSample.CONFUSION),
+        reference(table, SampleTable.CONFUSION),
         baseline);
   }
 
-  private Reference reference(Dataset<Row> table, String column) {
+  private ReferenceMetrics reference(Dataset<Row> table, String column) {
     Checkpoint checkpoint = trained.checkpoint();
     DataSettings data = checkpoint.settings().data();
-    boolean stretch = data.listOrder() || (!Cuts.isPart(split) && data.subsetSize().isEmpty());
+    boolean stretch =
+        data.listOrder() || (!SplitAssigner.isPart(split) && data.subsetSize().isEmpty());
     int batch = checkpoint.settings().train().batchSize();
-    return Reference.of(table, column, checkpoint.classNames().size(), batch, stretch);
+    return ReferenceMetrics.of(table, column, checkpoint.classNames().size(), batch, stretch);
   }
 
   private Compression compression(
@@ -254,7 +261,7 @@ public final class EvaluateJob {
       return Compression.none(samples, manifest.positions(), manifest.channels(), features);
     }
     long decoder = checkpoint.decoderBytes();
-    Stored stored = ParquetBytes.of(spark, storage, path, PerSample.CODES);
+    Stored stored = ParquetBytes.of(spark, storage, path, SampleTable.CODES);
     return Compression.of(
         samples,
         manifest.positions(),
@@ -266,27 +273,27 @@ public final class EvaluateJob {
   }
 
   private String sourceFolder(Manifest manifest) {
-    String source = Cuts.source(manifest, split);
+    String source = SplitAssigner.source(manifest, split);
     return Storage.join(trained.embeddings().path(), Columns.SPLIT + "=" + source);
   }
 
   private void print(Summary summary, String folder) {
     String name = trained.checkpoint().settings().quantizer().type();
-    Console.result("Split " + split + ", " + summary.samples() + " samples");
-    Console.result("");
-    Console.result(
+    reporter.result("Split " + split + ", " + summary.samples() + " samples");
+    reporter.result("");
+    reporter.result(
         "           mIoU    pixel acc  bits/vector  nominal   packed   stored  amortized");
     line(name, summary);
     if (summary.baseline() != null) {
       line("baseline", summary.baseline());
     }
-    Console.result("");
+    reporter.result("");
     for (Map.Entry<String, Double> entry : summary.classIou().entrySet()) {
-      Console.result(
+      reporter.result(
           String.format(Locale.ROOT, "  IoU %-12s %.4f", entry.getKey(), entry.getValue()));
     }
     if (summary.codebook() != null) {
-      Console.result(
+      reporter.result(
           String.format(
               Locale.ROOT,
               "  codes used      %d of %d, perplexity %.1f",
@@ -295,7 +302,7 @@ public final class EvaluateJob {
               summary.codebook().perplexity()));
     }
     if (summary.kept() != null) {
-      Console.result(
+      reporter.result(
           String.format(
               Locale.ROOT,
               "  vectors         mean squared error %.4g, cosine similarity %.4f, recall@10 %.3f",
@@ -303,13 +310,13 @@ public final class EvaluateJob {
               summary.kept().cosineSimilarity(),
               summary.kept().recall()));
     }
-    Console.result("");
-    Console.result(
-        "Written: " + folder + "/" + Summary.NAME + ", " + PerSample.NAME + ", " + Groups.NAME);
+    reporter.result("");
+    reporter.result(
+        "Written: " + folder + "/" + Summary.NAME + ", " + SampleTable.NAME + ", " + Groups.NAME);
   }
 
-  private static void line(String name, Summary s) {
-    Console.result(
+  private void line(String name, Summary s) {
+    reporter.result(
         String.format(
             Locale.ROOT,
             "%-9s  %.4f  %.4f     %-11.0f  %-8s  %-7s  %-6s  %s",
@@ -317,9 +324,9 @@ public final class EvaluateJob {
             s.miou(),
             s.pixelAccuracy(),
             s.bitsPerVector(),
-            Accounting.ratio(s.compression().nominal()),
-            Accounting.ratio(s.compression().packed()),
-            Accounting.ratio(s.compression().stored()),
-            Accounting.ratio(s.compression().amortized())));
+            CompressionTable.ratio(s.compression().nominal()),
+            CompressionTable.ratio(s.compression().packed()),
+            CompressionTable.ratio(s.compression().stored()),
+            CompressionTable.ratio(s.compression().amortized())));
   }
 }

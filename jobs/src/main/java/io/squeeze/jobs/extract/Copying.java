@@ -2,28 +2,25 @@ package io.squeeze.jobs.extract;
 
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.extract.Written.Tally;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest.DataFile;
-import io.squeeze.jobs.spark.ParquetFile;
+import io.squeeze.jobs.publish.DataFile;
+import io.squeeze.jobs.publish.ParquetFile;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.Function;
 
 /** Takes a file of the version before over into the next one, checked by its digest. */
-record Copying(
-    HadoopStorage storage, String source, String target, String run, Map<String, List<String>> left)
+record Copying(HadoopStorage storage, String source, String target, String run, Earlier left)
     implements Function<DataFile, Written> {
 
   @Override
   public Written call(DataFile file) throws IOException {
     String stem = FilePlan.stemOf(file.path());
-    for (String earlier : left.getOrDefault(stem, List.of())) {
+    for (String earlier : left.of(stem)) {
       Optional<DataFile> found = copied(earlier, file);
       if (found.isPresent()) {
         return new Written(found.get(), null, Tally.NOTHING);

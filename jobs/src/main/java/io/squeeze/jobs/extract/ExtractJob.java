@@ -6,22 +6,25 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Datasets;
 import io.squeeze.dataset.SegmentationDataset;
-import io.squeeze.jobs.encode.Encoder;
+import io.squeeze.jobs.console.Progress;
+import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.extract.Written.Tally;
-import io.squeeze.jobs.spark.Backbones;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.Manifest.DataFile;
+import io.squeeze.jobs.model.Backbones;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.publish.DataFile;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.Place;
+import io.squeeze.jobs.publish.Publisher;
+import io.squeeze.jobs.publish.Publisher.Publication;
+import io.squeeze.jobs.publish.VersionTables;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.JobDescription;
 import io.squeeze.jobs.spark.PartitionInKey;
-import io.squeeze.jobs.spark.Progress;
-import io.squeeze.jobs.spark.RunLock;
+import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.spark.Stages;
-import io.squeeze.jobs.spark.Steps;
 import io.squeeze.jobs.spark.Tasks;
-import io.squeeze.jobs.spark.Versions;
-import io.squeeze.jobs.spark.Versions.Published;
-import io.squeeze.storage.Storage;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.weights.ElementType;
 import java.io.IOException;
@@ -47,20 +50,22 @@ import scala.Tuple2;
  * again. A run that was cut off is continued file by file; more photos become the next version.
  */
 public final class ExtractJob {
+  private final SqueezeSession session;
   private final SparkSession spark;
 
   private final JavaSparkContext context;
   private final HadoopStorage storage;
+  private final Reporter reporter;
   private final Backbones backbones;
   private final Settings settings;
-  private final Encoder encoder;
+  private final TrainedQuantizer encoder;
   private final ElementType type;
-  private final Versions versions;
-  private final String base;
+  private final Publisher publisher;
+  private Tally tally = Tally.NOTHING;
 
   /** A job that publishes embeddings. */
-  public ExtractJob(SparkSession spark, Settings settings) throws IOException {
-    this(spark, settings, null);
+  public ExtractJob(SqueezeSession session, Settings settings) throws IOException {
+    this(session, settings, null);
   }
 
   /**
@@ -68,17 +73,22 @@ public final class ExtractJob {
    *
    * @param encoder may be null
    */
-  public ExtractJob(SparkSession spark, Settings given, Encoder encoder) throws IOException {
-    this.spark = spark;
-    this.context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    this.storage = new HadoopStorage(spark);
-    this.backbones = new Backbones(storage, given);
+  public ExtractJob(SqueezeSession session, Settings given, TrainedQuantizer encoder)
+      throws IOException {
+    this.session = session;
+    this.spark = session.spark();
+    this.context = JavaSparkContext.fromSparkContext(session.spark().sparkContext());
+    this.storage = session.storage();
+    this.reporter = session.reporter();
+    this.backbones = new Backbones(storage, given, reporter);
     this.settings = backbones.settings();
     this.encoder = encoder;
     this.type = backbones.embeddingType();
-    this.versions =
-        new Versions(storage, encoder == null ? settings.embeddingsPath() : encoder.codes());
-    this.base = versions.base();
+    this.publisher =
+        encoder == null
+            ? new Publisher(
+                storage, reporter, settings.embeddingsPath(), Manifest.EMBEDDINGS, "--embeddings")
+            : new Publisher(storage, reporter, encoder.codes(), Manifest.CODES, "--codes");
   }
 
   /**
@@ -90,10 +100,10 @@ public final class ExtractJob {
   public Published run() throws IOException {
     SegmentationDataset dataset = Datasets.named(storage, settings.data().dataset());
     String root = storage.qualified(dataset.root(storage, settings.data().path()));
-    Steps.name(spark, "extract " + base, "listing photos");
+    JobDescription.name(spark, "extract " + publisher.base(), "listing photos");
     Listing listing =
         new Listing(
-            spark,
+            session,
             dataset,
             storage,
             root,
@@ -108,30 +118,26 @@ public final class ExtractJob {
       encoder.check("--model " + shipped.file().name(), shipped.file().digest());
     }
     Map<String, String> asked = asked(dataset, summary, shipped);
-    Optional<Published> current = versions.current();
-    if (current.isPresent() && isThere(current.get(), asked)) {
-      Console.say(table() + " are there already: " + current.get().path() + ", nothing to do");
-      return current.get();
+    Publication publication =
+        publisher.run(
+            asked,
+            List.of(Manifest.LISTS),
+            next -> {
+              Source source =
+                  new Source(
+                      dataset,
+                      root,
+                      shipped,
+                      asked,
+                      summary.rows(),
+                      next.before(),
+                      listing.photoTable());
+              return extract(next, source, listing);
+            });
+    if (publication.fresh()) {
+      report(publication.version());
     }
-    if (storage.exists(Storage.join(base, Manifest.NAME))) {
-      throw SqueezeException.configuration(
-          base
-              + " is a version, and the lists name other samples: name the folder above it for a"
-              + " next version");
-    }
-    RunLock lock = RunLock.take(storage, base);
-    try {
-      // Again, now that nobody else publishes.
-      current = versions.current();
-      if (current.isPresent() && isThere(current.get(), asked)) {
-        return current.get();
-      }
-      Source source =
-          new Source(dataset, root, shipped, asked, summary.rows(), current, listing.photoTable());
-      return publish(source, listing);
-    } finally {
-      lock.close();
-    }
+    return publication.version();
   }
 
   /**
@@ -151,10 +157,6 @@ public final class ExtractJob {
     boolean whole(Settings settings) {
       return before.isEmpty() && settings.extract().photos() == null;
     }
-  }
-
-  private String table() {
-    return encoder == null ? "Embeddings" : "Codes";
   }
 
   private Map<String, String> asked(
@@ -192,53 +194,36 @@ public final class ExtractJob {
     return type == ElementType.F16 ? "float16" : "float32";
   }
 
-  /** Whether this version holds what is asked for; false where only the lists are others. */
-  private boolean isThere(Published current, Map<String, String> asked) {
-    List<String> differences = current.manifest().differences(asked);
-    boolean lists = differences.stream().allMatch(line -> line.startsWith(Manifest.LISTS + ":"));
-    if (!lists) {
-      throw SqueezeException.configuration(
-          "Other "
-              + table().toLowerCase(Locale.ROOT)
-              + " lie in "
-              + current.path()
-              + " ("
-              + String.join("; ", differences)
-              + "); name another folder with "
-              + (encoder == null ? "--embeddings" : "--codes"));
-    }
-    return differences.isEmpty();
-  }
-
-  private Published publish(Source source, Listing listing) throws IOException {
+  private Publisher.Draft extract(Publisher.Next next, Source source, Listing listing)
+      throws IOException {
     reportUnlisted(listing);
-    Growth growth = new Growth(spark, source.dataset(), source.before());
+    Growth growth = new Growth(session, source.dataset(), source.before());
     Dataset<Row> rows = growth.unseen(listing.rows());
     Map<Integer, Long> counts = source.before().isEmpty() ? source.counts() : counts(rows);
     long total = counts.values().stream().mapToLong(Long::longValue).sum();
     Grid grid = probe(source.shipped());
     FilePlan plan = plan(source, counts, growth.firstNumbers(), grid);
     String key = BackboneFile.digest(source.asked() + "\n" + plan).substring(0, 16);
-    Workplace.recover(storage, base);
-    Workplace place = Workplace.of(storage, base, "v" + versions.next(), key);
-    Map<String, List<String>> left = place.left();
+    Place place = next.resumed(key);
+    Earlier left = Earlier.in(place);
     String run = UUID.randomUUID().toString().substring(0, 8);
     List<Written> written =
         new ArrayList<>(
             growth.taken(before -> new Copying(storage, before, place.rows(), run, left)));
-    Steps.name(spark, "extract " + base, "backbone over " + total + " photos");
+    JobDescription.name(spark, "extract " + publisher.base(), "backbone over " + total + " photos");
     written.addAll(extracted(source, rows, plan, place, left, run, total));
-    Steps.name(spark, "extract " + base, "publishing");
-    place.checkRejects(spark, written, total, growth.rows(), settings.data().maxBadFraction());
+    JobDescription.name(spark, "extract " + publisher.base(), "publishing");
+    Rejects rejects = new Rejects(session, place, written);
+    rejects.check(total, growth.rows(), settings.data().maxBadFraction());
+    rejects.complete();
     List<DataFile> files = new ArrayList<>(written.stream().map(Written::rows).toList());
     if (encoder != null) {
       files.addAll(encoder.decoder(storage, place.rows()));
     }
     files.sort(Comparator.comparing(DataFile::path));
-    Manifest manifest = manifest(source, files, Workplace.rejected(written), grid);
-    place.publish(manifest, written);
-    report(manifest, place.version(), Tally.sum(written));
-    return new Published(place.version(), manifest);
+    Manifest manifest = manifest(source, files, rejects.count(), grid);
+    tally = Tally.sum(written);
+    return new Publisher.Draft(place, manifest, List.of(Rejects.TABLE));
   }
 
   private static Map<Integer, Long> counts(Dataset<Row> rows) {
@@ -250,11 +235,11 @@ public final class ExtractJob {
     return counts;
   }
 
-  private static void reportUnlisted(Listing listing) throws IOException {
+  private void reportUnlisted(Listing listing) throws IOException {
     List<Row> unlisted = listing.unlisted().limit(6).collectAsList();
     if (!unlisted.isEmpty()) {
       List<String> names = unlisted.stream().limit(5).map(r -> r.getString(0)).toList();
-      Console.warn(
+      reporter.warn(
           "Image files that no list names are left out: "
               + String.join(", ", names)
               + (unlisted.size() > 5 ? ", …" : ""));
@@ -292,8 +277,8 @@ public final class ExtractJob {
       Source source,
       Dataset<Row> rows,
       FilePlan plan,
-      Workplace place,
-      Map<String, List<String>> left,
+      Place place,
+      Earlier left,
       String run,
       long total)
       throws IOException {
@@ -313,12 +298,12 @@ public final class ExtractJob {
             type,
             plan,
             place.rows(),
-            place.rejects(),
+            place.beside(Rejects.TABLE),
             run,
             left,
             checkpoint,
             seen);
-    Console.say(
+    reporter.say(
         String.format(
             Locale.ROOT,
             "Extracting %d images of %s with %s into %s%s",
@@ -326,8 +311,10 @@ public final class ExtractJob {
             source.root(),
             source.shipped().file().name(),
             place.version(),
-            left.isEmpty() ? "" : ", where an earlier run left " + left.size() + " files"));
-    try (Progress progress = new Progress("extract", "images", total, seen::value)) {
+            left.files().isEmpty()
+                ? ""
+                : ", where an earlier run left " + left.files().size() + " files"));
+    try (Progress progress = new Progress(reporter, "extract", "images", total, seen::value)) {
       List<Written> written =
           Stages.computing(
                   (source.whole(settings) ? inPlace(rows, plan) : numbered(rows, plan))
@@ -337,7 +324,7 @@ public final class ExtractJob {
               .collect();
       Tally tally = Tally.sum(written);
       double seconds = progress.seconds();
-      Console.say(
+      reporter.say(
           String.format(
               Locale.ROOT,
               "Extracted %d images in %.1f s, %.1f images/s, %s; %s",
@@ -346,7 +333,7 @@ public final class ExtractJob {
               tally.images() / seconds,
               Limits.decoder(tally),
               Limits.of(tally, seconds)));
-      place.writeMetrics(tally, seconds);
+      place.writeMetrics(tally.metrics(seconds));
       return written;
     }
   }
@@ -375,15 +362,6 @@ public final class ExtractJob {
 
   private Manifest manifest(Source source, List<DataFile> files, long rejected, Grid grid) {
     SegmentationDataset dataset = source.dataset();
-    Map<String, Long> rows = new TreeMap<>();
-    for (String split : dataset.splits()) {
-      long count =
-          files.stream()
-              .filter(f -> f.path().contains("split=" + split + "/"))
-              .mapToLong(DataFile::rows)
-              .sum();
-      rows.put(split, count);
-    }
     return new Manifest(
         Manifest.SCHEMA_VERSION,
         encoder == null ? Manifest.EMBEDDINGS : Manifest.CODES,
@@ -396,7 +374,7 @@ public final class ExtractJob {
         dataset.columns(),
         dataset.stratum(),
         dataset.splits(),
-        rows,
+        VersionTables.rows(dataset.splits(), files),
         rejected,
         grid.channels(),
         grid.height(),
@@ -407,10 +385,11 @@ public final class ExtractJob {
         files);
   }
 
-  private void report(Manifest manifest, String version, Tally tally) {
-    Console.say(
+  private void report(Published published) {
+    Manifest manifest = published.manifest();
+    reporter.say(
         "Published "
-            + version
+            + published.path()
             + ": "
             + manifest.rows()
             + " rows of "
@@ -424,7 +403,7 @@ public final class ExtractJob {
             + manifest.rejected()
             + " rejects");
     if (tally.rounding().images() > 0) {
-      Console.say(
+      reporter.say(
           String.format(
               Locale.ROOT,
               "float16 costs a relative error of %.2e (root mean square); --embedding_dtype float32"
@@ -432,7 +411,7 @@ public final class ExtractJob {
               tally.rounding().relative()));
     }
     if (tally.scaling().images() > 0) {
-      Console.say(
+      reporter.say(
           String.format(
               Locale.ROOT,
               "--decode scaled moves features by a relative error of %.2e (root mean square of %d"
@@ -441,7 +420,7 @@ public final class ExtractJob {
               tally.scaling().images()));
     }
     if (tally.warned() > 0) {
-      Console.warn(
+      reporter.warn(
           tally.warned()
               + " photos are slightly damaged and were decoded as far as they go, for instance "
               + tally.warning());

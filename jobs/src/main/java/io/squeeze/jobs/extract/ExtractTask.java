@@ -11,12 +11,12 @@ import io.squeeze.image.ImageDecoder;
 import io.squeeze.image.jpeg.TurboJpeg;
 import io.squeeze.jobs.extract.Written.Change;
 import io.squeeze.jobs.extract.Written.Tally;
-import io.squeeze.jobs.spark.Backbones;
-import io.squeeze.jobs.spark.Columns;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest.DataFile;
-import io.squeeze.jobs.spark.ParquetFile;
+import io.squeeze.jobs.model.Backbones;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.DataFile;
+import io.squeeze.jobs.publish.ParquetFile;
 import io.squeeze.jobs.spark.Tasks;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.storage.Storage;
 import io.squeeze.torch.FloatBatch;
 import io.squeeze.torch.NativeKernels;
@@ -27,7 +27,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.FlatMapFunction;
@@ -55,7 +54,7 @@ record ExtractTask(
     String target,
     String rejects,
     String run,
-    Map<String, List<String>> left,
+    Earlier left,
     Broadcast<Checkpoint> checkpoint,
     LongAccumulator seen)
     implements FlatMapFunction<Iterator<Tuple2<Long, Row>>, Written> {
@@ -124,7 +123,7 @@ record ExtractTask(
 
   /** The file as an earlier run left it, if every row and reject of it is there. */
   private Optional<Written> found(String stem, long expected) throws IOException {
-    for (String name : left.getOrDefault(stem, List.of())) {
+    for (String name : left.of(stem)) {
       Optional<Written> whole = whole(name, expected);
       if (whole.isPresent()) {
         return whole;

@@ -6,10 +6,11 @@ import static org.apache.spark.sql.functions.when;
 
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.SegmentationDataset;
-import io.squeeze.jobs.spark.Columns;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.Manifest.DataFile;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.DataFile;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.SqueezeSession;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -25,11 +26,13 @@ import org.apache.spark.sql.SparkSession;
  */
 final class Growth {
   private final SparkSession spark;
+  private final Reporter reporter;
   private final SegmentationDataset dataset;
   private final Optional<Published> before;
 
-  Growth(SparkSession spark, SegmentationDataset dataset, Optional<Published> before) {
-    this.spark = spark;
+  Growth(SqueezeSession session, SegmentationDataset dataset, Optional<Published> before) {
+    this.spark = session.spark();
+    this.reporter = session.reporter();
     this.dataset = dataset;
     this.before = before;
   }
@@ -80,7 +83,7 @@ final class Growth {
     for (String split : dataset.splits()) {
       numbers.add(
           files().stream()
-              .filter(file -> file.path().contains("split=" + split + "/"))
+              .filter(file -> file.split().equals(split))
               .mapToInt(file -> FilePlan.number(file.path()) + 1)
               .max()
               .orElse(0));
@@ -94,7 +97,7 @@ final class Growth {
       return List.of();
     }
     String source = before.orElseThrow().path();
-    Console.say("Taking over " + files().size() + " files of " + source);
+    reporter.say("Taking over " + files().size() + " files of " + source);
     return JavaSparkContext.fromSparkContext(spark.sparkContext())
         .parallelize(files(), Math.min(files().size(), 10_000))
         .map(copy.from(source))
@@ -114,7 +117,7 @@ final class Growth {
   private List<DataFile> files() {
     return before.stream()
         .flatMap(version -> version.manifest().files().stream())
-        .filter(file -> file.path().contains("split="))
+        .filter(file -> !file.split().isEmpty())
         .toList();
   }
 }

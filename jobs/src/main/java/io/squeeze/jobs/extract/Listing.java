@@ -13,10 +13,11 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Cut;
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.dataset.SegmentationDataset.Sample;
-import io.squeeze.jobs.spark.Columns;
-import io.squeeze.jobs.spark.Cuts;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.Tables;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.SplitAssigner;
+import io.squeeze.jobs.publish.Tables;
+import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.storage.Storage;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -63,6 +64,7 @@ final class Listing {
   /** Position of the first of the data set's own columns in a row. */
   static final int DESCRIBED = 5;
 
+  private final SqueezeSession session;
   private final SparkSession spark;
   private final SegmentationDataset dataset;
   private final Storage storage;
@@ -77,7 +79,7 @@ final class Listing {
    * @param photos of each split that are taken, the first by hashed id; null for all
    */
   Listing(
-      SparkSession spark,
+      SqueezeSession session,
       SegmentationDataset dataset,
       Storage storage,
       String root,
@@ -85,7 +87,8 @@ final class Listing {
       long seed) {
     this.photos = photos;
     this.seed = seed;
-    this.spark = spark;
+    this.session = session;
+    this.spark = session.spark();
     this.dataset = dataset;
     this.storage = storage;
     this.root = root;
@@ -137,7 +140,7 @@ final class Listing {
               .as(Encoders.STRING())
               .toJavaRDD()
               .map(id -> Cut.place(salt, PHOTOS, id));
-      List<Long> found = Cuts.placesAt(own, Set.of(photos - 1L));
+      List<Long> found = SplitAssigner.placesAt(own, Set.of(photos - 1L));
       if (!found.isEmpty()) {
         places.put(split, found.get(0));
       }
@@ -155,7 +158,7 @@ final class Listing {
   private Dataset<Row> tableLines(SegmentationDataset.Table table, boolean bytes)
       throws IOException {
     String path = path(table);
-    Dataset<Row> rows = Tables.read(spark, path, "--dataset");
+    Dataset<Row> rows = Tables.read(session, path, "--dataset");
     List<String> named = new ArrayList<>(List.of(table.id(), table.image()));
     dataset.columns().forEach(c -> named.add(c.name()));
     Stream.of(table.mask(), table.split()).filter(Objects::nonNull).forEach(named::add);
@@ -254,7 +257,7 @@ final class Listing {
       return null;
     }
     String path = path(table);
-    return Tables.bytes(Tables.read(spark, path, "--dataset"), table.image()).isEmpty()
+    return Tables.bytes(Tables.read(session, path, "--dataset"), table.image()).isEmpty()
         ? null
         : new Manifest.PhotoTable(path, table.id(), table.image());
   }

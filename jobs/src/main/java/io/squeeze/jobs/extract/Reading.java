@@ -3,7 +3,7 @@ package io.squeeze.jobs.extract;
 import io.squeeze.image.BadSampleException;
 import io.squeeze.image.BadSampleException.Code;
 import io.squeeze.image.ImageDecoder;
-import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.publish.Columns;
 import io.squeeze.storage.Storage;
 import java.util.ArrayDeque;
 import java.util.Arrays;

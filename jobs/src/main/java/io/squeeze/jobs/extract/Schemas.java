@@ -5,7 +5,7 @@ import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.BINARY;
 import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.INT32;
 
 import io.squeeze.dataset.SegmentationDataset.Column;
-import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.publish.Columns;
 import java.util.List;
 import org.apache.parquet.schema.MessageType;
 import org.apache.parquet.schema.Types;

@@ -1,8 +1,10 @@
 package io.squeeze.jobs.extract;
 
-import io.squeeze.jobs.spark.Manifest.DataFile;
+import io.squeeze.jobs.publish.DataFile;
 import java.io.Serializable;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * What became of one file of the plan.
@@ -56,6 +58,20 @@ record Written(DataFile rows, DataFile rejects, Tally tally) implements Serializ
           scaling.plus(o.scaling),
           warned + o.warned,
           warning == null ? o.warning : warning);
+    }
+
+    /** Where the time went, for the file of measurements. */
+    Map<String, Object> metrics(double seconds) {
+      Map<String, Object> metrics = new TreeMap<>();
+      metrics.put("images", images);
+      metrics.put("seconds", seconds);
+      metrics.put("images_per_second", images / seconds);
+      metrics.put("read_seconds", read / 1e9);
+      metrics.put("decode_seconds", decode / 1e9);
+      metrics.put("forward_seconds", forward / 1e9);
+      metrics.put("write_seconds", write / 1e9);
+      metrics.put("wait_seconds", waited / 1e9);
+      return metrics;
     }
 
     /** The sum, in the order of the files. */

@@ -1,11 +1,11 @@
 package io.squeeze.jobs.gc;
 
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.RunLock;
-import io.squeeze.jobs.spark.Versions;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.storage.FolderLock;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -16,7 +16,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
-import org.apache.spark.sql.SparkSession;
 
 /**
  * Removes what a data set no longer needs: versions before the newest, and what killed jobs left
@@ -29,6 +28,7 @@ public final class GcJob {
   private static final String NOT_KEPT = "of a version that is not kept";
 
   private final HadoopStorage storage;
+  private final Reporter reporter;
   private final Versions versions;
   private final String base;
   private final int keep;
@@ -40,8 +40,10 @@ public final class GcJob {
    * @param keep published versions that stay, the newest
    * @param delete whether it deletes, or only says what it would
    */
-  public GcJob(SparkSession spark, String path, int keep, boolean delete) throws IOException {
-    this.storage = new HadoopStorage(spark);
+  public GcJob(HadoopStorage storage, Reporter reporter, String path, int keep, boolean delete)
+      throws IOException {
+    this.storage = storage;
+    this.reporter = reporter;
     this.versions = new Versions(storage, path);
     this.base = versions.base();
     this.keep = keep;
@@ -69,34 +71,33 @@ public final class GcJob {
     if (storage.folders(base).noneMatch(name -> Versions.isVersion(name) || unfinished(name))) {
       throw SqueezeException.input("No versions in " + base + " (--path)");
     }
-    RunLock lock = RunLock.take(storage, base);
-    try {
-      List<Removed> removed = found();
-      for (Removed one : removed) {
-        Console.result(
-            String.format(
-                Locale.ROOT,
-                "%s  %s  (%s, %,d bytes)",
-                delete ? "deleted" : "would delete",
-                one.path(),
-                one.why(),
-                one.bytes()));
-        if (delete) {
-          storage.delete(one.path());
-        }
-      }
-      long bytes = removed.stream().mapToLong(Removed::bytes).sum();
-      Console.result(
+    return FolderLock.holding(storage, base, this::removed);
+  }
+
+  private List<Removed> removed() throws IOException {
+    List<Removed> removed = found();
+    for (Removed one : removed) {
+      reporter.result(
           String.format(
               Locale.ROOT,
-              "%d things, %,d bytes%s",
-              removed.size(),
-              bytes,
-              delete || removed.isEmpty() ? "" : ": --delete removes them"));
-      return removed;
-    } finally {
-      lock.close();
+              "%s  %s  (%s, %,d bytes)",
+              delete ? "deleted" : "would delete",
+              one.path(),
+              one.why(),
+              one.bytes()));
+      if (delete) {
+        storage.delete(one.path());
+      }
     }
+    long bytes = removed.stream().mapToLong(Removed::bytes).sum();
+    reporter.result(
+        String.format(
+            Locale.ROOT,
+            "%d things, %,d bytes%s",
+            removed.size(),
+            bytes,
+            delete || removed.isEmpty() ? "" : ": --delete removes them"));
+    return removed;
   }
 
   private List<Removed> found() throws IOException {
@@ -126,7 +127,7 @@ public final class GcJob {
     beside(removed, kept);
     try (Stream<Storage.Entry> files = storage.list(base)) {
       files
-          .filter(file -> file.name().startsWith("_") && !file.name().equals(RunLock.NAME))
+          .filter(file -> file.name().startsWith("_") && !file.name().equals(FolderLock.NAME))
           .forEach(file -> removed.add(new Removed(file.path(), UNFINISHED, file.length())));
     }
     return removed;

@@ -4,15 +4,16 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.console.Failure;
+import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.evaluate.EvaluateJob;
-import io.squeeze.jobs.evaluate.Summary;
 import io.squeeze.jobs.grid.GridPlan.Run;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.Cuts;
-import io.squeeze.jobs.spark.Failure;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.SplitAssigner;
+import io.squeeze.jobs.run.RunFolder;
+import io.squeeze.jobs.run.Summary;
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.jobs.train.ShardPool;
 import io.squeeze.jobs.train.TrainJob;
 import io.squeeze.storage.Storage;
@@ -45,8 +46,10 @@ public final class GridJob {
   /** Trackers know each run by its own name. */
   private static final Config UNNAMED = ConfigFactory.parseString("track.task = null");
 
+  private final SqueezeSession session;
   private final SparkSession spark;
   private final HadoopStorage storage;
+  private final Reporter reporter;
   private final String name;
   private final String split;
   private final int parallel;
@@ -82,14 +85,16 @@ public final class GridJob {
    * @param parallel runs at a time
    * @throws SqueezeException of category configuration if a run's settings are invalid
    */
-  public GridJob(SparkSession spark, File file, Settings settings, String split, int parallel) {
-    this.spark = spark;
-    this.storage = new HadoopStorage(spark);
+  public GridJob(SqueezeSession session, File file, Settings settings, String split, int parallel) {
+    this.session = session;
+    this.spark = session.spark();
+    this.storage = session.storage();
+    this.reporter = session.reporter();
     this.name = file.name();
     this.split = split;
     this.parallel = parallel;
     String folder = Storage.join(settings.output().dir(), name);
-    this.table = new GridTable(storage, folder, split);
+    this.table = new GridTable(session, folder, split);
     for (Run run : file.plan().runs()) {
       Map<String, String> place =
           Map.of(
@@ -111,7 +116,7 @@ public final class GridJob {
    * @throws SqueezeException of category partial if runs failed
    */
   public void run() throws IOException {
-    Console.say(
+    reporter.say(
         "Grid "
             + name
             + ": "
@@ -140,7 +145,7 @@ public final class GridJob {
     }
     List<Outcome> ended = ended();
     table.print(ended);
-    Console.outcome(table.write(spark, ended));
+    reporter.outcome(table.write(ended));
     long failed = ended.stream().filter(Outcome::failed).count();
     if (failed > 0) {
       throw SqueezeException.partial(
@@ -161,15 +166,15 @@ public final class GridJob {
     for (Settings settings : runs.values()) {
       String path = settings.embeddingsPath();
       if (seen.add(path)) {
-        Manifest manifest = TrainJob.embeddings(spark, settings).manifest();
-        if (!Cuts.names(manifest).contains(split)) {
+        Manifest manifest = TrainJob.embeddings(session, settings).manifest();
+        if (!SplitAssigner.names(manifest).contains(split)) {
           throw SqueezeException.usage(
               "No split "
                   + split
                   + " in "
                   + path
                   + " (--rank_by): there are "
-                  + String.join(", ", Cuts.names(manifest)));
+                  + String.join(", ", SplitAssigner.names(manifest)));
         }
       }
     }
@@ -177,19 +182,19 @@ public final class GridJob {
 
   /** A run on a thread of its own. */
   private Void attempt(Run run, ShardPool pool) throws IOException {
-    Console.speaker(run.name());
+    SqueezeSession own = session.with(reporter.named(run.name()));
     SparkContext context = spark.sparkContext();
     context.setLocalProperty("spark.scheduler.pool", run.name());
     Outcome outcome;
     try {
-      outcome = done(run, TrainJob.run(spark, runs.get(run), pool));
+      outcome = done(own, run, TrainJob.run(own, runs.get(run), pool));
     } catch (Exception e) {
       Failure failure = Failure.of(e);
       if (failure.code() == Failure.UNEXPECTED) {
         LOG.error("Run {} failed unexpectedly", run.name(), e);
       }
       String error = failure.sentence().lines().findFirst().orElse("");
-      Console.warn("failed: " + error);
+      own.reporter().warn("failed: " + error);
       outcome = new Outcome(run, error, null, null, 0, runs.get(run).output().runFolder());
     }
     synchronized (outcomes) {
@@ -203,7 +208,7 @@ public final class GridJob {
   private void sayProgress() {
     long failed = outcomes.values().stream().filter(Outcome::failed).count();
     double each = (System.nanoTime() - began) / 1e9 / outcomes.size();
-    Console.say(
+    reporter.say(
         String.format(
             Locale.ROOT,
             "grid: %d of %d runs, %d failed; about %.0f s left",
@@ -213,17 +218,17 @@ public final class GridJob {
             each * (runs.size() - outcomes.size())));
   }
 
-  private Outcome done(Run run, String path) throws IOException {
+  private Outcome done(SqueezeSession own, Run run, String path) throws IOException {
     RunFolder folder = RunFolder.of(storage, path);
     Checkpoint last = Checkpoint.read(storage, path);
     // A copy of our own: anybody may evaluate another checkpoint of the run later on.
-    String own = Storage.join(folder.evaluation(split), "grid.json");
+    String copy = Storage.join(folder.evaluation(split), "grid.json");
     Summary found;
-    if (storage.exists(own)) {
-      found = Summary.parse(storage.text(own), own);
+    if (storage.exists(copy)) {
+      found = Summary.parse(storage.text(copy), copy);
     } else {
-      found = new EvaluateJob(spark, path, null, null, split, null).score();
-      storage.replace(own, found.json());
+      found = new EvaluateJob(own, path, null, null, split, null).score();
+      storage.replace(copy, found.json());
     }
     Optional<Double> valIou =
         folder

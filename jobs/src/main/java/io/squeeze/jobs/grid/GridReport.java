@@ -1,8 +1,8 @@
 package io.squeeze.jobs.grid;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.run.RunFolder;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.report.Chart;
 import io.squeeze.report.Page;
 import java.io.IOException;

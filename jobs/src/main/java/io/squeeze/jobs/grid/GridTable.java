@@ -1,10 +1,11 @@
 package io.squeeze.jobs.grid;
 
 import com.typesafe.config.ConfigValue;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Steps;
-import io.squeeze.jobs.spark.Tables;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.publish.Tables;
+import io.squeeze.jobs.spark.JobDescription;
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.report.Chart;
 import io.squeeze.report.Page;
 import io.squeeze.report.RateChart;
@@ -28,12 +29,16 @@ import org.apache.spark.sql.types.StructType;
 
 /** What a grid came to: tables of its runs and its configurations, and their picture. */
 final class GridTable {
+  private final SparkSession spark;
   private final HadoopStorage storage;
+  private final Reporter reporter;
   private final String folder;
   private final String split;
 
-  GridTable(HadoopStorage storage, String folder, String split) {
-    this.storage = storage;
+  GridTable(SqueezeSession session, String folder, String split) {
+    this.spark = session.spark();
+    this.storage = session.storage();
+    this.reporter = session.reporter();
     this.folder = folder;
     this.split = split;
   }
@@ -86,9 +91,9 @@ final class GridTable {
   }
 
   /** Writes the tables as Parquet, too, and draws picture and report; the ranking's rows. */
-  List<Map<String, Object>> write(SparkSession spark, List<Outcome> outcomes) throws IOException {
+  List<Map<String, Object>> write(List<Outcome> outcomes) throws IOException {
     writeText(outcomes);
-    Steps.name(spark, "grid " + folder, "tables");
+    JobDescription.name(spark, "grid " + folder, "tables");
     List<Result> ranked = Result.of(outcomes);
     Table results = results(ranked);
     Table runs = runs(outcomes);
@@ -217,7 +222,7 @@ final class GridTable {
     int width = results.stream().mapToInt(r -> r.configuration().length()).max().orElse(0);
     width = Math.max(width, "configuration".length());
     String form = "%4s  %-" + width + "s  %3s  %-16s  %-7s  %-8s  %-9s  %s";
-    Console.result(
+    reporter.result(
         String.format(
             Locale.ROOT,
             form,
@@ -235,7 +240,7 @@ final class GridTable {
       String iou = Double.isNaN(r.miou()) ? "-" : String.format(Locale.ROOT, "%.4f", r.miou());
       String spread =
           Double.isNaN(r.deviation()) ? "" : String.format(Locale.ROOT, " +- %.4f", r.deviation());
-      Console.result(
+      reporter.result(
           String.format(
               Locale.ROOT,
               form,
@@ -250,11 +255,11 @@ final class GridTable {
     }
     for (Outcome o : outcomes) {
       if (o.failed()) {
-        Console.result("  failed: " + o.run().name() + ": " + o.error());
+        reporter.result("  failed: " + o.run().name() + ": " + o.error());
       }
     }
-    Console.result("");
-    Console.result(
+    reporter.result("");
+    reporter.result(
         "Written: "
             + folder
             + "/report.html, results.csv, results.parquet, rate_distortion.png, .svg");

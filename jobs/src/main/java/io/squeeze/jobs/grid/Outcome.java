@@ -1,7 +1,7 @@
 package io.squeeze.jobs.grid;
 
-import io.squeeze.jobs.evaluate.Summary;
 import io.squeeze.jobs.grid.GridPlan.Run;
+import io.squeeze.jobs.run.Summary;
 
 /**
  * How a run of a grid ended.

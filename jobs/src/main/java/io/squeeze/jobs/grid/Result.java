@@ -1,7 +1,7 @@
 package io.squeeze.jobs.grid;
 
 import com.typesafe.config.ConfigValue;
-import io.squeeze.jobs.evaluate.Summary;
+import io.squeeze.jobs.run.Summary;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;

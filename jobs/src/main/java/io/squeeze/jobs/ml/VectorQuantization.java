@@ -2,6 +2,10 @@ package io.squeeze.jobs.ml;
 
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Settings;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.model.VectorColumn;
+import io.squeeze.jobs.model.VectorEncoding;
+import io.squeeze.jobs.model.VectorFit;
 import io.squeeze.quantize.VectorBlock;
 import io.squeeze.weights.HostTensor;
 import java.util.Map;
@@ -214,7 +218,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     Dataset<Row> vectors = dataset.select(column);
     long count = vectors.count();
     int channels = VectorColumn.channels(vectors, column);
-    VectorFit fit = new VectorFit(quantizer, channels, settings.seed());
+    VectorFit fit = new VectorFit(quantizer, channels, settings.seed(), Reporter.standard());
     VectorColumn reader = new VectorColumn(column, 0, -1, channels);
     double share = fit.share(count);
     long drawn = settings.seed();
@@ -231,8 +235,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
 
   @Override
   public StructType transformSchema(StructType schema) {
-    return VectorQuantizationModel.added(
-        schema, getOrDefault(inputCol), getOrDefault(outputCol), "");
+    return VectorEncoding.schema(schema, getOrDefault(inputCol), getOrDefault(outputCol), "");
   }
 
   @Override

@@ -6,10 +6,12 @@ import static org.apache.spark.sql.functions.to_csv;
 import static org.apache.spark.sql.functions.to_json;
 
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Tables;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.console.TextTable;
+import io.squeeze.jobs.publish.Tables;
+import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.sql.SqueezeExtensions;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -42,6 +44,7 @@ public final class QueryJob {
 
   private final SparkSession spark;
   private final HadoopStorage storage;
+  private final Reporter reporter;
   private final Workspace workspace;
   private final Map<String, Dataset<Row>> views;
   private final Format format;
@@ -71,16 +74,18 @@ public final class QueryJob {
    * @param out file, or folder of Parquet, to write; null for standard output
    * @throws SqueezeException of category usage if Parquet has no place to go
    */
-  public QueryJob(SparkSession spark, String folder, Format format, String out) throws IOException {
+  public QueryJob(SqueezeSession session, String folder, Format format, String out)
+      throws IOException {
     if (format == Format.PARQUET && out == null) {
       throw SqueezeException.usage("--format parquet takes a folder to write (--out)");
     }
-    this.spark = spark;
-    this.storage = new HadoopStorage(spark);
+    this.spark = session.spark();
+    this.storage = session.storage();
+    this.reporter = session.reporter();
     this.format = format;
     this.out = out;
     SqueezeExtensions.register(spark);
-    this.workspace = new Workspace(spark, folder);
+    this.workspace = new Workspace(session, folder);
     this.views = workspace.views();
     views.forEach((name, view) -> view.createOrReplaceTempView(name));
   }
@@ -91,15 +96,15 @@ public final class QueryJob {
         .contents()
         .forEach(
             (kind, names) ->
-                Console.result(
+                reporter.result(
                     kind + ": " + (names.isEmpty() ? "none" : String.join(", ", names))));
-    Console.result("");
+    reporter.result("");
     for (Map.Entry<String, Dataset<Row>> view : views.entrySet()) {
       List<String> columns = new ArrayList<>();
       for (StructField field : view.getValue().schema().fields()) {
         columns.add(field.name() + " " + field.dataType().simpleString());
       }
-      Console.result("view " + view.getKey() + " (" + String.join(", ", columns) + ")");
+      reporter.result("view " + view.getKey() + " (" + String.join(", ", columns) + ")");
     }
   }
 
@@ -183,7 +188,7 @@ public final class QueryJob {
             path + " is there, and no result of a query: name another folder (--out)");
       }
       Tables.replace(storage, results.get(0), path);
-      Console.say("Written: " + path);
+      reporter.say("Written: " + path);
     } else if (out != null) {
       String path = storage.qualified(out);
       storage.replace(
@@ -196,9 +201,9 @@ public final class QueryJob {
               throw new IOException("Cannot write " + path);
             }
           });
-      Console.say("Written: " + path);
+      reporter.say("Written: " + path);
     } else {
-      print(results, Console.results());
+      print(results, reporter.results());
     }
   }
 

@@ -8,16 +8,17 @@ import static org.apache.spark.sql.functions.lit;
 import io.squeeze.codec.Compression.Ratios;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.evaluate.PerSample;
-import io.squeeze.jobs.evaluate.Summary;
-import io.squeeze.jobs.evaluate.Summary.Codebook;
-import io.squeeze.jobs.spark.Columns;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.RunFolder;
-import io.squeeze.jobs.spark.Versions;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.run.RunFolder;
+import io.squeeze.jobs.run.SampleTable;
+import io.squeeze.jobs.run.Summary;
+import io.squeeze.jobs.run.Summary.Codebook;
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -84,6 +85,7 @@ public final class Workspace {
 
   private final SparkSession spark;
   private final HadoopStorage storage;
+  private final Reporter reporter;
   private final String root;
   private final Map<String, Published> embeddings = new LinkedHashMap<>();
   private final Map<String, Published> codes = new LinkedHashMap<>();
@@ -99,9 +101,10 @@ public final class Workspace {
    *
    * @throws SqueezeException of category input if there is no such folder, or far too many in it
    */
-  public Workspace(SparkSession spark, String folder) throws IOException {
-    this.spark = spark;
-    this.storage = new HadoopStorage(spark);
+  public Workspace(SqueezeSession session, String folder) throws IOException {
+    this.spark = session.spark();
+    this.storage = session.storage();
+    this.reporter = session.reporter();
     this.root = storage.qualified(folder);
     if (!storage.exists(root)) {
       throw SqueezeException.input("No folder " + root + " (--workspace)");
@@ -147,7 +150,7 @@ public final class Workspace {
     try {
       return new Versions(storage, folder).current();
     } catch (SqueezeException e) {
-      Console.warn("Left out: " + e.getMessage());
+      reporter.warn("Left out: " + e.getMessage());
       return Optional.empty();
     }
   }
@@ -244,7 +247,7 @@ public final class Workspace {
     List<Dataset<Row>> all = new ArrayList<>();
     for (String run : runs.keySet()) {
       for (String split : runs.get(run)) {
-        String folder = Storage.join(folder(run).evaluation(split), PerSample.NAME);
+        String folder = Storage.join(folder(run).evaluation(split), SampleTable.NAME);
         all.add(
             spark
                 .read()
@@ -254,7 +257,7 @@ public final class Workspace {
     }
     return union(
         all,
-        PerSample.schema(List.of(), List.of()).add("run", "string").add("evaluation", "string"));
+        SampleTable.schema(List.of(), List.of()).add("run", "string").add("evaluation", "string"));
   }
 
   private RunFolder folder(String run) {
@@ -269,7 +272,7 @@ public final class Workspace {
       // An evaluation of a table of vectors has no samples.
       String evaluation = folder(run).evaluation(split);
       if (storage.exists(Storage.join(evaluation, Summary.NAME))
-          && storage.exists(Storage.join(evaluation, PerSample.NAME))) {
+          && storage.exists(Storage.join(evaluation, SampleTable.NAME))) {
         splits.add(split);
       }
     }
@@ -295,7 +298,7 @@ public final class Workspace {
     try {
       return Summary.parse(storage.text(file), file);
     } catch (SqueezeException e) {
-      Console.warn("Left out: " + e.getMessage());
+      reporter.warn("Left out: " + e.getMessage());
       return null;
     }
   }

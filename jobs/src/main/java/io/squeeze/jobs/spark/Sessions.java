@@ -2,6 +2,7 @@ package io.squeeze.jobs.spark;
 
 import io.squeeze.config.ComputeSettings;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.storage.HadoopStorage;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.spark.SparkConf;
@@ -74,8 +75,13 @@ public final class Sessions {
               + " a cluster");
     }
     SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
-    Steps.name(spark, "squeeze", command);
+    JobDescription.name(spark, "squeeze", command);
     return spark;
+  }
+
+  /** Storage as a session is configured. */
+  public static HadoopStorage storage(SparkSession spark) {
+    return new HadoopStorage(spark.sessionState().newHadoopConf());
   }
 
   /** Whether driver and tasks are one process. */

@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.spark.LoadedModel;
+import io.squeeze.jobs.model.LoadedModel;
 import io.squeeze.jobs.sql.Calls.Vector;
 import io.squeeze.jobs.sql.CodeModel.Tables;
 import io.squeeze.quantize.Quantizer.Step;

@@ -2,7 +2,7 @@ package io.squeeze.jobs.sql;
 
 import io.squeeze.codec.CodeCodec;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.spark.Coding;
+import io.squeeze.jobs.publish.Coding;
 import java.io.Serializable;
 import java.util.Arrays;
 

@@ -1,14 +1,15 @@
 package io.squeeze.jobs.sql;
 
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.encode.Encoder;
-import io.squeeze.jobs.spark.Coding;
-import io.squeeze.jobs.spark.Columns;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.LoadedModel;
-import io.squeeze.jobs.spark.Versions;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.model.LoadedModel;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.publish.Coding;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.sql.CodeFunctions.Model;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -27,19 +28,19 @@ import org.apache.spark.sql.SparkSession;
  *
  * @param codes null for a checkpoint
  */
-record Models(SparkSession spark, String name, Encoder encoder, Published codes) {
+record Models(SparkSession spark, String name, TrainedQuantizer encoder, Published codes) {
   private static final Map<String, Broadcast<?>> SENT = new ConcurrentHashMap<>();
 
   /** Opens a model; libtorch is not needed for that. */
   static Models at(String path) {
     SparkSession spark = SparkSession.active();
-    HadoopStorage storage = new HadoopStorage(spark);
+    HadoopStorage storage = Sessions.storage(spark);
     try {
       if (path.endsWith(".ckpt")) {
-        return new Models(spark, path, Encoder.open(storage, "", path, null), null);
+        return new Models(spark, path, TrainedQuantizer.open(storage, "", path, null), null);
       }
       Published codes = Versions.codes(storage, path, "the model of a function");
-      return new Models(spark, codes.path(), Encoder.beside(storage, codes), codes);
+      return new Models(spark, codes.path(), TrainedQuantizer.beside(storage, codes), codes);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -81,7 +82,7 @@ record Models(SparkSession spark, String name, Encoder encoder, Published codes)
       float[][] vectors = new float[encoder.levels().length][];
       for (int l = 0; l < vectors.length; l++) {
         vectors[l] =
-            Encoder.contributions(
+            TrainedQuantizer.contributions(
                 loaded, l, search ? loaded.quantizer()::locations : loaded.quantizer()::decode);
       }
       return vectors;

@@ -13,8 +13,8 @@ import static org.apache.spark.sql.types.DataTypes.DoubleType;
 import static org.apache.spark.sql.types.DataTypes.IntegerType;
 import static org.apache.spark.sql.types.DataTypes.StringType;
 
-import io.squeeze.jobs.spark.CodeHistogram;
-import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.publish.CodeHistogram;
+import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.sql.SqlFunction.Arity;
 import java.util.ArrayList;
 import java.util.List;

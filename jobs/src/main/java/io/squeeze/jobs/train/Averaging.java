@@ -4,8 +4,9 @@ import ai.djl.Device;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.TrainSettings;
-import io.squeeze.jobs.spark.Console;
+import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.spark.PartitionInKey;
+import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.spark.Stages;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.train.Shards.Ids;
@@ -32,7 +33,6 @@ import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
-import org.apache.spark.sql.SparkSession;
 import scala.Tuple2;
 
 /**
@@ -54,16 +54,18 @@ final class Averaging {
   private static final int FAN_IN = 64;
 
   private final JavaSparkContext context;
+  private final Reporter reporter;
   private final Trainer trainer;
   private final Shards shards;
 
   Averaging(
-      SparkSession spark,
+      SqueezeSession session,
       SqueezeModel model,
       Batch.Layout layout,
       Settings settings,
       Shards shards) {
-    this.context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    this.context = JavaSparkContext.fromSparkContext(session.spark().sparkContext());
+    this.reporter = session.reporter();
     this.trainer = new Trainer(model, layout, settings.train(), settings.seed(), shards.parts());
     this.shards = shards;
   }
@@ -195,7 +197,7 @@ final class Averaging {
           diverged.get(0) + (nothingLeft && drop ? "; so did every other shard" : ""));
     }
     diverged.forEach(
-        sentence -> Console.warn(sentence + "; left out of the round (train.on-nan = drop)"));
+        sentence -> reporter.warn(sentence + "; left out of the round (train.on-nan = drop)"));
   }
 
   /** The chunks of the average, in their order. */

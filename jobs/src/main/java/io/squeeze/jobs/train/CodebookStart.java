@@ -6,8 +6,8 @@ import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.SparkPoints;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.model.SparkPoints;
 import io.squeeze.jobs.spark.Stages;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.quantize.EmaCodebook;
@@ -39,8 +39,10 @@ final class CodebookStart {
   private final Settings settings;
   private final Batch.Layout layout;
   private final SqueezeModel model;
+  private final Reporter reporter;
 
-  CodebookStart(Settings settings, Batch.Layout layout, SqueezeModel model) {
+  CodebookStart(Settings settings, Batch.Layout layout, SqueezeModel model, Reporter reporter) {
+    this.reporter = reporter;
     this.settings = settings;
     this.layout = layout;
     this.model = model;
@@ -71,7 +73,7 @@ final class CodebookStart {
                   + options.maxInitSamples()
                   + ")");
         }
-        Console.say(
+        reporter.say(
             "k-means: "
                 + codebook.codes()
                 + " codes"

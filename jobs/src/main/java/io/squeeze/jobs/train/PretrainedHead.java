@@ -2,10 +2,10 @@ package io.squeeze.jobs.train;
 
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.spark.Backbones;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.model.Backbones;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.weights.ElementType;
 import io.squeeze.weights.HostTensor;
 import io.squeeze.weights.StateDict;
@@ -29,7 +29,7 @@ final class PretrainedHead {
    * @throws SqueezeException of category configuration or input if the weights cannot be found
    */
   static void start(
-      HadoopStorage storage,
+      SqueezeSession session,
       Settings settings,
       Manifest manifest,
       int classes,
@@ -39,6 +39,7 @@ final class PretrainedHead {
     if (!asked || classes != CLASSES || manifest.weights() == null) {
       return;
     }
+    HadoopStorage storage = session.storage();
     String path = settings.weights() == null ? manifest.weights() : settings.weights();
     String expected = manifest.settings().get("backbone.weights");
     String hint = "; train.head-start = fresh begins at random";
@@ -82,6 +83,6 @@ final class PretrainedHead {
         }
       }
     }
-    Console.say("The head begins with its weights of " + path);
+    session.reporter().say("The head begins with its weights of " + path);
   }
 }

@@ -1,8 +1,8 @@
 package io.squeeze.jobs.train;
 
 import io.squeeze.dataset.Cut;
-import io.squeeze.jobs.spark.Columns;
-import io.squeeze.jobs.spark.Cuts;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.SplitAssigner;
 import io.squeeze.jobs.spark.PartitionInKey;
 import io.squeeze.train.Example;
 import java.io.Serializable;
@@ -37,7 +37,7 @@ record Shards(JavaRDD<Example> examples, JavaRDD<Ids> ids, long count, int parts
    */
   static Shards of(
       Dataset<Row> rows, long seed, String purpose, long count, int parts, long rowBytes) {
-    long[] bounds = Cuts.bounds(rows, seed, purpose, count, parts);
+    long[] bounds = SplitAssigner.bounds(rows, seed, purpose, count, parts);
     JavaRDD<Example> examples =
         rows.select(Columns.SAMPLE_ID, Columns.EMBEDDING, Columns.MASK)
             .toJavaRDD()

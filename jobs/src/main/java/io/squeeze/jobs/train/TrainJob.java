@@ -3,15 +3,16 @@ package io.squeeze.jobs.train;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.TrainSettings;
+import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.extract.ExtractJob;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.Cuts;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.RunFolder;
-import io.squeeze.jobs.spark.Steps;
-import io.squeeze.jobs.spark.Versions;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.SplitAssigner;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.run.RunFolder;
+import io.squeeze.jobs.spark.JobDescription;
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.segment.LossType;
 import io.squeeze.segment.SqueezeModel;
@@ -36,31 +37,35 @@ public final class TrainJob {
 
   private static final long VALIDATION_BYTES = 128L << 20;
 
+  private final SqueezeSession session;
   private final SparkSession spark;
+  private final Reporter reporter;
   private final HadoopStorage storage;
   private final RunFolder folder;
   private final ShardPool pool;
   private Settings settings;
 
-  private TrainJob(SparkSession spark, Settings settings, ShardPool pool) {
-    this.spark = spark;
+  private TrainJob(SqueezeSession session, Settings settings, ShardPool pool) {
+    this.session = session;
+    this.spark = session.spark();
+    this.reporter = session.reporter();
     this.settings = settings;
     this.pool = pool;
-    this.storage = new HadoopStorage(spark);
+    this.storage = session.storage();
     this.folder = new RunFolder(storage, settings.output().runFolder());
   }
 
   /** Trains by these settings alone. */
-  public static String run(SparkSession spark, Settings settings) throws IOException {
+  public static String run(SqueezeSession session, Settings settings) throws IOException {
     try (ShardPool pool = new ShardPool()) {
-      return run(spark, settings, pool);
+      return run(session, settings, pool);
     }
   }
 
   /** Trains beside others that share the pool. */
-  public static String run(SparkSession spark, Settings settings, ShardPool pool)
+  public static String run(SqueezeSession session, Settings settings, ShardPool pool)
       throws IOException {
-    return new TrainJob(spark, settings, pool).run();
+    return new TrainJob(session, settings, pool).run();
   }
 
   /**
@@ -76,14 +81,14 @@ public final class TrainJob {
     if (settings.train().head().equals("none")) {
       throw SqueezeException.usage("--head none is for the vectors of a table (train --input)");
     }
-    Published embeddings = embeddings(spark, settings);
+    Published embeddings = embeddings(session, settings);
     if (settings.train().head().equals("auto")) {
       boolean deeplab = "deeplab".equals(embeddings.manifest().settings().get("backbone.name"));
       settings = settings.with("train.head", deeplab ? "deeplab" : "conv");
     }
     Optional<Checkpoint> found = left(embeddings);
     if (finished(found) && !folder.misplaced(found.get())) {
-      Console.say("Trained already: " + folder.path(RunFolder.LAST) + ", nothing to do");
+      reporter.say("Trained already: " + folder.path(RunFolder.LAST) + ", nothing to do");
       return folder.path(RunFolder.LAST);
     }
     folder.locked(
@@ -95,6 +100,7 @@ public final class TrainJob {
           } else {
             train(embeddings, left);
           }
+          return null;
         });
     return folder.path(RunFolder.LAST);
   }
@@ -104,7 +110,7 @@ public final class TrainJob {
   }
 
   private Optional<Checkpoint> left(Published embeddings) throws IOException {
-    return folder.left(settings, embeddings.path(), embeddings.manifest().backbone());
+    return folder.left(reporter, settings, embeddings.path(), embeddings.manifest().backbone());
   }
 
   private void train(Published embeddings, Optional<Checkpoint> left) throws IOException {
@@ -114,16 +120,17 @@ public final class TrainJob {
             manifest.channels(), manifest.gridHeight(), manifest.gridWidth(), manifest.size());
     checkChannels(manifest);
     ClassNames classes = ClassNames.of(manifest, settings);
-    Steps.name(spark, settings.output().experimentName(), "samples and first codebooks");
+    JobDescription.name(spark, settings.output().experimentName(), "samples and first codebooks");
     SqueezeModel model = new SqueezeModel(settings, manifest.channels(), classes.names().size());
     noteSize(model.quantizer().levels());
     long rowBytes =
         layout.floatBytes() / (manifest.dtype().equals("float16") ? 2 : 1)
             + (long) layout.size() * layout.size();
-    Cuts cuts = new Cuts(spark, embeddings, settings.data());
-    Shards train = pool.get(key(embeddings, Cuts.TRAIN), () -> shards(cuts, rowBytes));
-    Shards validation = pool.get(key(embeddings, Cuts.VALIDATION), () -> held(cuts, rowBytes));
-    Console.say(
+    SplitAssigner cuts = new SplitAssigner(session, embeddings, settings.data());
+    Shards train = pool.get(key(embeddings, SplitAssigner.TRAIN), () -> shards(cuts, rowBytes));
+    Shards validation =
+        pool.get(key(embeddings, SplitAssigner.VALIDATION), () -> held(cuts, rowBytes));
+    reporter.say(
         "Training "
             + settings.quantizer().type()
             + " on "
@@ -134,13 +141,13 @@ public final class TrainJob {
             + validation.count()
             + " held out, embeddings "
             + embeddings.path());
-    Followers followers =
-        new Followers(spark, settings, folder, embeddings, validation.count() > 0);
+    TrainingListeners followers =
+        new TrainingListeners(session, settings, folder, embeddings, validation.count() > 0);
     try {
       Checkpoint start;
       if (left.isPresent()) {
         start = left.get();
-        Console.say(
+        reporter.say(
             "Going on after epoch "
                 + start.epoch()
                 + " of "
@@ -154,9 +161,9 @@ public final class TrainJob {
         followers.start(0);
         start = first(model, layout, classes, manifest, train);
       }
-      Averaging averaging = new Averaging(spark, model, layout, settings, train);
+      Averaging averaging = new Averaging(session, model, layout, settings, train);
       int slots = Math.min(train.parts(), spark.sparkContext().defaultParallelism());
-      new Training(spark, settings, folder, averaging, validation, slots, followers).run(start);
+      new Training(session, settings, folder, averaging, validation, slots, followers).run(start);
       followers.completed();
     } catch (Exception e) { // Spark throws what it does not declare
       followers.failed(e);
@@ -169,8 +176,8 @@ public final class TrainJob {
       SqueezeModel model, Batch.Layout layout, ClassNames classes, Manifest manifest, Shards train)
       throws IOException {
     Map<String, HostTensor> tensors = model.initial(settings.seed());
-    PretrainedHead.start(storage, settings, manifest, classes.names().size(), tensors);
-    new CodebookStart(settings, layout, model).run(train, tensors);
+    PretrainedHead.start(session, settings, manifest, classes.names().size(), tensors);
+    new CodebookStart(settings, layout, model, reporter).run(train, tensors);
     return new Checkpoint(
         ModelState.start(model, settings.train().optimizer(), tensors),
         settings.trainingJson(),
@@ -210,9 +217,9 @@ public final class TrainJob {
     Integer asked = settings.quantizer().codebookSize();
     String type = settings.quantizer().type();
     if (asked != null && levels.length == 0) {
-      Console.say("--codebook_size changes nothing: " + type + " has no codes");
+      reporter.say("--codebook_size changes nothing: " + type + " has no codes");
     } else if (asked != null && levels[0] != asked) {
-      Console.say(
+      reporter.say(
           type
               + " takes "
               + levels[0]
@@ -247,18 +254,20 @@ public final class TrainJob {
   }
 
   /** The embeddings that settings name, extracted where they are missing. */
-  public static Published embeddings(SparkSession spark, Settings settings) throws IOException {
-    HadoopStorage storage = new HadoopStorage(spark);
-    Optional<Published> current = new Versions(storage, settings.embeddingsPath()).current();
+  public static Published embeddings(SqueezeSession session, Settings settings) throws IOException {
+    Optional<Published> current =
+        new Versions(session.storage(), settings.embeddingsPath()).current();
     if (current.isPresent()) {
       return current.get();
     }
-    Console.say("No embeddings in " + settings.embeddingsPath() + " yet: extracting them first");
-    return new ExtractJob(spark, settings).run();
+    session
+        .reporter()
+        .say("No embeddings in " + settings.embeddingsPath() + " yet: extracting them first");
+    return new ExtractJob(session, settings).run();
   }
 
-  private Shards shards(Cuts cuts, long rowBytes) {
-    Dataset<Row> rows = cuts.rows(Cuts.TRAIN);
+  private Shards shards(SplitAssigner cuts, long rowBytes) {
+    Dataset<Row> rows = cuts.rows(SplitAssigner.TRAIN);
     long count = rows.count();
     if (count == 0) {
       throw SqueezeException.input(
@@ -270,8 +279,8 @@ public final class TrainJob {
     return Shards.of(rows, settings.data().splitSeed(), "shard", count, parts, rowBytes);
   }
 
-  private Shards held(Cuts cuts, long rowBytes) {
-    Dataset<Row> rows = cuts.rows(Cuts.VALIDATION);
+  private Shards held(SplitAssigner cuts, long rowBytes) {
+    Dataset<Row> rows = cuts.rows(SplitAssigner.VALIDATION);
     long count = rows.count();
     long group = Math.max(1, Math.min(VALIDATION_ROWS, VALIDATION_BYTES / rowBytes));
     int parts = Math.toIntExact(Math.max(1, (count + group - 1) / group));

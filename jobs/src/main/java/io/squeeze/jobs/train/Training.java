@@ -2,9 +2,10 @@ package io.squeeze.jobs.train;
 
 import io.squeeze.config.Settings;
 import io.squeeze.config.StopSettings;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.RunFolder;
-import io.squeeze.jobs.spark.Steps;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.run.RunFolder;
+import io.squeeze.jobs.spark.JobDescription;
+import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.train.Averaging.Epoch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.Checkpoint.Progress;
@@ -22,13 +23,14 @@ import org.apache.spark.sql.SparkSession;
 /** The epochs of a run: train, validate, save, and stop where nothing gets better. */
 final class Training {
   private final SparkSession spark;
+  private final Reporter reporter;
   private final String name;
   private final Settings settings;
   private final RunFolder folder;
   private final Averaging averaging;
   private final Shards validation;
   private final int slots;
-  private final Followers followers;
+  private final TrainingListeners followers;
   private Times spent = null;
   private double seconds;
 
@@ -38,14 +40,15 @@ final class Training {
    * @param slots tasks that train at a time
    */
   Training(
-      SparkSession spark,
+      SqueezeSession session,
       Settings settings,
       RunFolder folder,
       Averaging averaging,
       Shards validation,
       int slots,
-      Followers followers) {
-    this.spark = spark;
+      TrainingListeners followers) {
+    this.spark = session.spark();
+    this.reporter = session.reporter();
     this.name = settings.output().experimentName();
     this.settings = settings;
     this.folder = folder;
@@ -67,11 +70,11 @@ final class Training {
   private Checkpoint epoch(Checkpoint before) throws IOException {
     int number = before.epoch() + 1;
     String step = "epoch " + number + " of " + settings.train().epochs() + ", ";
-    Steps.name(spark, name, step + "training");
+    JobDescription.name(spark, name, step + "training");
     long began = System.nanoTime();
     Epoch epoch = averaging.epoch(before.state(), before.epoch());
     double took = (System.nanoTime() - began) / 1e9;
-    Steps.name(spark, name, step + "validation");
+    JobDescription.name(spark, name, step + "validation");
     Tally held = averaging.evaluate(epoch.state(), validation);
     Map<String, Object> metrics = metrics(number, before.classNames(), epoch, held, took);
     Progress progress = progress(before.progress(), number, metrics);
@@ -84,9 +87,9 @@ final class Training {
     folder.addMetrics(metrics);
     folder.saveLast(checkpoint, settings.train().keep());
     Tally trained = epoch.tally();
-    Steps.name(spark, name, step + "pictures");
+    JobDescription.name(spark, name, step + "pictures");
     followers.epoch(metrics, trained, checkpoint);
-    Console.say(
+    reporter.say(
         String.format(
             Locale.ROOT,
             "epoch %d/%d  train loss %.4f mIoU %.4f  val loss %.4f mIoU %.4f  %.1f images/s",
@@ -98,7 +101,7 @@ final class Training {
             held.confusion().meanIou(),
             trained.samples() / took));
     if (progress.finished() && number < settings.train().epochs()) {
-      Console.say(
+      reporter.say(
           String.format(
               Locale.ROOT,
               "Stopped: no better %s than %.4f of epoch %d for %d epochs (--patience)",
@@ -131,8 +134,8 @@ final class Training {
   private Map<String, Object> metrics(
       int number, List<String> classes, Epoch epoch, Tally held, double took) {
     Map<String, Object> values = new LinkedHashMap<>();
-    values.put(Followers.EPOCH, number);
-    values.put(Followers.MILLIS, System.currentTimeMillis());
+    values.put(TrainingListeners.EPOCH, number);
+    values.put(TrainingListeners.MILLIS, System.currentTimeMillis());
     epoch.tally().metrics(classes, true).forEach((k, v) -> values.put("train/" + k, v));
     if (epoch.dropped() > 0) {
       values.put("train/shards_dropped", epoch.dropped());
@@ -167,7 +170,7 @@ final class Training {
         .forEach(
             (name, share) ->
                 parts.add(String.format(Locale.ROOT, "%s %.1f %%", name, 100 * share)));
-    Console.say(
+    reporter.say(
         String.format(
             Locale.ROOT,
             "Trained for %.1f s: %s (with waiting)",

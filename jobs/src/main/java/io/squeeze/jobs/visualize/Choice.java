@@ -4,8 +4,9 @@ import static org.apache.spark.sql.functions.col;
 
 import io.squeeze.config.Settings;
 import io.squeeze.config.VisualizeSettings;
-import io.squeeze.jobs.evaluate.PerSample;
-import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.model.SampleDrawing;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.run.SampleTable;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.sql.Column;
@@ -27,16 +28,17 @@ record Choice(String name, String title, int asked, List<String> ids) {
   static List<Choice> of(Dataset<Row> table, Settings settings, boolean baseline) {
     VisualizeSettings v = settings.visualize();
     List<Choice> choices = new ArrayList<>();
-    Column iou = col(PerSample.IOU);
+    Column iou = col(SampleTable.IOU);
     Dataset<Row> known = table.where(iou.isNotNull());
     choices.add(of("best", "Best", v.best(), v.maxRows(), known, iou.desc()));
     choices.add(of("worst", "Worst", v.worst(), v.maxRows(), known, iou.asc()));
     if (baseline) {
-      Column lost = col(PerSample.DIFFERENCE);
+      Column lost = col(SampleTable.DIFFERENCE);
       Dataset<Row> compared = table.where(lost.isNotNull());
       choices.add(of("changed", "Lost most", v.changed(), v.maxRows(), compared, lost.asc()));
     }
-    List<String> drawn = Drawing.drawn(table, settings.seed(), Math.min(v.random(), v.maxRows()));
+    List<String> drawn =
+        SampleDrawing.drawn(table, settings.seed(), Math.min(v.random(), v.maxRows()));
     choices.add(new Choice("random", "Random", v.random(), drawn));
     return choices;
   }

@@ -11,15 +11,15 @@ import io.squeeze.codec.BitPacking;
 import io.squeeze.codec.Compression.Bytes;
 import io.squeeze.codec.Compression.Ratios;
 import io.squeeze.jobs.evaluate.EvaluateJob.Scored;
-import io.squeeze.jobs.evaluate.Groups;
-import io.squeeze.jobs.evaluate.Groups.Group;
-import io.squeeze.jobs.evaluate.PerSample;
-import io.squeeze.jobs.evaluate.Summary;
-import io.squeeze.jobs.evaluate.Summary.Level;
-import io.squeeze.jobs.evaluate.Trained;
-import io.squeeze.jobs.spark.Accounting;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.RunFolder;
+import io.squeeze.jobs.model.TrainedModels;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.run.CompressionTable;
+import io.squeeze.jobs.run.Groups;
+import io.squeeze.jobs.run.Groups.Group;
+import io.squeeze.jobs.run.RunFolder;
+import io.squeeze.jobs.run.SampleTable;
+import io.squeeze.jobs.run.Summary;
+import io.squeeze.jobs.run.Summary.Level;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.report.Chart;
 import io.squeeze.report.Page;
@@ -60,13 +60,13 @@ final class RunReport {
           new Counted("amortized: stored, and the decoder", Bytes::amortized, Ratios::amortized));
 
   private final SparkSession spark;
-  private final Trained trained;
+  private final TrainedModels trained;
   private final Checkpoint checkpoint;
   private final RunFolder folder;
   private final String split;
   private final String label;
 
-  RunReport(SparkSession spark, Trained trained, RunFolder folder, String split) {
+  RunReport(SparkSession spark, TrainedModels trained, RunFolder folder, String split) {
     this.spark = spark;
     this.trained = trained;
     this.checkpoint = trained.checkpoint();
@@ -126,7 +126,7 @@ final class RunReport {
     }
     page.headline(
         "Times smaller",
-        Accounting.ratio(s.compression().nominal()),
+        CompressionTable.ratio(s.compression().nominal()),
         String.format(
             Locale.ROOT,
             "%s bits a vector for %d of float32",
@@ -202,9 +202,9 @@ final class RunReport {
             .mapToObj(i -> String.format(Locale.ROOT, "%.2f", (double) i / BINS))
             .toList();
     Map<String, List<Double>> counts = new LinkedHashMap<>();
-    counts.put(label, bins(table, PerSample.IOU));
+    counts.put(label, bins(table, SampleTable.IOU));
     if (trained.baseline() != null) {
-      counts.put(BASELINE, bins(table, PerSample.BASELINE_IOU));
+      counts.put(BASELINE, bins(table, SampleTable.BASELINE_IOU));
     }
     List<Chart> charts = new ArrayList<>();
     charts.add(Chart.bars("IoU of the samples", "mean IoU, from", "samples", bins, counts));
@@ -261,7 +261,7 @@ final class RunReport {
       series.put(BASELINE, groups.stream().map(Group::baselineIou).collect(Collectors.toList()));
     }
     List<String> classes = checkpoint.classNames();
-    String subject = classes.get(PerSample.subject(classes));
+    String subject = classes.get(SampleTable.subject(classes));
     String title =
         by.equals(Groups.SIZE)
             ? "Mean IoU by the share of the photo that is " + subject

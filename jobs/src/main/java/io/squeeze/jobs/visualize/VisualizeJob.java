@@ -3,15 +3,17 @@ package io.squeeze.jobs.visualize;
 import io.squeeze.config.Settings;
 import io.squeeze.dataset.Datasets;
 import io.squeeze.dataset.SegmentationDataset;
+import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.evaluate.EvaluateJob.Scored;
-import io.squeeze.jobs.evaluate.Summary;
-import io.squeeze.jobs.evaluate.Trained;
-import io.squeeze.jobs.spark.Console;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.RunFolder;
-import io.squeeze.jobs.spark.Steps;
-import io.squeeze.jobs.spark.Trackers;
+import io.squeeze.jobs.model.SampleDrawing;
+import io.squeeze.jobs.model.TrainedModels;
+import io.squeeze.jobs.run.RunFolder;
+import io.squeeze.jobs.run.Summary;
+import io.squeeze.jobs.run.Trackers;
+import io.squeeze.jobs.spark.JobDescription;
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.report.Page;
 import io.squeeze.report.Picture;
 import io.squeeze.report.PictureGrid;
@@ -36,11 +38,13 @@ import org.apache.spark.sql.SparkSession;
 
 /** A run as people look at it: an HTML report, and pictures of the samples that tell most. */
 public final class VisualizeJob {
+  private final SqueezeSession session;
   private final SparkSession spark;
   private final HadoopStorage storage;
+  private final Reporter reporter;
   private final String checkpointPath;
   private final EvaluateJob evaluation;
-  private final Trained trained;
+  private final TrainedModels trained;
   private final String split;
   private final Settings settings;
   private final String root;
@@ -53,7 +57,7 @@ public final class VisualizeJob {
    * @param dataPath where the photos lie now; null: where they lay when they were extracted
    */
   public VisualizeJob(
-      SparkSession spark,
+      SqueezeSession session,
       String checkpointPath,
       String baselinePath,
       String embeddingsPath,
@@ -61,11 +65,13 @@ public final class VisualizeJob {
       String split,
       Settings settings)
       throws IOException {
-    this.spark = spark;
-    this.storage = new HadoopStorage(spark);
+    this.session = session;
+    this.spark = session.spark();
+    this.storage = session.storage();
+    this.reporter = session.reporter();
     this.checkpointPath = checkpointPath;
     this.evaluation =
-        new EvaluateJob(spark, checkpointPath, baselinePath, embeddingsPath, split, null);
+        new EvaluateJob(session, checkpointPath, baselinePath, embeddingsPath, split, null);
     this.trained = evaluation.trained();
     this.split = split;
     this.settings = settings;
@@ -93,12 +99,12 @@ public final class VisualizeJob {
   public Shown run() throws IOException {
     Scored scored = evaluation.run();
     Dataset<Row> table = evaluation.table();
-    Steps.name(spark, "visualize " + checkpointPath, "ranking " + split);
+    JobDescription.name(spark, "visualize " + checkpointPath, "ranking " + split);
     List<Choice> choices = Choice.of(table, settings, trained.baseline() != null);
     Set<String> ids = new LinkedHashSet<>();
     choices.forEach(choice -> ids.addAll(choice.ids()));
-    Steps.name(spark, "visualize " + checkpointPath, "drawing " + ids.size() + " samples");
-    Map<String, Picture> drawn = new Drawing(spark, trained, root, true).of(split, ids);
+    JobDescription.name(spark, "visualize " + checkpointPath, "drawing " + ids.size() + " samples");
+    Map<String, Picture> drawn = new SampleDrawing(session, trained, root, true).of(split, ids);
     List<String> paths = new ArrayList<>();
     Map<String, List<Picture>> pictures = new LinkedHashMap<>();
     for (Choice choice : choices) {
@@ -106,20 +112,20 @@ public final class VisualizeJob {
       write(choice, own, paths);
       pictures.put(choice.title(), own);
     }
-    Steps.name(spark, "visualize " + checkpointPath, "report");
+    JobDescription.name(spark, "visualize " + checkpointPath, "report");
     String path = path("report_" + split + ".html");
     RunReport report = new RunReport(spark, trained, RunFolder.of(storage, checkpointPath), split);
     Page page = report.page(modelName(checkpointPath), scored, table, pictures);
     storage.replace(path, page::write);
     paths.add(path);
-    Console.result("Written: " + path);
+    reporter.result("Written: " + path);
     tell(scored.summary(), path);
     return new Shown(paths, scored.summary());
   }
 
   /** Adds the split's numbers and the report to the run on the servers that settings name. */
   private void tell(Summary summary, String report) throws IOException {
-    List<Tracker> trackers = Trackers.of(storage, settings.track(), Console.voice());
+    List<Tracker> trackers = Trackers.of(storage, settings.track(), reporter);
     if (trackers.isEmpty()) {
       return;
     }
@@ -134,7 +140,7 @@ public final class VisualizeJob {
       scalars.put(prefix + "baseline_iou", summary.baseline().miou());
     }
     Settings run = folder.settings().orElse(settings);
-    Tracking tracking = new Tracking(trackers, Console.voice());
+    Tracking tracking = new Tracking(trackers, reporter);
     tracking.attach(Trackers.run(run, settings.track(), modelName(checkpointPath), epoch, folder));
     tracking.log(Step.of(epoch, System.currentTimeMillis(), scalars, false));
     tracking.keep(new Artifact("report_" + split + ".html", storage, report));
@@ -147,7 +153,7 @@ public final class VisualizeJob {
 
   private void write(Choice choice, List<Picture> pictures, List<String> paths) throws IOException {
     if (pictures.isEmpty()) {
-      Console.say(
+      reporter.say(
           "No picture of the "
               + choice.name()
               + " results: "
@@ -158,7 +164,7 @@ public final class VisualizeJob {
     }
     int most = settings.visualize().maxRows();
     if (choice.asked() > most && pictures.size() == most) {
-      Console.warn(
+      reporter.warn(
           choice.asked()
               + " of the "
               + choice.name()
@@ -177,13 +183,13 @@ public final class VisualizeJob {
     String path = path(choice.name() + "_results_" + split + ".png");
     storage.replace(path, out -> grid.write(pictures, out));
     paths.add(path);
-    Console.result("Written: " + path);
+    reporter.result("Written: " + path);
     for (Picture p : pictures) {
       String compared =
           p.baseline() == null
               ? ""
               : String.format(Locale.ROOT, ", baseline %.3f", p.baselineIou());
-      Console.result(
+      reporter.result(
           String.format(Locale.ROOT, "  %-32s IoU %.3f%s", p.id(), p.quantizedIou(), compared));
     }
   }

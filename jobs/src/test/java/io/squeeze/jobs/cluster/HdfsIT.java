@@ -6,10 +6,10 @@ import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.encode.EncodeJob;
-import io.squeeze.jobs.encode.Encoder;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
-import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.train.TrainJob;
 import io.squeeze.jobs.visualize.VisualizeJob;
 import java.io.IOException;
@@ -53,7 +53,7 @@ class HdfsIT {
                           "output.dir", root + "/outputs",
                           "visualize.dir", root + "/pictures")));
       String checkpoint = walk(spark, there, root + "/codes");
-      new VisualizeJob(spark, checkpoint, null, null, null, "test", there).run();
+      new VisualizeJob(Fixture.squeeze(spark), checkpoint, null, null, null, "test", there).run();
       String local = walk(spark, fixture.settings("e", ""), folder + "/codes");
       assertThat(bytes(files, checkpoint)).isEqualTo(Files.readAllBytes(Path.of(local)));
       assertThat(
@@ -78,11 +78,12 @@ class HdfsIT {
 
   private static String walk(SparkSession spark, Settings settings, String codes)
       throws IOException {
-    String embeddings = new ExtractJob(spark, settings).run().path();
-    String checkpoint = TrainJob.run(spark, settings);
-    new EvaluateJob(spark, checkpoint, null, null, "test", null).score();
-    Encoder encoder = Encoder.open(new HadoopStorage(spark), codes, checkpoint, null);
-    new EncodeJob(spark, embeddings, encoder, "array").run();
+    String embeddings = new ExtractJob(Fixture.squeeze(spark), settings).run().path();
+    String checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
+    new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, null, "test", null).score();
+    TrainedQuantizer encoder =
+        TrainedQuantizer.open(Sessions.storage(spark), codes, checkpoint, null);
+    new EncodeJob(Fixture.squeeze(spark), embeddings, encoder, "array").run();
     return checkpoint;
   }
 

@@ -7,7 +7,8 @@ import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
-import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.jobs.train.TrainJob;
 import java.io.IOException;
 import java.io.InputStream;
@@ -108,7 +109,7 @@ class S3IT {
       try (InputStream in = files.open(new org.apache.hadoop.fs.Path(checkpoint))) {
         assertThat(in.readAllBytes()).isEqualTo(Files.readAllBytes(Path.of(local)));
       }
-      HadoopStorage storage = new HadoopStorage(spark);
+      HadoopStorage storage = Sessions.storage(spark);
       String summary = "outputs/vq_squeeze/evaluation/test/summary.json";
       assertThat(storage.text("s3a://bucket/" + summary))
           .isEqualTo(Files.readString(folder.resolve(summary)));
@@ -119,9 +120,9 @@ class S3IT {
   }
 
   private static String walk(SparkSession spark, Settings settings) throws IOException {
-    new ExtractJob(spark, settings).run();
-    String checkpoint = TrainJob.run(spark, settings);
-    new EvaluateJob(spark, checkpoint, null, null, "test", null).score();
+    new ExtractJob(Fixture.squeeze(spark), settings).run();
+    String checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
+    new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, null, "test", null).score();
     return checkpoint;
   }
 }

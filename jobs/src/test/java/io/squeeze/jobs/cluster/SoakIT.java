@@ -6,10 +6,10 @@ import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.Outside;
 import io.squeeze.jobs.encode.EncodeJob;
-import io.squeeze.jobs.encode.Encoder;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
-import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.train.TrainJob;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -81,12 +81,19 @@ class SoakIT {
     String own =
         "output.experiment-name = soak, output.dir = \"" + folder.resolve("o" + walk) + "\"";
     Settings settings = fixture.settings("e" + walk, "train { epochs = 3, shards = 3 }, " + own);
-    String embeddings = new ExtractJob(spark, settings).run().path();
-    String checkpoint = TrainJob.run(spark, settings);
-    String summary = new EvaluateJob(spark, checkpoint, null, null, "test", null).score().json();
-    Encoder encoder =
-        Encoder.open(new HadoopStorage(spark), folder + "/c" + walk, checkpoint, null);
-    long rows = new EncodeJob(spark, embeddings, encoder, "array").run().read(spark).count();
+    String embeddings = new ExtractJob(Fixture.squeeze(spark), settings).run().path();
+    String checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
+    String summary =
+        new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, null, "test", null)
+            .score()
+            .json();
+    TrainedQuantizer encoder =
+        TrainedQuantizer.open(Sessions.storage(spark), folder + "/c" + walk, checkpoint, null);
+    long rows =
+        new EncodeJob(Fixture.squeeze(spark), embeddings, encoder, "array")
+            .run()
+            .read(spark)
+            .count();
     MessageDigest digest = MessageDigest.getInstance("SHA-256");
     digest.update(Files.readAllBytes(Path.of(checkpoint)));
     digest.update(summary.getBytes(java.nio.charset.StandardCharsets.UTF_8));

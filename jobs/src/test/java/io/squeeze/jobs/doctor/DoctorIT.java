@@ -28,7 +28,8 @@ class DoctorIT {
   @Test
   void everyExecutorIsLookedAtAndNothingIsLeftBehind() throws IOException {
     try (SparkSession spark = Fixture.cluster()) {
-      List<Check> checks = new DoctorJob(spark, folder.resolve("out").toString(), null).run();
+      List<Check> checks =
+          new DoctorJob(Fixture.squeeze(spark), folder.resolve("out").toString(), null).run();
       for (String place : List.of("driver", "executor 0", "executor 1")) {
         assertThat(what(checks, place))
             .contains("Java", "Spark", "libtorch", "device", "memory", "disk", "output", "clock");
@@ -53,7 +54,7 @@ class DoctorIT {
         Fixture.clusterBuilder("local-cluster[1,1,1024]")
             .config("spark.executorEnv.PYTORCH_LIBRARY_PATH", broken.toString())
             .getOrCreate()) {
-      List<Check> checks = new DoctorJob(spark, file.toString(), null).run();
+      List<Check> checks = new DoctorJob(Fixture.squeeze(spark), file.toString(), null).run();
       Check torch =
           checks.stream()
               .filter(c -> c.place().startsWith("executor") && c.what().equals("libtorch"))

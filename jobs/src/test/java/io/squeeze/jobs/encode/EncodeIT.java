@@ -12,12 +12,14 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
-import io.squeeze.jobs.spark.Coding;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.publish.Coding;
+import io.squeeze.jobs.publish.DataFile;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.spark.Tasks;
-import io.squeeze.jobs.spark.Versions;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.jobs.train.TrainJob;
 import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer.Step;
@@ -50,12 +52,12 @@ class EncodeIT {
   @BeforeAll
   static void train() throws IOException {
     spark = Fixture.local("local[2]");
-    storage = new HadoopStorage(spark);
+    storage = Sessions.storage(spark);
     fixture = new Fixture(folder, 36);
     Settings settings =
         fixture.settings("e", "quantizer { type = rvq, num-quantizers = 3, codebook-size = 12 }");
-    embeddings = new ExtractJob(spark, settings).run();
-    checkpoint = TrainJob.run(spark, settings);
+    embeddings = new ExtractJob(Fixture.squeeze(spark), settings).run();
+    checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
   }
 
   @AfterAll
@@ -64,8 +66,9 @@ class EncodeIT {
   }
 
   private static Published encode(String name, String codec) throws IOException {
-    Encoder encoder = Encoder.open(storage, folder + "/" + name, checkpoint, null);
-    return new EncodeJob(spark, embeddings.path(), encoder, codec).run();
+    TrainedQuantizer encoder =
+        TrainedQuantizer.open(storage, folder + "/" + name, checkpoint, null);
+    return new EncodeJob(Fixture.squeeze(spark), embeddings.path(), encoder, codec).run();
   }
 
   private static List<Row> rows(Published codes) {
@@ -97,8 +100,11 @@ class EncodeIT {
   void codesBecomeTheEmbeddingsThatTheQuantizerReconstructs() throws IOException {
     encode("whole", Coding.ENTROPY);
     String codes = folder + "/whole";
-    Published bare = new DecodeJob(spark, codes, checkpoint, folder + "/bare", null).run();
-    Published decoded = new DecodeJob(spark, codes, null, folder + "/decoded", folder + "/e").run();
+    Published bare =
+        new DecodeJob(Fixture.squeeze(spark), codes, checkpoint, folder + "/bare", null).run();
+    Published decoded =
+        new DecodeJob(Fixture.squeeze(spark), codes, null, folder + "/decoded", folder + "/e")
+            .run();
     Dataset<Row> originals = embeddings.read(spark);
     Dataset<Row> reconstructed = decoded.read(spark);
     assertThat(reconstructed.drop("embedding").exceptAll(originals.drop("embedding")).isEmpty())
@@ -127,12 +133,19 @@ class EncodeIT {
       }
     }
     assertThatThrownBy(
-            () -> new EvaluateJob(spark, checkpoint, null, bare.path(), "test", null).score())
+            () ->
+                new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, bare.path(), "test", null)
+                    .score())
         .hasStackTraceContaining("has 0 pixels, not 224 x 224: decode with --masks");
     // What is decoded is used as embeddings are.
-    double before = new EvaluateJob(spark, checkpoint, null, null, "test", null).score().miou();
+    double before =
+        new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, null, "test", null)
+            .score()
+            .miou();
     double after =
-        new EvaluateJob(spark, checkpoint, null, decoded.path(), "test", null).score().miou();
+        new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, decoded.path(), "test", null)
+            .score()
+            .miou();
     assertThat(after).isBetween(before - 0.1, before + 0.1);
   }
 
@@ -140,24 +153,39 @@ class EncodeIT {
   void foreignCodesAndWrongQuestionsAreRefused() throws IOException {
     encode("foreign", Coding.ARRAY);
     String other =
-        TrainJob.run(spark, fixture.settings("e", "seed = 7, output.experiment-name = other"));
-    Encoder wrong = Encoder.open(storage, folder + "/foreign", other, null);
-    assertThatThrownBy(() -> new DecodeJob(spark, wrong.codes(), other, folder + "/never", null))
+        TrainJob.run(
+            Fixture.squeeze(spark),
+            fixture.settings("e", "seed = 7, output.experiment-name = other"));
+    TrainedQuantizer wrong = TrainedQuantizer.open(storage, folder + "/foreign", other, null);
+    assertThatThrownBy(
+            () ->
+                new DecodeJob(
+                    Fixture.squeeze(spark), wrong.codes(), other, folder + "/never", null))
         .isInstanceOf(SqueezeException.class)
         .hasMessageContaining("was encoded with a checkpoint of SHA-256");
-    assertThatThrownBy(() -> new EncodeJob(spark, embeddings.path(), wrong, Coding.ARRAY).run())
+    assertThatThrownBy(
+            () ->
+                new EncodeJob(Fixture.squeeze(spark), embeddings.path(), wrong, Coding.ARRAY).run())
         .hasMessageContaining("checkpoint.sha256: is ")
         .hasMessageContaining("(--codes)");
     assertThatThrownBy(() -> encode("foreign", "zip"))
         .hasMessageContaining("No codec zip (--codec): there are array, packed, entropy");
-    Encoder right = Encoder.open(storage, folder + "/none", checkpoint, null);
-    assertThatThrownBy(() -> new EncodeJob(spark, folder + "/foreign", right, Coding.ARRAY))
+    TrainedQuantizer right = TrainedQuantizer.open(storage, folder + "/none", checkpoint, null);
+    assertThatThrownBy(
+            () -> new EncodeJob(Fixture.squeeze(spark), folder + "/foreign", right, Coding.ARRAY))
         .hasMessageContaining("holds codes, no embeddings (--embeddings)");
     // What is there is never mixed with what is not of its kind, nor put into a version.
-    assertThatThrownBy(() -> new DecodeJob(spark, wrong.codes(), null, wrong.codes(), null).run())
+    assertThatThrownBy(
+            () ->
+                new DecodeJob(Fixture.squeeze(spark), wrong.codes(), null, wrong.codes(), null)
+                    .run())
         .hasMessageContaining("holds codes, no embeddings: name another folder (--embeddings)");
-    Encoder within = Encoder.open(storage, folder + "/foreign/v1", checkpoint, null);
-    assertThatThrownBy(() -> new EncodeJob(spark, embeddings.path(), within, Coding.PACKED).run())
+    TrainedQuantizer within =
+        TrainedQuantizer.open(storage, folder + "/foreign/v1", checkpoint, null);
+    assertThatThrownBy(
+            () ->
+                new EncodeJob(Fixture.squeeze(spark), embeddings.path(), within, Coding.PACKED)
+                    .run())
         .hasMessageContaining("(--codes)");
     assertThat(Versions.codes(storage, folder + "/foreign", "--codes").path()).endsWith("/v1");
     assertThatThrownBy(() -> Versions.codes(storage, folder + "/nowhere", "--codes"))
@@ -169,7 +197,7 @@ class EncodeIT {
     Published codes = encode("damaged", Coding.PACKED);
     String one =
         codes.manifest().files().stream()
-            .map(Manifest.DataFile::path)
+            .map(DataFile::path)
             .filter(path -> path.startsWith("codes/"))
             .findFirst()
             .orElseThrow();

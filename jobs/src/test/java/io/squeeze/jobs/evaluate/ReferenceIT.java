@@ -5,7 +5,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.squeeze.golden.Golden;
 import io.squeeze.jobs.Fixture;
-import io.squeeze.jobs.spark.Cuts;
+import io.squeeze.jobs.publish.SplitAssigner;
+import io.squeeze.jobs.run.ReferenceMetrics;
 import io.squeeze.metric.ConfusionMatrix;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -38,7 +39,7 @@ class ReferenceIT {
     StructType schema =
         new StructType(
             new StructField[] {
-              DataTypes.createStructField(Cuts.POSITION, DataTypes.LongType, false),
+              DataTypes.createStructField(SplitAssigner.POSITION, DataTypes.LongType, false),
               DataTypes.createStructField(
                   "confusion", new ArrayType(DataTypes.LongType, false), false)
             });
@@ -49,10 +50,11 @@ class ReferenceIT {
   void batchMeansAndSampleMeansAreThoseOfThePythonProject() {
     try (SparkSession spark = Fixture.local("local[2]")) {
       Dataset<Row> whole = table(spark, "target_no255", 21);
-      Reference batches = Reference.of(whole, "confusion", 21, 2, true);
+      ReferenceMetrics batches = ReferenceMetrics.of(whole, "confusion", 21, 2, true);
       assertThat(batches.batchMeanIou())
           .isCloseTo(GOLDEN.doubles("torchmetrics_iou_logged_epoch_value")[0], within(1e-6));
-      Reference samples = Reference.of(table(spark, "target", 21), "confusion", 21, 2, false);
+      ReferenceMetrics samples =
+          ReferenceMetrics.of(table(spark, "target", 21), "confusion", 21, 2, false);
       double mean = Arrays.stream(GOLDEN.doubles("sample_iou_nc21")).average().orElseThrow();
       assertThat(samples.sampleIou()).isCloseTo(mean, within(1e-9));
       assertThat(samples.batchMeanIou()).isNull();

@@ -6,11 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
-import io.squeeze.jobs.evaluate.Trained;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.model.SampleDrawing;
+import io.squeeze.jobs.model.TrainedModels;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.train.TrainJob;
-import io.squeeze.jobs.visualize.Drawing;
 import io.squeeze.report.Picture;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -47,7 +48,7 @@ class DeclaredIT {
   static void extract() throws IOException {
     fixture = new Fixture(folder, 24);
     spark = Fixture.local("local[2]");
-    read = new ExtractJob(spark, fixture.settings("pets", "")).run();
+    read = new ExtractJob(Fixture.squeeze(spark), fixture.settings("pets", "")).run();
     expected = rows(read);
   }
 
@@ -93,13 +94,13 @@ class DeclaredIT {
         splits { trainval = "annotations/trainval.txt", test = "annotations/test.txt" }
         """;
     Settings settings = settings("lists", declaration);
-    Published published = new ExtractJob(spark, settings).run();
+    Published published = new ExtractJob(Fixture.squeeze(spark), settings).run();
     assertThat(rows(published)).isEqualTo(expected);
     assertThat(published.manifest().classes()).containsExactly("pet", "background", "border");
-    assertThat(TrainJob.run(spark, settings)).endsWith("last.ckpt");
+    assertThat(TrainJob.run(Fixture.squeeze(spark), settings)).endsWith("last.ckpt");
 
     Settings other = settings("lists", declaration + "labels { 3 = ignore }");
-    assertThatThrownBy(() -> new ExtractJob(spark, other).run())
+    assertThatThrownBy(() -> new ExtractJob(Fixture.squeeze(spark), other).run())
         .hasMessageContaining("data.declaration: is ");
   }
 
@@ -132,21 +133,30 @@ class DeclaredIT {
         splits = [trainval, test]
         """
             .formatted(folder.resolve("photos.parquet"));
-    Published published = new ExtractJob(spark, settings("bytes", declaration)).run();
+    Published published =
+        new ExtractJob(Fixture.squeeze(spark), settings("bytes", declaration)).run();
     assertThat(rows(published)).isEqualTo(expected);
     assertThat(published.read(spark).where("kind = concat('shape ', sample_id)").count())
         .isEqualTo(expected.size());
     Settings trained = settings("bytes", declaration).with("output.experiment-name", "bytes");
     Map<String, Picture> drawn =
-        new Drawing(
-                spark,
-                Trained.open(new HadoopStorage(spark), TrainJob.run(spark, trained), null, null),
+        new SampleDrawing(
+                Fixture.squeeze(spark),
+                TrainedModels.open(
+                    Sessions.storage(spark),
+                    Reporter.standard(),
+                    TrainJob.run(Fixture.squeeze(spark), trained),
+                    null,
+                    null),
                 published.manifest().root(),
                 true)
             .of("test", List.of("star_3"));
     assertThat(drawn.get("star_3").photo().width()).isEqualTo(224);
     assertThatThrownBy(
-            () -> new ExtractJob(spark, settings("no", declaration.replace("= key", "= k"))).run())
+            () ->
+                new ExtractJob(
+                        Fixture.squeeze(spark), settings("no", declaration.replace("= key", "= k")))
+                    .run())
         .hasMessageContaining("has no column k: there are key, part, photo, mask, kind");
   }
 
@@ -181,14 +191,14 @@ class DeclaredIT {
         """
             .formatted(folder.resolve("structs.parquet"));
     Settings settings = settings("structs", declaration).with("data.max-bad-fraction", "0.5");
-    Published published = new ExtractJob(spark, settings).run();
+    Published published = new ExtractJob(Fixture.squeeze(spark), settings).run();
     assertThat(published.manifest().rejected()).isEqualTo(1);
     Map<String, String> files = digests(read);
     assertThat(digests(published))
         .hasSize(3)
         .allSatisfy((id, digest) -> assertThat(digest).isEqualTo(files.get(id)));
     String tags = declaration.replace("image = image", "image = tags");
-    assertThatThrownBy(() -> new ExtractJob(spark, settings("tags", tags)).run())
+    assertThatThrownBy(() -> new ExtractJob(Fixture.squeeze(spark), settings("tags", tags)).run())
         .hasMessageContaining("The column tags is array<string>: a photo or a mask is bytes");
   }
 
@@ -215,7 +225,7 @@ class DeclaredIT {
         """
             .formatted(folder.resolve("paths.parquet"));
     Settings settings = settings("paths", declaration).with("data.max-bad-fraction", "0.5");
-    Published published = new ExtractJob(spark, settings).run();
+    Published published = new ExtractJob(Fixture.squeeze(spark), settings).run();
     assertThat(published.manifest().rejected()).isEqualTo(1);
     List<Row> found = published.read(spark).orderBy("sample_id").collectAsList();
     assertThat(found).hasSize(4);

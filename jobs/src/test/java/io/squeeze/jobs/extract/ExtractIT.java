@@ -8,10 +8,11 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.config.SqueezeException.Category;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.TinyBackbone;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.Versions;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.publish.DataFile;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.Sessions;
 import java.awt.Graphics2D;
 import java.awt.image.BufferedImage;
 import java.awt.image.Raster;
@@ -52,7 +53,7 @@ class ExtractIT {
   }
 
   private static Published extract(Settings settings) throws IOException {
-    return new ExtractJob(spark, settings).run();
+    return new ExtractJob(Fixture.squeeze(spark), settings).run();
   }
 
   @Test
@@ -113,7 +114,7 @@ class ExtractIT {
             SqueezeException.class, e -> assertThat(e.category()).isEqualTo(Category.INPUT))
         .hasMessageContaining("9 of 24 images were rejected")
         .hasMessageContaining("data.max-bad-fraction = 0.01");
-    assertThat(new Versions(new HadoopStorage(spark), folder + "/strict").current()).isEmpty();
+    assertThat(new Versions(Sessions.storage(spark), folder + "/strict").current()).isEmpty();
     assertThatThrownBy(() -> extract(fixture.settings("fail", "data.on-bad-sample = fail")))
         .satisfies(
             e -> assertThat(SqueezeException.find(e).getMessage()).startsWith("Bad sample "));
@@ -162,8 +163,8 @@ class ExtractIT {
     Files.writeString(base.resolve("_v1.other/split=test/part-0.parquet"), "half");
     Published again = extract(fixture.settings("e", ""));
     assertThat(again.path()).endsWith("/e/v2");
-    assertThat(again.manifest().files().stream().map(Manifest.DataFile::sha256))
-        .isEqualTo(whole.manifest().files().stream().map(Manifest.DataFile::sha256).toList());
+    assertThat(again.manifest().files().stream().map(DataFile::sha256))
+        .isEqualTo(whole.manifest().files().stream().map(DataFile::sha256).toList());
     assertThat(again.read(spark).count()).isEqualTo(12);
   }
 

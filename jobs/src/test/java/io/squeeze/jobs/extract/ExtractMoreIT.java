@@ -9,11 +9,12 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.config.SqueezeException.Category;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.encode.EncodeJob;
-import io.squeeze.jobs.encode.Encoder;
-import io.squeeze.jobs.spark.Coding;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Manifest.DataFile;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.publish.Coding;
+import io.squeeze.jobs.publish.DataFile;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.jobs.train.TrainJob;
 import io.squeeze.weights.HostTensor;
 import io.squeeze.weights.TorchSave;
@@ -48,7 +49,7 @@ class ExtractMoreIT {
   }
 
   private static Published extract(Settings settings) throws IOException {
-    return new ExtractJob(spark, settings).run();
+    return new ExtractJob(Fixture.squeeze(spark), settings).run();
   }
 
   private static Map<String, byte[]> embeddings(Published published) {
@@ -160,7 +161,7 @@ class ExtractMoreIT {
     assertThat(rounded.read(spark).select("dtype").distinct().first().getString(0))
         .isEqualTo("float16");
     Settings training = fixture.settings("h", "output.experiment-name = half");
-    assertThat(TrainJob.run(spark, training)).endsWith("half/last.ckpt");
+    assertThat(TrainJob.run(Fixture.squeeze(spark), training)).endsWith("half/last.ckpt");
   }
 
   /** The README's recipe for large collections: a sample, a training, then codes of everything. */
@@ -173,14 +174,15 @@ class ExtractMoreIT {
     Published larger = extract(fixture.settings("sample", "extract.photos = 11"));
     assertThat(larger.path()).endsWith("/sample/v2");
     assertThat(embeddings(larger)).containsKeys(embeddings(sample).keySet().toArray(String[]::new));
-    String checkpoint = TrainJob.run(spark, fixture.settings("sample", ""));
+    String checkpoint = TrainJob.run(Fixture.squeeze(spark), fixture.settings("sample", ""));
 
     Published stored = extract(fixture.settings("all", ""));
     // Codes need no masks.
     delete(fixture.photos().resolve("annotations/trimaps"));
-    HadoopStorage storage = new HadoopStorage(spark);
-    Encoder encoder = Encoder.open(storage, folder + "/codes", checkpoint, null);
-    Published codes = new ExtractJob(spark, fixture.settings("unused", ""), encoder).run();
+    HadoopStorage storage = Sessions.storage(spark);
+    TrainedQuantizer encoder = TrainedQuantizer.open(storage, folder + "/codes", checkpoint, null);
+    Published codes =
+        new ExtractJob(Fixture.squeeze(spark), fixture.settings("unused", ""), encoder).run();
     assertThat(codes.path()).endsWith("/codes/v1");
     assertThat(folder.resolve("unused")).doesNotExist();
     Dataset<Row> rows = codes.read(spark);
@@ -192,22 +194,23 @@ class ExtractMoreIT {
     Dataset<Row> codebook = spark.read().parquet(codes.path() + "/codebook");
     assertThat(codebook.count()).isEqualTo(16);
     assertThat(codebook.first().getList(2)).hasSize(24);
-    assertThat(new ExtractJob(spark, fixture.settings("unused", ""), encoder).run())
+    assertThat(
+            new ExtractJob(Fixture.squeeze(spark), fixture.settings("unused", ""), encoder).run())
         .isEqualTo(codes);
 
     // The same codes from features that were stored.
     Published encoded =
         new EncodeJob(
-                spark,
+                Fixture.squeeze(spark),
                 stored.path(),
-                Encoder.open(storage, folder + "/encoded", checkpoint, null),
+                TrainedQuantizer.open(storage, folder + "/encoded", checkpoint, null),
                 Coding.ARRAY)
             .run();
     assertThat(encoded.read(spark).exceptAll(rows).isEmpty()).isTrue();
     assertThat(encoded.read(spark).count()).isEqualTo(36);
 
     Settings other = fixture.settings("unused", "image.std = [1, 1, 1]");
-    assertThatThrownBy(() -> new ExtractJob(spark, other, encoder).run())
+    assertThatThrownBy(() -> new ExtractJob(Fixture.squeeze(spark), other, encoder).run())
         .hasMessageContaining("Other codes lie in ")
         .hasMessageContaining("--codes");
   }

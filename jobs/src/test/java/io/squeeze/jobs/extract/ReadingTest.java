@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.squeeze.config.Settings;
 import io.squeeze.image.BadSampleException;
 import io.squeeze.image.ImageDecoder;
-import io.squeeze.jobs.spark.Columns;
+import io.squeeze.jobs.publish.Columns;
 import io.squeeze.storage.RandomReader;
 import io.squeeze.storage.Storage;
 import java.io.ByteArrayInputStream;

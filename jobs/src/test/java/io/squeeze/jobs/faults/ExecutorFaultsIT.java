@@ -8,8 +8,7 @@ import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.Outside;
 import io.squeeze.jobs.cluster.Standalone;
 import io.squeeze.jobs.extract.ExtractJob;
-import io.squeeze.jobs.gc.GcJob;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.train.TrainJob;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -43,8 +42,9 @@ class ExecutorFaultsIT {
   static void undisturbed() throws IOException {
     fixture = new Fixture(folder, 60);
     try (SparkSession spark = Fixture.local("local[2]")) {
-      clean = rows(spark, new ExtractJob(spark, settings("clean")).run());
-      trained = Files.readAllBytes(Path.of(TrainJob.run(spark, settings("clean"))));
+      clean = rows(spark, new ExtractJob(Fixture.squeeze(spark), settings("clean")).run());
+      trained =
+          Files.readAllBytes(Path.of(TrainJob.run(Fixture.squeeze(spark), settings("clean"))));
     }
     // It gives a silent executor up after seconds, not minutes, and replaces as many as end.
     cluster =
@@ -101,21 +101,21 @@ class ExecutorFaultsIT {
     Path embeddings = folder.resolve("emb-stopped");
     Published published =
         withOneStopped(
-            () -> new ExtractJob(cluster, settings("stopped")).run(),
+            () -> new ExtractJob(Fixture.squeeze(cluster), settings("stopped")).run(),
             () -> Outside.holds(embeddings, ".parquet"));
     Thread.sleep(3000); // what it had begun, it ends now
     // That may be a file where no version grows any more.
-    new GcJob(cluster, embeddings.toString(), 1, true).run();
+    Fixture.gc(cluster, embeddings.toString(), 1, true).run();
     assertWhole("stopped", published);
   }
 
   @Test
   void anExecutorThatIsLostForAWhileCostsNothingButTime() throws Exception {
-    new ExtractJob(cluster, settings("lost")).run();
+    new ExtractJob(Fixture.squeeze(cluster), settings("lost")).run();
     Path metrics = folder.resolve("outputs/lost/metrics.jsonl");
     String last =
         withOneStopped(
-            () -> TrainJob.run(cluster, settings("lost")),
+            () -> TrainJob.run(Fixture.squeeze(cluster), settings("lost")),
             () -> Files.exists(metrics) && Files.size(metrics) > 0);
     assertThat(Path.of(last)).hasBinaryContent(trained);
   }
@@ -151,7 +151,7 @@ class ExecutorFaultsIT {
       Path embeddings = folder.resolve("emb-ending");
       Settings settings =
           settings("ending").with("embeddings", FaultyFileSystem.SCHEME + ":" + embeddings);
-      Published published = new ExtractJob(cluster, settings).run();
+      Published published = new ExtractJob(Fixture.squeeze(cluster), settings).run();
       assertThat(mark).exists();
       assertWhole("ending", published);
     } finally {
@@ -162,19 +162,20 @@ class ExecutorFaultsIT {
   @Test
   void aTaskThatAlwaysEndsItsExecutorEndsTheJobAndPublishesNothing() throws Exception {
     long began = System.nanoTime();
-    new ExtractJob(cluster, settings("halting")).run();
+    new ExtractJob(Fixture.squeeze(cluster), settings("halting")).run();
     Settings single = settings("halting").with("train.shards", "1");
     Settings halting = single.with("train.loss", Halting.class.getName());
-    assertThatThrownBy(() -> TrainJob.run(cluster, halting))
+    assertThatThrownBy(() -> TrainJob.run(Fixture.squeeze(cluster), halting))
         .hasMessageContaining("Job aborted due to stage failure");
     assertThat(Duration.ofNanos(System.nanoTime() - began)).isLessThan(Duration.ofMinutes(3));
     assertThat(folder.resolve("outputs/halting/last.ckpt")).doesNotExist();
     assertThat(folder.resolve("outputs/halting/_lock")).doesNotExist();
     // So does one whose failure cannot even be sent; the session lives on.
     Settings unsendable = single.with("train.loss", Unsendable.class.getName());
-    assertThatThrownBy(() -> TrainJob.run(cluster, unsendable))
+    assertThatThrownBy(() -> TrainJob.run(Fixture.squeeze(cluster), unsendable))
         .hasMessageContaining("It holds a thread");
     // The same run with a loss that lives goes through.
-    assertThat(Path.of(TrainJob.run(cluster, settings("halting")))).hasBinaryContent(trained);
+    assertThat(Path.of(TrainJob.run(Fixture.squeeze(cluster), settings("halting"))))
+        .hasBinaryContent(trained);
   }
 }

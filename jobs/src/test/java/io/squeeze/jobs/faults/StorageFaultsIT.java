@@ -8,14 +8,13 @@ import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.encode.EncodeJob;
-import io.squeeze.jobs.encode.Encoder;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.faults.FaultyFileSystem.Outcome;
-import io.squeeze.jobs.gc.GcJob;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Versions;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.train.TrainJob;
 import io.squeeze.storage.Storage;
 import io.squeeze.train.Checkpoint;
@@ -74,8 +73,8 @@ class StorageFaultsIT {
   static void undisturbed() throws IOException {
     fixture = new Fixture(folder, 24);
     spark = FaultyFileSystem.on(Fixture.session("local[2,3]")).getOrCreate();
-    embeddings = new ExtractJob(spark, settings("clean")).run().path();
-    checkpoint = TrainJob.run(spark, settings("clean"));
+    embeddings = new ExtractJob(Fixture.squeeze(spark), settings("clean")).run().path();
+    checkpoint = TrainJob.run(Fixture.squeeze(spark), settings("clean"));
   }
 
   @AfterEach
@@ -116,13 +115,13 @@ class StorageFaultsIT {
   }
 
   private static Object extract(String name) throws IOException {
-    return rows(new ExtractJob(spark, settings(name)).run());
+    return rows(new ExtractJob(Fixture.squeeze(spark), settings(name)).run());
   }
 
   private static Object train(String name) throws IOException {
     Settings own = settings(name).with("embeddings", faulty("emb-clean"));
-    String path = TrainJob.run(spark, own);
-    new EvaluateJob(spark, path, null, null, "test", null).score();
+    String path = TrainJob.run(Fixture.squeeze(spark), own);
+    new EvaluateJob(Fixture.squeeze(spark), path, null, null, "test", null).score();
     Path run = folder.resolve("outputs/" + name);
     return List.of(
         DigestUtils.sha256Hex(Files.readAllBytes(run.resolve("last.ckpt"))),
@@ -132,9 +131,9 @@ class StorageFaultsIT {
   }
 
   private static Object encode(String name) throws IOException {
-    Encoder encoder =
-        Encoder.open(new HadoopStorage(spark), faulty("codes-" + name), checkpoint, null);
-    return rows(new EncodeJob(spark, embeddings, encoder, "packed").run());
+    TrainedQuantizer encoder =
+        TrainedQuantizer.open(Sessions.storage(spark), faulty("codes-" + name), checkpoint, null);
+    return rows(new EncodeJob(Fixture.squeeze(spark), embeddings, encoder, "packed").run());
   }
 
   /**
@@ -217,13 +216,13 @@ class StorageFaultsIT {
 
   /** The rows of what is published, whole; nothing, where nothing is. */
   private static Object whole(String name) throws IOException {
-    Optional<Published> current = new Versions(new HadoopStorage(spark), faulty(name)).current();
+    Optional<Published> current = new Versions(Sessions.storage(spark), faulty(name)).current();
     return current.isPresent() ? rows(current.get()) : Optional.empty();
   }
 
   /** Removes what failed runs left: then there is nothing beside what is published. */
   private static void clean(String name) throws IOException {
-    new GcJob(spark, faulty(name), 1, true).run();
+    Fixture.gc(spark, faulty(name), 1, true).run();
     try (Stream<Path> files = Files.list(folder.resolve(name))) {
       List<String> left = files.map(file -> file.getFileName().toString()).toList();
       assertThat(left).allMatch(file -> file.matches("v[12]|rejects|metrics"));
@@ -292,7 +291,7 @@ class StorageFaultsIT {
 
   @Test
   void aFlippedBitIsFoundOrChangesNothing() throws IOException {
-    Published published = new ExtractJob(spark, settings("flipped")).run();
+    Published published = new ExtractJob(Fixture.squeeze(spark), settings("flipped")).run();
     List<Row> whole = rows(published);
     String name = published.manifest().files().get(0).path();
     Path file = folder.resolve("emb-flipped/v1").resolve(name);
@@ -342,11 +341,11 @@ class StorageFaultsIT {
               .with(
                   ConfigFactory.parseMap(
                       Map.of("output.dir", disk.toString(), "track.tensorboard", false)));
-      assertThatThrownBy(() -> TrainJob.run(spark, full))
+      assertThatThrownBy(() -> TrainJob.run(Fixture.squeeze(spark), full))
           .hasStackTraceContaining("No space left on device");
       assertThat(Checkpoint.read(Storage.local(), disk + "/clean/last.ckpt").epoch()).isEqualTo(1);
       assertThat(run("mount -o remount,size=64m " + disk)).isZero();
-      assertThat(Path.of(TrainJob.run(spark, full))).hasBinaryContent(trained);
+      assertThat(Path.of(TrainJob.run(Fixture.squeeze(spark), full))).hasBinaryContent(trained);
     } finally {
       run("umount " + disk);
     }

@@ -8,9 +8,10 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.gc.GcJob.Removed;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.RunLock;
-import io.squeeze.jobs.spark.Versions;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.storage.FolderLock;
+import io.squeeze.jobs.storage.HadoopStorage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,9 +46,9 @@ class GcIT {
       Path list = fixture.photos().resolve("annotations/test.txt");
       List<String> lines = Files.readAllLines(list);
       Files.write(list, lines.subList(0, lines.size() - 1));
-      new ExtractJob(spark, settings).run();
+      new ExtractJob(Fixture.squeeze(spark), settings).run();
       Files.write(list, lines);
-      String second = new ExtractJob(spark, settings).run().path();
+      String second = new ExtractJob(Fixture.squeeze(spark), settings).run().path();
       assertThat(second).endsWith("/v2");
       Files.createDirectories(base.resolve("_v3.0123456789abcdef/split=test"));
       Files.writeString(base.resolve("_v3.0123456789abcdef/split=test/left.parquet"), "left");
@@ -60,25 +61,26 @@ class GcIT {
               "rejects/_v3.0123456789abcdef",
               "rejects/v1",
               "metrics/v1.json");
-      List<Removed> dry = new GcJob(spark, base.toString(), 1, false).run();
+      List<Removed> dry = Fixture.gc(spark, base.toString(), 1, false).run();
       assertThat(names(base, dry)).containsExactlyInAnyOrderElementsOf(goes);
       assertThat(dry).allMatch(one -> Files.exists(Path.of(one.path().replace("file:", ""))));
-      assertThat(new GcJob(spark, base.toString(), 2, false).run()).hasSize(2);
+      assertThat(Fixture.gc(spark, base.toString(), 2, false).run()).hasSize(2);
 
-      HadoopStorage storage = new HadoopStorage(spark);
-      try (RunLock lock = RunLock.take(storage, storage.qualified(base.toString()))) {
-        assertThat(lock).isNotNull();
-        assertThatThrownBy(() -> new GcJob(spark, base.toString(), 1, true).run())
-            .isInstanceOf(SqueezeException.class)
-            .hasMessageContaining("Another run writes to");
-      }
-      new GcJob(spark, base.toString(), 1, true).run();
+      HadoopStorage storage = Sessions.storage(spark);
+      FolderLock.holding(
+          storage,
+          storage.qualified(base.toString()),
+          () ->
+              assertThatThrownBy(() -> Fixture.gc(spark, base.toString(), 1, true).run())
+                  .isInstanceOf(SqueezeException.class)
+                  .hasMessageContaining("Another run writes to"));
+      Fixture.gc(spark, base.toString(), 1, true).run();
       assertThat(dry).noneMatch(one -> Files.exists(Path.of(one.path().replace("file:", ""))));
       assertThat(Versions.embeddings(storage, base.toString()).path()).isEqualTo(second);
-      assertThat(new GcJob(spark, base.toString(), 1, true).run()).isEmpty();
-      assertThatThrownBy(() -> new GcJob(spark, second, 1, true).run())
+      assertThat(Fixture.gc(spark, base.toString(), 1, true).run()).isEmpty();
+      assertThatThrownBy(() -> Fixture.gc(spark, second, 1, true).run())
           .hasMessageContaining("is a version: name the data set above it");
-      assertThatThrownBy(() -> new GcJob(spark, folder.toString(), 1, true).run())
+      assertThatThrownBy(() -> Fixture.gc(spark, folder.toString(), 1, true).run())
           .hasMessageContaining("No versions in ");
     }
   }

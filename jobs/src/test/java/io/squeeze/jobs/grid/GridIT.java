@@ -37,7 +37,7 @@ class GridIT {
 
   private static void run(SparkSession spark, Settings settings, int parallel) throws IOException {
     GridJob.File file = GridJob.File.parse("conf/small.conf", GRID);
-    new GridJob(spark, file, settings.with(file.base()), "test", parallel).run();
+    new GridJob(Fixture.squeeze(spark), file, settings.with(file.base()), "test", parallel).run();
   }
 
   private static Map<String, FileTime> checkpoints(Path grid) throws IOException {
@@ -91,7 +91,11 @@ class GridIT {
       assertThatThrownBy(
               () ->
                   new GridJob(
-                          spark, GridJob.File.parse("conf/small.conf", GRID), settings, "dev", 1)
+                          Fixture.squeeze(spark),
+                          GridJob.File.parse("conf/small.conf", GRID),
+                          settings,
+                          "dev",
+                          1)
                       .run())
           .hasMessageContaining("No split dev in ")
           .hasMessageContaining("there are train, val, trainval, test");

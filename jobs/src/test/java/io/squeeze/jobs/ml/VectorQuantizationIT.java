@@ -9,10 +9,14 @@ import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Fixture;
-import io.squeeze.jobs.encode.Encoder;
-import io.squeeze.jobs.spark.Coding;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.encode.EncodeVectorsJob;
+import io.squeeze.jobs.evaluate.EvaluateVectorsJob;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.model.VectorTable;
+import io.squeeze.jobs.publish.Coding;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.train.FitVectorsJob;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -208,27 +212,32 @@ class VectorQuantizationIT {
                         + ", output.dir = \""
                         + folder
                         + "\", output.experiment-name = fit")));
-    VectorTable table = VectorTable.open(spark, input, "features", "id");
-    String checkpoint = new FitVectorsJob(spark, table, settings).run();
+    VectorTable table = VectorTable.open(Fixture.squeeze(spark), input, "features", "id");
+    String checkpoint = new FitVectorsJob(Fixture.squeeze(spark), table, settings).run();
     byte[] bytes = Files.readAllBytes(folder.resolve("fit/last.ckpt"));
-    assertThat(new FitVectorsJob(spark, table, settings).run()).isEqualTo(checkpoint);
+    assertThat(new FitVectorsJob(Fixture.squeeze(spark), table, settings).run())
+        .isEqualTo(checkpoint);
     assertThat(Files.readAllBytes(folder.resolve("fit/last.ckpt"))).isEqualTo(bytes);
     assertThat(Files.readString(folder.resolve("fit/metrics.jsonl")))
         .contains("train/level_0/codes_used", "train/level_1/entropy_bits");
 
-    Map<String, Object> summary = new EvaluateVectorsJob(spark, table, checkpoint, null).run();
-    Map<String, Object> beam = new EvaluateVectorsJob(spark, table, checkpoint, "8").run();
+    Map<String, Object> summary =
+        new EvaluateVectorsJob(Fixture.squeeze(spark), table, checkpoint, null).run();
+    Map<String, Object> beam =
+        new EvaluateVectorsJob(Fixture.squeeze(spark), table, checkpoint, "8").run();
     assertThat((double) beam.get("mse")).isLessThan((double) summary.get("mse"));
     assertThat((double) summary.get("cosine_similarity")).isBetween(0.9, 1.0);
     assertThat((double) summary.get("recall_at_10")).isBetween(0.3, 1.0);
     assertThat(summary.get("bits_per_vector")).isEqualTo(10.0);
 
-    Encoder encoder =
-        Encoder.open(
-            new HadoopStorage(spark), folder.resolve("codes").toString(), checkpoint, null);
-    Published codes = new EncodeVectorsJob(spark, table, encoder, Coding.ARRAY).run();
+    TrainedQuantizer encoder =
+        TrainedQuantizer.open(
+            Sessions.storage(spark), folder.resolve("codes").toString(), checkpoint, null);
+    Published codes =
+        new EncodeVectorsJob(Fixture.squeeze(spark), table, encoder, Coding.ARRAY).run();
     assertThat(codes.read(spark).count()).isEqualTo(600);
-    assertThat(new EncodeVectorsJob(spark, table, encoder, Coding.ARRAY).run().path())
+    assertThat(
+            new EncodeVectorsJob(Fixture.squeeze(spark), table, encoder, Coding.ARRAY).run().path())
         .isEqualTo(codes.path());
     spark.read().parquet(codes.path() + "/codes").createOrReplaceTempView("codes");
     spark.read().parquet(codes.path() + "/codebook").createOrReplaceTempView("codebook");
@@ -258,7 +267,7 @@ class VectorQuantizationIT {
 
   private static void open(String input, String id) {
     try {
-      VectorTable.open(spark, input, "features", id);
+      VectorTable.open(Fixture.squeeze(spark), input, "features", id);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

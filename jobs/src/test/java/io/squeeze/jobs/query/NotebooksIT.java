@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.publish.Coding;
 import io.squeeze.jobs.query.QueryJob.Format;
-import io.squeeze.jobs.spark.Coding;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,7 +34,7 @@ class NotebooksIT {
   static void walk() throws IOException {
     spark = Fixture.local("local[2]");
     Walk.below(folder, spark, "type = vq, codebook-size = 16", Map.of("vit_vq_512", Coding.ARRAY));
-    new QueryJob(spark, folder.toString(), Format.TABLE, null);
+    new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.TABLE, null);
   }
 
   @AfterAll
@@ -52,7 +52,7 @@ class NotebooksIT {
   void theQueriesGiveRows(String name) throws IOException {
     Path out = folder.resolve(name + ".txt");
     String sql = here(Files.readString(NOTEBOOKS.resolve(name + ".sql")));
-    new QueryJob(spark, folder.toString(), Format.TABLE, out.toString()).run(sql);
+    new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.TABLE, out.toString()).run(sql);
     List<String> counts =
         Files.readString(out).lines().filter(line -> line.matches("\\([0-9]+ rows?\\)")).toList();
     assertThat(counts).isNotEmpty().doesNotContain("(0 rows)");
@@ -76,7 +76,7 @@ class NotebooksIT {
             .replace("codes/rvq/v1/codes", folder + "/single/v1/codes")
             .replace("codes/rvq", folder + "/" + CODES);
     Path out = folder.resolve("recall.json");
-    new QueryJob(spark, folder.toString(), Format.JSON, out.toString()).run(sql);
+    new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.JSON, out.toString()).run(sql);
     JsonNode found = new ObjectMapper().readTree(Files.readString(out));
     assertThat(found.get("queries").asInt()).isPositive();
     assertThat(found.get("recall_in_two_steps").asDouble())

@@ -9,12 +9,12 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Fixture;
-import io.squeeze.jobs.evaluate.Summary;
 import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.model.LoadedModel;
+import io.squeeze.jobs.publish.Coding;
 import io.squeeze.jobs.query.QueryJob.Format;
-import io.squeeze.jobs.spark.Coding;
-import io.squeeze.jobs.spark.HadoopStorage;
-import io.squeeze.jobs.spark.LoadedModel;
+import io.squeeze.jobs.run.Summary;
+import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
@@ -52,8 +52,10 @@ class QueryIT {
     Map<String, String> codecs = Map.of("array", Coding.ARRAY, "entropy", Coding.ENTROPY);
     checkpoint = Walk.below(folder, spark, quantizer, codecs).checkpoint();
     Fixture half = new Fixture(folder, 24);
-    new ExtractJob(spark, half.settings("emb/half", "extract.embedding-dtype = float16")).run();
-    new QueryJob(spark, folder.toString(), Format.TABLE, null);
+    new ExtractJob(
+            Fixture.squeeze(spark), half.settings("emb/half", "extract.embedding-dtype = float16"))
+        .run();
+    new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.TABLE, null);
   }
 
   @AfterAll
@@ -67,7 +69,7 @@ class QueryIT {
 
   private String written(String sql, Format format) throws IOException {
     Path file = folder.resolve("out." + format);
-    new QueryJob(spark, folder.toString(), format, file.toString()).run(sql);
+    new QueryJob(Fixture.squeeze(spark), folder.toString(), format, file.toString()).run(sql);
     return Files.readString(file);
   }
 
@@ -147,8 +149,7 @@ class QueryIT {
             .collectAsList();
     assertThat(rows).hasSize(24);
     Tasks.start();
-    try (LoadedModel loaded =
-            LoadedModel.of(Checkpoint.read(new HadoopStorage(spark), checkpoint));
+    try (LoadedModel loaded = LoadedModel.of(Checkpoint.read(Sessions.storage(spark), checkpoint));
         NDManager scope = loaded.manager().newSubManager()) {
       for (Row row : rows) {
         long[] all = row.<Integer>getList(0).stream().mapToLong(code -> code).toArray();
@@ -299,14 +300,14 @@ class QueryIT {
             "circle_2   [1, 2]  x, \"y\"  NULL",
             "(2 rows)");
     Path parquet = folder.resolve("result");
-    new QueryJob(spark, folder.toString(), Format.PARQUET, parquet.toString())
+    new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.PARQUET, parquet.toString())
         .run("-- first\nCREATE OR REPLACE TEMP VIEW t AS SELECT ';' AS s;\nSELECT s FROM t;\n");
     assertThat(spark.read().parquet(parquet.toString()).head().getString(0)).isEqualTo(";");
   }
 
   @Test
   void whatCannotBeAnsweredIsSaid() throws IOException {
-    QueryJob job = new QueryJob(spark, folder.toString(), Format.TABLE, null);
+    QueryJob job = new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.TABLE, null);
     assertThatThrownBy(() -> job.run("SELECT * FROM nothing"))
         .isInstanceOf(SqueezeException.class)
         .hasMessageContaining("nothing")
@@ -323,15 +324,18 @@ class QueryIT {
                         + folder
                         + "/codes/array') FROM codes"))
         .hasStackTraceContaining("is of vectors of 24 values, not of an array of 1");
-    QueryJob over = new QueryJob(spark, folder.toString(), Format.PARQUET, folder + "/codes");
+    QueryJob over =
+        new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.PARQUET, folder + "/codes");
     assertThatThrownBy(() -> over.run("SELECT 1 AS n"))
         .hasMessageContaining("no result of a query: name another folder (--out)");
-    QueryJob twice = new QueryJob(spark, folder.toString(), Format.CSV, null);
+    QueryJob twice = new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.CSV, null);
     assertThatThrownBy(() -> twice.run("SELECT 1 AS n, 2 AS n"))
         .hasMessageContaining("Two columns are called n");
-    assertThatThrownBy(() -> new QueryJob(spark, folder + "/none", Format.TABLE, null))
+    assertThatThrownBy(
+            () -> new QueryJob(Fixture.squeeze(spark), folder + "/none", Format.TABLE, null))
         .hasMessageContaining("(--workspace)");
-    assertThatThrownBy(() -> new QueryJob(spark, folder.toString(), Format.PARQUET, null))
+    assertThatThrownBy(
+            () -> new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.PARQUET, null))
         .hasMessageContaining("(--out)");
     assertThatThrownBy(() -> Format.named("xml")).hasMessageContaining("No format xml (--format)");
   }

@@ -3,10 +3,11 @@ package io.squeeze.jobs.query;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.encode.EncodeJob;
-import io.squeeze.jobs.encode.Encoder;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
-import io.squeeze.jobs.spark.HadoopStorage;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.jobs.train.TrainJob;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -30,19 +31,19 @@ record Walk(Path folder, String checkpoint) {
       throws IOException {
     Fixture fixture = new Fixture(folder, 24);
     Settings settings = fixture.settings("emb/shapes", "quantizer { " + quantizer + " }");
-    String embeddings = new ExtractJob(spark, settings).run().path();
+    String embeddings = new ExtractJob(Fixture.squeeze(spark), settings).run().path();
     String baseline =
         TrainJob.run(
-            spark,
+            Fixture.squeeze(spark),
             fixture.settings(
                 "emb/shapes", "quantizer.type = none, output.experiment-name = baseline"));
-    String checkpoint = TrainJob.run(spark, settings);
-    new EvaluateJob(spark, checkpoint, baseline, null, "test", null).score();
-    HadoopStorage storage = new HadoopStorage(spark);
+    String checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
+    new EvaluateJob(Fixture.squeeze(spark), checkpoint, baseline, null, "test", null).score();
+    HadoopStorage storage = Sessions.storage(spark);
     for (Map.Entry<String, String> codec : codecs.entrySet()) {
       String target = folder + "/codes/" + codec.getKey();
-      Encoder encoder = Encoder.open(storage, target, checkpoint, null);
-      new EncodeJob(spark, embeddings, encoder, codec.getValue()).run();
+      TrainedQuantizer encoder = TrainedQuantizer.open(storage, target, checkpoint, null);
+      new EncodeJob(Fixture.squeeze(spark), embeddings, encoder, codec.getValue()).run();
     }
     return new Walk(folder, checkpoint);
   }

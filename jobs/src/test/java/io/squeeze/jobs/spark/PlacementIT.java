@@ -60,7 +60,8 @@ class PlacementIT {
       assertThat(Set.copyOf(places)).containsExactlyInAnyOrder("0 -> gpu(0)", "1 -> gpu(1)");
 
       Fixture fixture = new Fixture(folder, 6);
-      assertThatThrownBy(() -> new ExtractJob(spark, fixture.settings("e", "")).run())
+      assertThatThrownBy(
+              () -> new ExtractJob(Fixture.squeeze(spark), fixture.settings("e", "")).run())
           .satisfies(
               thrown -> {
                 SqueezeException ours = SqueezeException.find(thrown);
@@ -88,9 +89,13 @@ class PlacementIT {
           .isSameAs(Stages.computing(given).rdd().getResourceProfile());
       // A walk of both kinds of stages.
       Fixture fixture = new Fixture(folder, 24);
-      new ExtractJob(spark, fixture.settings("e", "")).run();
-      String checkpoint = TrainJob.run(spark, fixture.settings("e", "train.shards = 2"));
-      assertThat(new EvaluateJob(spark, checkpoint, null, null, "test", null).score().samples())
+      new ExtractJob(Fixture.squeeze(spark), fixture.settings("e", "")).run();
+      String checkpoint =
+          TrainJob.run(Fixture.squeeze(spark), fixture.settings("e", "train.shards = 2"));
+      assertThat(
+              new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, null, "test", null)
+                  .score()
+                  .samples())
           .isEqualTo(6);
     }
   }

@@ -97,7 +97,7 @@ class AveragingIT {
   private static Epoch epoch(Settings settings, Shards shards) {
     SqueezeModel model = new SqueezeModel(settings, 6, 3);
     ModelState start = ModelState.start(model, settings.train().optimizer(), model.initial(1));
-    return new Averaging(spark, model, LAYOUT, settings, shards).epoch(start, 0);
+    return new Averaging(Fixture.squeeze(spark), model, LAYOUT, settings, shards).epoch(start, 0);
   }
 
   @Test
@@ -131,7 +131,7 @@ class AveragingIT {
     SqueezeModel model = new SqueezeModel(settings, 6, 3);
     ModelState state = ModelState.start(model, settings.train().optimizer(), model.initial(1));
     Shards many = shards(70, Set.of());
-    Averaging averaging = new Averaging(spark, model, LAYOUT, settings, many);
+    Averaging averaging = new Averaging(Fixture.squeeze(spark), model, LAYOUT, settings, many);
     Tally tree = averaging.evaluate(state, many);
     Shards few =
         new Shards(many.examples().coalesce(2), many.ids().coalesce(2), many.count(), 2, 360);

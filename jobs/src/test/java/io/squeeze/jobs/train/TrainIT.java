@@ -9,11 +9,11 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.config.SqueezeException.Category;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.evaluate.EvaluateJob;
-import io.squeeze.jobs.evaluate.Summary;
 import io.squeeze.jobs.extract.ExtractJob;
-import io.squeeze.jobs.spark.Cuts;
-import io.squeeze.jobs.spark.Manifest;
-import io.squeeze.jobs.spark.Versions.Published;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.SplitAssigner;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.run.Summary;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.storage.Storage;
 import io.squeeze.torch.Torch;
@@ -62,9 +62,10 @@ class TrainIT {
     try (SparkSession spark = start.get()) {
       Settings settings =
           fixture.settings("e-" + name, "train.shards = 11, output.experiment-name = " + name);
-      Published published = new ExtractJob(spark, settings).run();
-      String last = TrainJob.run(spark, settings);
-      Summary summary = new EvaluateJob(spark, last, null, null, "test", null).score();
+      Published published = new ExtractJob(Fixture.squeeze(spark), settings).run();
+      String last = TrainJob.run(Fixture.squeeze(spark), settings);
+      Summary summary =
+          new EvaluateJob(Fixture.squeeze(spark), last, null, null, "test", null).score();
       return new Trace(
           // The rows, not the files: Parquet's footer lists encodings in an order of the JVM's own.
           published
@@ -103,14 +104,15 @@ class TrainIT {
     Settings settings = fixture.settings("e-death", more + "death");
     Path metrics = folder.resolve("outputs/death/metrics.jsonl");
     try (SparkSession spark = Fixture.cluster()) {
-      new ExtractJob(spark, settings).run();
+      new ExtractJob(Fixture.squeeze(spark), settings).run();
       CompletableFuture<Boolean> killed =
           CompletableFuture.supplyAsync(() -> killAnExecutorOnce(metrics));
-      TrainJob.run(spark, settings);
+      TrainJob.run(Fixture.squeeze(spark), settings);
       assertThat(killed.get(10, TimeUnit.SECONDS)).isTrue();
     }
     try (SparkSession spark = Fixture.local("local[2]")) {
-      Path other = Path.of(TrainJob.run(spark, fixture.settings("e-death", more + "life")));
+      Path other =
+          Path.of(TrainJob.run(Fixture.squeeze(spark), fixture.settings("e-death", more + "life")));
       assertThat(folder.resolve("outputs/death/last.ckpt")).hasSameBinaryContentAs(other);
     }
   }
@@ -138,11 +140,14 @@ class TrainIT {
       Settings settings =
           fixture.settings(
               "e-local", "quantizer.type = none, train.shards = 1, output.experiment-name = local");
-      Published published = new ExtractJob(spark, settings).run();
-      String last = TrainJob.run(spark, settings);
+      Published published = new ExtractJob(Fixture.squeeze(spark), settings).run();
+      String last = TrainJob.run(Fixture.squeeze(spark), settings);
 
       List<Example> examples = new ArrayList<>();
-      for (Row row : new Cuts(spark, published, settings.data()).rows(Cuts.TRAIN).collectAsList()) {
+      for (Row row :
+          new SplitAssigner(Fixture.squeeze(spark), published, settings.data())
+              .rows(SplitAssigner.TRAIN)
+              .collectAsList()) {
         examples.add(
             new Example(row.getAs("sample_id"), row.getAs("embedding"), row.getAs("mask")));
       }
@@ -171,31 +176,43 @@ class TrainIT {
   @Test
   void cutsHaveTheSizesThatTheirBreedsAskFor() throws IOException {
     try (SparkSession spark = Fixture.local("local[2]")) {
-      Published published = new ExtractJob(spark, fixture.settings("e-cuts", "")).run();
-      Cuts all = new Cuts(spark, published, fixture.settings("e-cuts", "").data());
+      Published published =
+          new ExtractJob(Fixture.squeeze(spark), fixture.settings("e-cuts", "")).run();
+      SplitAssigner all =
+          new SplitAssigner(
+              Fixture.squeeze(spark), published, fixture.settings("e-cuts", "").data());
       assertThat(all.rows("trainval").count()).isEqualTo(42);
       assertThat(all.rows("val").count()).isEqualTo(8);
       assertThat(all.rows("train").count()).isEqualTo(34);
       assertThat(all.rows("val").join(all.rows("train"), "sample_id").count()).isZero();
       assertThat(all.rows("val").groupBy("breed").count().where("count > 2").count()).isZero();
-      Cuts some =
-          new Cuts(spark, published, fixture.settings("e-cuts", "data.subset-size = 12").data());
+      SplitAssigner some =
+          new SplitAssigner(
+              Fixture.squeeze(spark),
+              published,
+              fixture.settings("e-cuts", "data.subset-size = 12").data());
       assertThat(some.rows("trainval").groupBy("breed").count().where("count = 2").count())
           .isEqualTo(6);
       assertThat(some.rows("test").count()).isEqualTo(12);
       assertThat(some.rows("train").count()).isEqualTo(10);
-      Cuts more =
-          new Cuts(spark, published, fixture.settings("e-cuts", "data.subset-size = 500").data());
+      SplitAssigner more =
+          new SplitAssigner(
+              Fixture.squeeze(spark),
+              published,
+              fixture.settings("e-cuts", "data.subset-size = 500").data());
       assertThat(more.rows("trainval").count()).isEqualTo(42);
-      Cuts listed =
-          new Cuts(spark, published, fixture.settings("e-cuts", "data.cut = reference").data());
+      SplitAssigner listed =
+          new SplitAssigner(
+              Fixture.squeeze(spark),
+              published,
+              fixture.settings("e-cuts", "data.cut = reference").data());
       List<String> lines = Files.readAllLines(fixture.photos().resolve("annotations/trainval.txt"));
       List<String> order = lines.stream().map(line -> line.split(" ", -1)[0]).toList();
       assertThat(ids(listed.rows("train"))).isEqualTo(order.subList(0, 33));
       assertThat(ids(listed.rows("val"))).isEqualTo(order.subList(33, 42));
-      Cuts few =
-          new Cuts(
-              spark,
+      SplitAssigner few =
+          new SplitAssigner(
+              Fixture.squeeze(spark),
               published,
               fixture.settings("e-cuts", "data.cut = reference, data.subset-size = 12").data());
       assertThat(ids(few.rows("train"))).isEqualTo(order.subList(0, 9));
@@ -206,7 +223,10 @@ class TrainIT {
   }
 
   private static List<String> ids(Dataset<Row> rows) {
-    return rows.orderBy(Cuts.POSITION).select("sample_id").as(Encoders.STRING()).collectAsList();
+    return rows.orderBy(SplitAssigner.POSITION)
+        .select("sample_id")
+        .as(Encoders.STRING())
+        .collectAsList();
   }
 
   @Test
@@ -217,7 +237,7 @@ class TrainIT {
               "e-few",
               "train.shards = 64, data.subset-size = 6, data.val-fraction = 0, "
                   + "output.experiment-name = few");
-      Path last = Path.of(TrainJob.run(spark, settings));
+      Path last = Path.of(TrainJob.run(Fixture.squeeze(spark), settings));
       AveragingIT.assertFinite(Checkpoint.read(Storage.local(), last.toString()).state());
     }
   }
@@ -226,20 +246,23 @@ class TrainIT {
   void aFinishedRunIsFoundAndAnotherIsRefused() throws IOException {
     try (SparkSession spark = Fixture.local("local[2]")) {
       String name = "output.experiment-name = again, train.shards = 2";
-      Path last = Path.of(TrainJob.run(spark, fixture.settings("e-again", name)));
+      Path last = Path.of(TrainJob.run(Fixture.squeeze(spark), fixture.settings("e-again", name)));
       var written = Files.getLastModifiedTime(last);
-      TrainJob.run(spark, fixture.settings("e-again", name));
+      TrainJob.run(Fixture.squeeze(spark), fixture.settings("e-again", name));
       assertThat(Files.getLastModifiedTime(last)).isEqualTo(written);
 
       assertThatThrownBy(
-              () -> TrainJob.run(spark, fixture.settings("e-again", name + ", train.lr = 9")))
+              () ->
+                  TrainJob.run(
+                      Fixture.squeeze(spark), fixture.settings("e-again", name + ", train.lr = 9")))
           .isInstanceOfSatisfying(
               SqueezeException.class,
               e -> assertThat(e.category()).isEqualTo(Category.CONFIGURATION))
           .hasMessageContaining("train.lr: is 0.001, asked for 9");
 
-      new ExtractJob(spark, fixture.settings("e-again-2", "")).run();
-      assertThatThrownBy(() -> TrainJob.run(spark, fixture.settings("e-again-2", name)))
+      new ExtractJob(Fixture.squeeze(spark), fixture.settings("e-again-2", "")).run();
+      assertThatThrownBy(
+              () -> TrainJob.run(Fixture.squeeze(spark), fixture.settings("e-again-2", name)))
           .hasMessageContaining("embeddings: is ")
           .hasMessageContaining("e-again-2/v1");
     }
@@ -250,7 +273,7 @@ class TrainIT {
     try (SparkSession spark = Fixture.local("local[2]")) {
       String more = "train.epochs = 3, train.shards = 2, output.experiment-name = left";
       Settings settings = fixture.settings("e-left", more);
-      Path last = Path.of(TrainJob.run(spark, settings));
+      Path last = Path.of(TrainJob.run(Fixture.squeeze(spark), settings));
       Path run = last.getParent();
       Map<String, byte[]> whole = contents(run);
       assertThat(whole.keySet())
@@ -264,16 +287,16 @@ class TrainIT {
       // Killed between two moves, while writing, and with a newest one that is damaged.
       Files.move(last, run.resolve("checkpoints/epoch_0003.ckpt"));
       Files.writeString(run.resolve("_last.ckpt.part"), "half");
-      TrainJob.run(spark, settings);
+      TrainJob.run(Fixture.squeeze(spark), settings);
       assertThat(contents(run)).containsAllEntriesOf(whole);
       for (int length : List.of(0, 100, bytes.length / 2, bytes.length - 1)) {
         Files.write(last, Arrays.copyOf(bytes, length));
-        TrainJob.run(spark, settings);
+        TrainJob.run(Fixture.squeeze(spark), settings);
         assertThat(contents(run)).containsAllEntriesOf(whole);
       }
       Files.write(last, Arrays.copyOf(bytes, 100));
       Files.delete(run.resolve("checkpoints/epoch_0002.ckpt"));
-      TrainJob.run(spark, settings);
+      TrainJob.run(Fixture.squeeze(spark), settings);
       assertThat(contents(run)).containsAllEntriesOf(whole);
       List<String> epochs = new ArrayList<>();
       for (String line : Files.readAllLines(run.resolve("metrics.jsonl"))) {
@@ -285,11 +308,15 @@ class TrainIT {
         Files.write(run.resolve(name), Arrays.copyOf(bytes, 100));
       }
       Files.delete(run.resolve("checkpoints/epoch_0002.ckpt"));
-      assertThatThrownBy(() -> TrainJob.run(spark, settings))
+      assertThatThrownBy(() -> TrainJob.run(Fixture.squeeze(spark), settings))
           .hasMessageContaining("no earlier one can be read: --restart begins again");
-      assertThatThrownBy(() -> new EvaluateJob(spark, last.toString(), null, null, "test", null))
+      assertThatThrownBy(
+              () ->
+                  new EvaluateJob(
+                      Fixture.squeeze(spark), last.toString(), null, null, "test", null))
           .hasMessageContaining("Invalid safetensors file");
-      TrainJob.run(spark, fixture.settings("e-left", more + ", train.resume = false"));
+      TrainJob.run(
+          Fixture.squeeze(spark), fixture.settings("e-left", more + ", train.resume = false"));
       assertThat(contents(run)).containsExactlyInAnyOrderEntriesOf(whole);
     }
   }
@@ -312,13 +339,13 @@ class TrainIT {
               "e-stop",
               "train.epochs = 9, train.lr = 0, train.patience = 2, quantizer.type = none,"
                   + " train.batch-norm = frozen, output.experiment-name = stop");
-      Path last = Path.of(TrainJob.run(spark, settings));
+      Path last = Path.of(TrainJob.run(Fixture.squeeze(spark), settings));
       Checkpoint checkpoint = Checkpoint.read(Storage.local(), last.toString());
       assertThat(checkpoint.epoch()).isEqualTo(3);
       assertThat(checkpoint.progress().finished()).isTrue();
       assertThat(checkpoint.progress().bestEpoch()).isEqualTo(1);
       var written = Files.getLastModifiedTime(last);
-      TrainJob.run(spark, settings);
+      TrainJob.run(Fixture.squeeze(spark), settings);
       assertThat(Files.getLastModifiedTime(last)).isEqualTo(written);
       assertThat(Files.readString(last.resolveSibling("metrics.jsonl")))
           .contains("\"val/iou/pet\":", "\"val/f1/border\":", "\"train/ce\":", "\"time/read\":");
@@ -333,7 +360,7 @@ class TrainIT {
               "e-nan",
               "quantizer.loss-weight = 1000000, quantizer.commitment = 1000000, train.lr = 1000,"
                   + " train.epochs = 20, train.shards = 2, output.experiment-name = nan");
-      assertThatThrownBy(() -> TrainJob.run(spark, settings))
+      assertThatThrownBy(() -> TrainJob.run(Fixture.squeeze(spark), settings))
           .satisfies(
               e -> {
                 assertThat(SqueezeException.find(e).category()).isEqualTo(Category.TRAINING);

@@ -6,8 +6,9 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
-import io.squeeze.jobs.evaluate.PerSample;
 import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.model.SampleDrawing;
+import io.squeeze.jobs.run.SampleTable;
 import io.squeeze.jobs.train.TrainJob;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -40,11 +41,11 @@ class ReportIT {
     fixture = new Fixture(folder, 36);
     spark = Fixture.local("local[2]");
     Settings settings = fixture.settings("e", "track.picture-every = 1");
-    new ExtractJob(spark, settings).run();
-    checkpoint = TrainJob.run(spark, settings);
+    new ExtractJob(Fixture.squeeze(spark), settings).run();
+    checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
     baseline =
         TrainJob.run(
-            spark,
+            Fixture.squeeze(spark),
             fixture.settings("e", "quantizer.type = none, output.experiment-name = baseline"));
   }
 
@@ -56,7 +57,9 @@ class ReportIT {
   private static VisualizeJob.Shown show(String baselinePath, String more) throws IOException {
     Settings settings =
         fixture.settings("e", "visualize.dir = \"" + folder.resolve("pictures") + "\", " + more);
-    return new VisualizeJob(spark, checkpoint, baselinePath, null, null, "test", settings).run();
+    return new VisualizeJob(
+            Fixture.squeeze(spark), checkpoint, baselinePath, null, null, "test", settings)
+        .run();
   }
 
   private static String name(String path) {
@@ -123,7 +126,7 @@ class ReportIT {
       int codes = row.getList(row.fieldIndex("codes")).size();
       assertThat(row.<Long>getAs("code_bits")).isEqualTo(4L * codes);
       assertThat(row.<Integer>getAs("packed_bytes")).isEqualTo((4 * codes + 7) / 8);
-      assertThat(row.<Double>getAs(PerSample.DIFFERENCE))
+      assertThat(row.<Double>getAs(SampleTable.DIFFERENCE))
           .isCloseTo(row.<Double>getAs("iou") - row.<Double>getAs("baseline_iou"), within(1e-12));
       assertThat(row.<Double>getAs("subject_share")).isBetween(0.0, 1.0);
     }
@@ -154,9 +157,9 @@ class ReportIT {
 
   @Test
   void randomSamplesFollowTheSeed() {
-    List<String> first = Drawing.drawn(table(), 1, 4);
-    assertThat(Drawing.drawn(table().repartition(3), 1, 4)).isEqualTo(first);
-    assertThat(Drawing.drawn(table(), 2, 4)).isNotEqualTo(first);
+    List<String> first = SampleDrawing.drawn(table(), 1, 4);
+    assertThat(SampleDrawing.drawn(table().repartition(3), 1, 4)).isEqualTo(first);
+    assertThat(SampleDrawing.drawn(table(), 2, 4)).isNotEqualTo(first);
   }
 
   @Test
@@ -172,7 +175,7 @@ class ReportIT {
         StandardCopyOption.REPLACE_EXISTING);
     Files.delete(run.resolve("checkpoints/epoch_0001.ckpt"));
     Files.createFile(events.resolve("events.out.tfevents.0000000007.squeeze"));
-    TrainJob.run(spark, fixture.settings("e", "track.picture-every = 1"));
+    TrainJob.run(Fixture.squeeze(spark), fixture.settings("e", "track.picture-every = 1"));
     assertThat(names(events)).isEqualTo(whole);
     assertThat(run.resolve("last.ckpt")).hasBinaryContent(last);
   }

@@ -1,0 +1,93 @@
+package io.squeeze.jobs.encode;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.size;
+
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.encode.CodesWriter.Source;
+import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.model.VectorEncoding;
+import io.squeeze.jobs.model.VectorTable;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.train.Checkpoint;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+
+/** A table of vectors and a checkpoint to published codes: a vector is a sample of 1 x 1. */
+public final class EncodeVectorsJob {
+  /** The one split of a table. */
+  private static final String ALL = "all";
+
+  private final VectorTable table;
+  private final TrainedQuantizer encoder;
+  private final CodesWriter writer;
+
+  /** A job that writes to the data set of codes that {@code encoder} names. */
+  public EncodeVectorsJob(
+      SqueezeSession session, VectorTable table, TrainedQuantizer encoder, String codec)
+      throws IOException {
+    this.table = table;
+    this.encoder = encoder;
+    this.writer = new CodesWriter(session, encoder, codec);
+    Checkpoint checkpoint = encoder.checkpoint();
+    table.check(encoder.path(), checkpoint.settings(), checkpoint.layout().channels());
+  }
+
+  /**
+   * Publishes a version, or finds that it is there.
+   *
+   * @throws SqueezeException of category configuration if other codes are there
+   */
+  public Published run() throws IOException {
+    long count = table.rows().count();
+    Map<String, String> asked = Map.of("input", table.source(count));
+    return writer.run(new Source(asked, List.of(), split -> rows(), like(count), null));
+  }
+
+  private Dataset<Row> rows() {
+    return new VectorEncoding(encoder.checkpoint(), Columns.VECTOR, Columns.CODES, "")
+        .encode(table.rows())
+        .select(
+            col(Columns.SAMPLE_ID),
+            lit("").as(Columns.IMAGE_PATH),
+            lit(1).as(Columns.HEIGHT),
+            lit(1).as(Columns.WIDTH),
+            lit(table.channels()).as(Columns.CHANNELS),
+            lit(1).as(Columns.GRID_HEIGHT),
+            lit(1).as(Columns.GRID_WIDTH),
+            lit("float32").as(Columns.DTYPE),
+            size(col(Columns.CODES)).as(Columns.LEVELS),
+            col(Columns.CODES));
+  }
+
+  private Manifest like(long rows) {
+    return new Manifest(
+        Manifest.SCHEMA_VERSION,
+        Manifest.CODES,
+        Map.of(),
+        "float32",
+        null,
+        table.path(),
+        List.of(),
+        List.of(),
+        List.of(),
+        "",
+        List.of(ALL),
+        Map.of(ALL, rows),
+        0,
+        table.channels(),
+        1,
+        1,
+        1,
+        null,
+        null,
+        List.of());
+  }
+}

@@ -1,0 +1,93 @@
+package io.squeeze.jobs.model;
+
+import io.squeeze.train.Checkpoint;
+import java.io.Serializable;
+import java.util.Iterator;
+import java.util.Map;
+import org.apache.spark.TaskContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.TaskCompletionListener;
+
+/**
+ * The rows of a partition, mapped one after the other by something that is opened for the first and
+ * closed with the task.
+ */
+public final class MappedRows implements Iterator<Row> {
+  private final Iterator<Row> rows;
+  private final Opening opening;
+  private Mapping mapping;
+
+  /** Maps a row. */
+  public interface Mapping extends AutoCloseable {
+    Row map(Row row);
+
+    @Override
+    void close();
+  }
+
+  /** Opens what maps the rows of a partition. */
+  public interface Opening extends Serializable {
+    Mapping open();
+  }
+
+  /** Maps a row with a model. */
+  public interface ModelMapping extends Serializable {
+    Row map(LoadedModel loaded, Row row);
+  }
+
+  /** The rows of a partition, mapped with a checkpoint's model on this task's device. */
+  public static MappedRows by(
+      Broadcast<Checkpoint> checkpoint, ModelMapping mapping, Iterator<Row> rows) {
+    return new MappedRows(
+        rows,
+        () -> {
+          LoadedModel loaded = LoadedModel.of(checkpoint.value());
+          return new Mapping() {
+            @Override
+            public Row map(Row row) {
+              return mapping.map(loaded, row);
+            }
+
+            @Override
+            public void close() {
+              loaded.close();
+            }
+          };
+        });
+  }
+
+  /** A row of a schema: what is fresh, and all else by its name from another row. */
+  public static Row row(StructType schema, Row from, Map<String, Object> fresh) {
+    Object[] cells = new Object[schema.size()];
+    for (int i = 0; i < cells.length; i++) {
+      String name = schema.fields()[i].name();
+      cells[i] = fresh.containsKey(name) ? fresh.get(name) : from.getAs(name);
+    }
+    return RowFactory.create(cells);
+  }
+
+  public MappedRows(Iterator<Row> rows, Opening opening) {
+    this.rows = rows;
+    this.opening = opening;
+  }
+
+  @Override
+  public boolean hasNext() {
+    return rows.hasNext();
+  }
+
+  @Override
+  public Row next() {
+    Row row = rows.next();
+    if (mapping == null) {
+      Mapping opened = opening.open();
+      // A consumer may stop early.
+      TaskContext.get().addTaskCompletionListener((TaskCompletionListener) end -> opened.close());
+      mapping = opened;
+    }
+    return mapping.map(row);
+  }
+}

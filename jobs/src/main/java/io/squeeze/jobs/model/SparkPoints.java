@@ -1,0 +1,110 @@
+package io.squeeze.jobs.model;
+
+import io.squeeze.jobs.spark.Tasks;
+import io.squeeze.quantize.CodebookStatistics;
+import io.squeeze.quantize.KMeans.Keyed;
+import io.squeeze.quantize.KMeans.Points;
+import io.squeeze.quantize.VectorBlock;
+import java.util.Comparator;
+import java.util.Iterator;
+import java.util.List;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.storage.StorageLevel;
+
+/** Vectors that lie on the executors; every pass is a job, whose statistics meet in a tree. */
+public final class SparkPoints implements Points, AutoCloseable {
+  private final JavaRDD<VectorBlock> blocks;
+  private final int width;
+
+  /** Keeps the blocks until closed. */
+  public SparkPoints(JavaRDD<VectorBlock> blocks, int width) {
+    this.blocks = blocks.persist(StorageLevel.MEMORY_AND_DISK());
+    this.width = width;
+  }
+
+  /** Vectors in all blocks. */
+  public long count() {
+    return blocks.map(block -> (long) block.keys().length).fold(0L, Long::sum);
+  }
+
+  @Override
+  public int width() {
+    return width;
+  }
+
+  @Override
+  public Keyed first(long seed) {
+    return blocks
+        .map(block -> block.first(seed))
+        .reduce((a, b) -> VectorBlock.drawn(seed).compare(a, b) <= 0 ? a : b);
+  }
+
+  @Override
+  public CodebookStatistics assign(float[] means) {
+    return statistics(means, width);
+  }
+
+  @Override
+  public CodebookStatistics count(float[] means) {
+    return statistics(means, 0);
+  }
+
+  private CodebookStatistics statistics(float[] means, int summed) {
+    Broadcast<float[]> sent = send(means);
+    int codes = means.length / width;
+    try {
+      return blocks
+          .mapPartitions(rows -> assigned(rows, sent.value(), codes, summed))
+          .treeReduce(CodebookStatistics::merge);
+    } finally {
+      sent.destroy();
+    }
+  }
+
+  /** One sum a partition, none of an empty one. */
+  private static Iterator<CodebookStatistics> assigned(
+      Iterator<VectorBlock> rows, float[] means, int codes, int summed) {
+    if (!rows.hasNext()) {
+      return List.<CodebookStatistics>of().iterator();
+    }
+    Tasks.startOnCpu();
+    CodebookStatistics sum = new CodebookStatistics(codes, summed);
+    rows.forEachRemaining(block -> block.assign(means, sum));
+    return List.of(sum).iterator();
+  }
+
+  @Override
+  public List<Keyed> draw(float[] means, double share, long seed) {
+    Broadcast<float[]> sent = send(means);
+    try {
+      return blocks
+          .mapPartitions(
+              rows -> {
+                Tasks.startOnCpu();
+                return flat(rows, block -> block.draw(sent.value(), share, seed));
+              })
+          .collect();
+    } finally {
+      sent.destroy();
+    }
+  }
+
+  private static Iterator<Keyed> flat(
+      Iterator<VectorBlock> rows, java.util.function.Function<VectorBlock, List<Keyed>> of) {
+    List<Keyed> all = new java.util.ArrayList<>();
+    rows.forEachRemaining(block -> all.addAll(of.apply(block)));
+    all.sort(Comparator.comparingLong(Keyed::key));
+    return all.iterator();
+  }
+
+  private Broadcast<float[]> send(float[] means) {
+    return JavaSparkContext.fromSparkContext(blocks.context()).broadcast(means);
+  }
+
+  @Override
+  public void close() {
+    blocks.unpersist();
+  }
+}

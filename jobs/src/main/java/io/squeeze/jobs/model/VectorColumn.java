@@ -1,0 +1,164 @@
+package io.squeeze.jobs.model;
+
+import io.squeeze.config.Seeds;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.quantize.KMeans.Keyed;
+import io.squeeze.quantize.VectorBlock;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import org.apache.spark.ml.linalg.SQLDataTypes;
+import org.apache.spark.ml.linalg.Vector;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * A column of vectors: {@code array<float>}, {@code array<double>} or Spark ML's Vector.
+ *
+ * @param name of the column
+ * @param index of it in the rows that are read
+ * @param id index of the column that names a row; -1: a vector is named by its values
+ * @param channels values of every vector
+ */
+public record VectorColumn(String name, int index, int id, int channels) implements Serializable {
+
+  /**
+   * Checks a column's type.
+   *
+   * @throws SqueezeException of category input if it is no vector
+   */
+  public static void check(StructType schema, String name) {
+    checkThere(schema, name);
+    DataType type = schema.apply(name).dataType();
+    boolean array =
+        type instanceof ArrayType values
+            && (values.elementType().equals(DataTypes.FloatType)
+                || values.elementType().equals(DataTypes.DoubleType));
+    if (!array && !type.equals(SQLDataTypes.VectorType())) {
+      throw SqueezeException.input(
+          "The column "
+              + name
+              + " is "
+              + type.catalogString()
+              + "; vectors are array<float>, array<double> or Spark ML's Vector");
+    }
+  }
+
+  /**
+   * Values of the first vector of a table.
+   *
+   * @throws SqueezeException of category input if there is none
+   */
+  public static int channels(Dataset<Row> rows, String name) {
+    List<Row> first = rows.select(name).where(functions.col(name).isNotNull()).takeAsList(1);
+    if (first.isEmpty()) {
+      throw SqueezeException.input("There are no vectors in the column " + name);
+    }
+    return floats(first.get(0).get(0)).length;
+  }
+
+  /** Checks that there is such a column. */
+  public static void checkThere(StructType schema, String name) {
+    if (!List.of(schema.fieldNames()).contains(name)) {
+      throw SqueezeException.input(
+          "There is no column " + name + ": there are " + String.join(", ", schema.fieldNames()));
+    }
+  }
+
+  /**
+   * The vector of a row.
+   *
+   * @throws SqueezeException of category input if it is null, of another length, or not finite
+   */
+  public float[] vector(Row row) {
+    Object value = row.get(index);
+    float[] vector = value == null ? null : floats(value);
+    if (vector == null || vector.length != channels) {
+      throw SqueezeException.input(
+          "A vector of "
+              + name
+              + " is "
+              + (vector == null ? "null" : "of " + vector.length + " values")
+              + "; all need the "
+              + channels
+              + " of the first one: filter the others out");
+    }
+    for (float element : vector) {
+      if (!Float.isFinite(element)) {
+        throw SqueezeException.input(
+            "A vector of " + name + " holds " + element + ": filter such out");
+      }
+    }
+    return vector;
+  }
+
+  /** Values of a vector, whatever its type. */
+  public static float[] floats(Object value) {
+    if (value instanceof Vector vector) {
+      double[] values = vector.toArray();
+      float[] floats = new float[values.length];
+      for (int i = 0; i < floats.length; i++) {
+        floats[i] = (float) values[i];
+      }
+      return floats;
+    }
+    List<?> values =
+        value instanceof scala.collection.Seq<?> seq
+            ? scala.collection.JavaConverters.seqAsJavaList(seq)
+            : (List<?>) value;
+    float[] floats = new float[values.size()];
+    int i = 0;
+    for (Object element : values) {
+      floats[i++] = element == null ? Float.NaN : ((Number) element).floatValue();
+    }
+    return floats;
+  }
+
+  private long key(Row row, float[] vector) {
+    if (id >= 0) {
+      return Seeds.hash(0, "id", row.getString(id));
+    }
+    long key = vector.length;
+    for (float value : vector) {
+      key = Seeds.hash(key ^ Float.floatToIntBits(value), "", "");
+    }
+    return key;
+  }
+
+  /** The chosen vectors of some rows, in blocks. */
+  public Iterator<VectorBlock> blocks(Iterator<Row> rows, long seed, double share) {
+    VectorColumn column = this;
+    return new Iterator<>() {
+      private final List<Keyed> chosen = new ArrayList<>();
+
+      @Override
+      public boolean hasNext() {
+        while (chosen.size() < VectorFit.BLOCK && rows.hasNext()) {
+          Row row = rows.next();
+          float[] vector = column.vector(row);
+          long key = column.key(row, vector);
+          if (VectorFit.takes(seed, key, share)) {
+            chosen.add(new Keyed(key, vector));
+          }
+        }
+        return !chosen.isEmpty();
+      }
+
+      @Override
+      public VectorBlock next() {
+        if (!hasNext()) {
+          throw new java.util.NoSuchElementException();
+        }
+        VectorBlock block = VectorBlock.of(chosen);
+        chosen.clear();
+        return block;
+      }
+    };
+  }
+}

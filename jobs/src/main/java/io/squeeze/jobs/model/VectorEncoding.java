@@ -1,0 +1,163 @@
+package io.squeeze.jobs.model;
+
+import ai.djl.ndarray.NDManager;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.quantize.Quantized;
+import io.squeeze.quantize.Quantizer;
+import io.squeeze.torch.Torch;
+import io.squeeze.train.Checkpoint;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.Iterator;
+import java.util.List;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.catalyst.encoders.ExpressionEncoder;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.TaskCompletionListener;
+
+/**
+ * Adds to a table of vectors the codes of a trained quantizer.
+ *
+ * @param input column of vectors
+ * @param output column of codes to add, {@code array<int>}
+ * @param reconstruction column of the vectors that codes stand for to add, {@code array<float>};
+ *     empty for none
+ */
+public record VectorEncoding(
+    Checkpoint checkpoint, String input, String output, String reconstruction) {
+
+  /**
+   * The columns with those that are added.
+   *
+   * @throws SqueezeException of category configuration or input if that cannot be
+   */
+  public StructType schema(StructType schema) {
+    return schema(schema, input, output, reconstruction);
+  }
+
+  /** The same before there is a checkpoint. */
+  public static StructType schema(
+      StructType schema, String input, String output, String reconstruction) {
+    VectorColumn.check(schema, input);
+    StructType with = schema.add(output, DataTypes.createArrayType(DataTypes.IntegerType, false));
+    for (String name : List.of(output, reconstruction)) {
+      if (List.of(schema.fieldNames()).contains(name)) {
+        throw SqueezeException.configuration("There is a column " + name + " already");
+      }
+    }
+    return reconstruction.isEmpty()
+        ? with
+        : with.add(reconstruction, DataTypes.createArrayType(DataTypes.FloatType, false));
+  }
+
+  /** The rows with their codes. */
+  public Dataset<Row> encode(Dataset<?> vectors) {
+    StructType schema = schema(vectors.schema());
+    int index = vectors.schema().fieldIndex(input);
+    VectorColumn reader = new VectorColumn(input, index, -1, checkpoint.layout().channels());
+    boolean decoded = !reconstruction.isEmpty();
+    Broadcast<Checkpoint> sent =
+        JavaSparkContext.fromSparkContext(vectors.sparkSession().sparkContext())
+            .broadcast(checkpoint.forUse());
+    MapPartitionsFunction<Row, Row> encode =
+        rows -> new Encoded(sent.value(), reader, decoded, rows);
+    return vectors.toDF().mapPartitions(encode, ExpressionEncoder.apply(schema));
+  }
+
+  /** Rows with their codes, quantized 256 at a time. */
+  private static final class Encoded implements Iterator<Row> {
+    private final Checkpoint checkpoint;
+    private final VectorColumn column;
+    private final boolean decoded;
+    private final Iterator<Row> rows;
+    private final Deque<Row> ready = new ArrayDeque<>();
+    private LoadedModel loaded;
+
+    Encoded(Checkpoint checkpoint, VectorColumn column, boolean decoded, Iterator<Row> rows) {
+      this.checkpoint = checkpoint;
+      this.column = column;
+      this.decoded = decoded;
+      this.rows = rows;
+    }
+
+    @Override
+    public boolean hasNext() {
+      if (ready.isEmpty() && rows.hasNext()) {
+        encode();
+      }
+      if (ready.isEmpty()) {
+        close();
+      }
+      return !ready.isEmpty();
+    }
+
+    @Override
+    public Row next() {
+      if (!hasNext()) {
+        throw new java.util.NoSuchElementException();
+      }
+      return ready.remove();
+    }
+
+    private void close() {
+      if (loaded != null) {
+        loaded.close();
+        loaded = null;
+      }
+    }
+
+    private void encode() {
+      if (loaded == null) {
+        loaded = LoadedModel.of(checkpoint);
+        // A consumer may stop early.
+        TaskContext.get().addTaskCompletionListener((TaskCompletionListener) ended -> close());
+      }
+      List<Row> block = new ArrayList<>();
+      float[] values = new float[VectorFit.BLOCK * column.channels()];
+      while (block.size() < VectorFit.BLOCK && rows.hasNext()) {
+        Row row = rows.next();
+        float[] vector = column.vector(row);
+        System.arraycopy(vector, 0, values, block.size() * vector.length, vector.length);
+        block.add(row);
+      }
+      try (NDManager scope = loaded.manager().newSubManager()) {
+        Quantized out =
+            loaded
+                .model()
+                .quantizer()
+                .quantize(
+                    VectorFit.rows(scope, values, column.channels()),
+                    loaded.parameters(),
+                    Quantizer.Step.EVALUATION);
+        int[] codes = out.codeValues();
+        float[] vectors = decoded ? Torch.tensor(out.vectors()).floats() : null;
+        int depth = codes.length / VectorFit.BLOCK;
+        for (int i = 0; i < block.size(); i++) {
+          ready.add(row(block.get(i), codes, depth, vectors, i));
+        }
+      }
+    }
+
+    private Row row(Row source, int[] codes, int depth, float[] vectors, int i) {
+      Object[] cells = new Object[source.size() + (decoded ? 2 : 1)];
+      for (int c = 0; c < source.size(); c++) {
+        cells[c] = source.get(c);
+      }
+      cells[source.size()] = Arrays.copyOfRange(codes, i * depth, (i + 1) * depth);
+      if (decoded) {
+        int width = column.channels();
+        cells[source.size() + 1] = Arrays.copyOfRange(vectors, i * width, (i + 1) * width);
+      }
+      return RowFactory.create(cells);
+    }
+  }
+}

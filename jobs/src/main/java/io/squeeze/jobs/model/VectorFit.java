@@ -1,0 +1,235 @@
+package io.squeeze.jobs.model;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.squeeze.config.QuantizerSettings;
+import io.squeeze.config.Seeds;
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.spark.Tasks;
+import io.squeeze.metric.CodeUsage;
+import io.squeeze.quantize.EmaCodebook;
+import io.squeeze.quantize.KMeans;
+import io.squeeze.quantize.Quantizer;
+import io.squeeze.quantize.Scatter;
+import io.squeeze.quantize.VectorBlock;
+import io.squeeze.segment.SqueezeModel;
+import io.squeeze.torch.Parameters;
+import io.squeeze.torch.Torch;
+import io.squeeze.train.Batch;
+import io.squeeze.train.Checkpoint;
+import io.squeeze.train.ModelState;
+import io.squeeze.weights.HostTensor;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.storage.StorageLevel;
+
+/**
+ * Fits a quantizer to vectors without gradients: the projections are their principal components,
+ * the codebooks k-means of what is left of them, one after the other. All sums are exact and all
+ * draws by key, so the result does not depend on how the vectors are split or ordered.
+ */
+public final class VectorFit {
+  private static final String IN = "quantizer.project_in";
+  private static final String OUT = "quantizer.project_out";
+
+  /** Stands where a backbone's digest would. */
+  public static final String NO_BACKBONE = "none";
+
+  private final Quantizer quantizer;
+  private final QuantizerSettings settings;
+  private final int channels;
+  private final long seed;
+  private final Reporter reporter;
+  private final List<CodeUsage> usage = new ArrayList<>();
+
+  /** For vectors of {@code channels} values. */
+  public VectorFit(QuantizerSettings settings, int channels, long seed, Reporter reporter) {
+    this.reporter = reporter;
+    this.quantizer = Quantizer.of(settings, channels);
+    if (quantizer.codebooks().isEmpty()) {
+      throw SqueezeException.configuration(
+          settings.type()
+              + " has no codebook that k-means could fit (--quantizer_type): take vq, rvq or pq");
+    }
+    if (settings.cosine() || settings.residual().sharedCodebook()) {
+      throw SqueezeException.configuration(
+          "quantizer.cosine and quantizer.rvq.shared-codebook are for training by gradients: a fit"
+              + " to vectors keeps lengths, and a codebook for each level");
+    }
+    this.settings = settings;
+    this.channels = channels;
+    this.seed = seed;
+  }
+
+  /** How often each code of each codebook is nearest to a vector that was looked at. */
+  public List<CodeUsage> usage() {
+    return usage;
+  }
+
+  /** The checkpoint of a quantizer without a head: a vector is a grid of 1 x 1. */
+  public static Checkpoint checkpoint(
+      Settings settings, int channels, Map<String, HostTensor> tensors) {
+    Settings headless = headless(settings);
+    return new Checkpoint(
+        ModelState.start(
+            new SqueezeModel(headless, channels, 0), headless.train().optimizer(), tensors),
+        headless.trainingJson(),
+        new Batch.Layout(channels, 1, 1, 1),
+        List.of(),
+        List.of(),
+        NO_BACKBONE,
+        1,
+        new Checkpoint.Progress(Double.NaN, 1, true));
+  }
+
+  /** Settings of a fit: no head, and one pass. */
+  public static Settings headless(Settings settings) {
+    return settings.with("train.head", "none").with("train.epochs", "1");
+  }
+
+  /** Vectors that are looked at, of about {@code count}: the share to take by key. */
+  public double share(long count) {
+    int codes = quantizer.codebooks().get(0).codes();
+    return (double) settings.codebook().initSamples(codes) / count;
+  }
+
+  /** Whether a vector of this key is looked at. */
+  public static boolean takes(long seed, long key, double share) {
+    return Seeds.takes(Seeds.hash(seed ^ key, "fit", ""), share);
+  }
+
+  /** The quantizer's tensors. */
+  public Map<String, HostTensor> fit(JavaRDD<VectorBlock> vectors) {
+    JavaRDD<VectorBlock> sample = vectors.persist(StorageLevel.MEMORY_AND_DISK());
+    try {
+      long count = sample.map(block -> (long) block.keys().length).fold(0L, Long::sum);
+      if (count == 0) {
+        throw SqueezeException.input(
+            "There are no vectors to fit a quantizer to: the table is empty, or none was drawn"
+                + " (--max_init_samples; ids must differ)");
+      }
+      Map<String, HostTensor> tensors = quantizer.initial(seed);
+      project(sample, count, tensors);
+      List<EmaCodebook> codebooks = quantizer.codebooks();
+      for (int i = 0; i < codebooks.size(); i++) {
+        reporter.say(
+            "k-means: codebook "
+                + (i + 1)
+                + " of "
+                + codebooks.size()
+                + " from "
+                + count
+                + " vectors");
+        means(sample, i, count, tensors);
+      }
+      return tensors;
+    } finally {
+      sample.unpersist();
+    }
+  }
+
+  /** Principal components to the bottleneck and back, where both are plain linear layers. */
+  private void project(JavaRDD<VectorBlock> sample, long count, Map<String, HostTensor> tensors) {
+    HostTensor weight = tensors.get(IN + ".weight");
+    if (weight == null || !tensors.containsKey(OUT + ".weight")) {
+      return;
+    }
+    int width = (int) weight.shape()[0];
+    if (width > channels) {
+      throw SqueezeException.configuration(
+          "Vectors of " + channels + " values have no " + width + " components (--bottleneck_dim)");
+    }
+    double largest = sample.map(Scatter::largest).fold(0.0, Math::max);
+    int all = channels;
+    Scatter scatter =
+        sample
+            .mapPartitions(
+                blocks -> {
+                  if (!blocks.hasNext()) {
+                    return List.<Scatter>of().iterator();
+                  }
+                  Tasks.startOnCpu();
+                  Scatter sum = new Scatter(all, largest, count);
+                  blocks.forEachRemaining(sum::add);
+                  return List.of(sum).iterator();
+                })
+            .treeReduce(Scatter::merge);
+    Tasks.startOnCpu();
+    Scatter.Components components = scatter.components(width);
+    float[] axes = components.axes();
+    float[] back = new float[axes.length];
+    float[] bias = new float[width];
+    for (int i = 0; i < width; i++) {
+      double along = 0;
+      for (int j = 0; j < channels; j++) {
+        back[j * width + i] = axes[i * channels + j];
+        along += (double) axes[i * channels + j] * components.mean()[j];
+      }
+      bias[i] = (float) -along;
+    }
+    tensors.put(IN + ".weight", HostTensor.of(axes, width, channels));
+    tensors.put(IN + ".bias", HostTensor.of(bias, width));
+    tensors.put(OUT + ".weight", HostTensor.of(back, channels, width));
+    tensors.put(OUT + ".bias", HostTensor.of(components.mean(), channels));
+  }
+
+  private void means(
+      JavaRDD<VectorBlock> sample, int index, long count, Map<String, HostTensor> tensors) {
+    EmaCodebook codebook = quantizer.codebooks().get(index);
+    Broadcast<Map<String, HostTensor>> sent =
+        JavaSparkContext.fromSparkContext(sample.context()).broadcast(tensors);
+    Quantizer own = quantizer;
+    JavaRDD<VectorBlock> searched =
+        sample.mapPartitions(blocks -> searched(own, index, blocks, sent.value()));
+    try (SparkPoints points = new SparkPoints(searched, codebook.width())) {
+      KMeans.Result result = codebook.means(seed + index).run(points, codebook.codes());
+      usage.add(new CodeUsage(result.counts()));
+      codebook.start(tensors, result, (double) count);
+    } finally {
+      sent.destroy();
+    }
+  }
+
+  /** What a codebook sees of vectors, in blocks of one shape. */
+  private static Iterator<VectorBlock> searched(
+      Quantizer quantizer, int index, Iterator<VectorBlock> blocks, Map<String, HostTensor> all) {
+    if (!blocks.hasNext()) {
+      return List.<VectorBlock>of().iterator();
+    }
+    Tasks.startOnCpu();
+    List<VectorBlock> found = new ArrayList<>();
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Parameters parameters = new Parameters(manager, all)) {
+      while (blocks.hasNext()) {
+        VectorBlock block = blocks.next();
+        try (NDManager scope = manager.newSubManager()) {
+          NDArray rows = rows(scope, block.values(), block.width());
+          float[] values = Torch.tensor(quantizer.searched(rows, parameters).get(index)).floats();
+          int width = values.length / (int) rows.getShape().get(0);
+          found.add(
+              new VectorBlock(
+                  block.keys(), java.util.Arrays.copyOf(values, block.keys().length * width)));
+        }
+      }
+    }
+    return found.iterator();
+  }
+
+  /** Rows that quantize at a time: a row's last bit depends on the shape of its block. */
+  public static final int BLOCK = 256;
+
+  /** Vectors [n, C] filled up with zeros to [256, C]. */
+  public static NDArray rows(NDManager manager, float[] values, int width) {
+    return Torch.floats(
+        manager, new Shape(BLOCK, width), b -> b.put(values).put(new float[b.remaining()]));
+  }
+}

@@ -1,0 +1,65 @@
+package io.squeeze.jobs.publish;
+
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.storage.HadoopStorage;
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+
+/** The tables of a version that Spark writes, a folder for each split. */
+public final class VersionTables {
+  private VersionTables() {}
+
+  /**
+   * Writes the rows of a split, a file for each partition.
+   *
+   * @param rows without the column {@link Columns#SPLIT}: its folder says it
+   */
+  public static void write(Dataset<Row> rows, String folder, String split) {
+    rows.write()
+        .option("compression", "zstd")
+        // A row can be 23 MB: Parquet looks at its memory after each few, not after a hundred.
+        .option("parquet.page.size.row.check.min", "1")
+        .option("parquet.page.size.row.check.max", "10")
+        .parquet(Storage.join(folder, Columns.SPLIT + "=" + split));
+  }
+
+  /** The Parquet files below a folder, read in tasks; what Spark leaves beside them is deleted. */
+  public static List<DataFile> files(SqueezeSession session, String folder) throws IOException {
+    HadoopStorage storage = session.storage();
+    List<String> names = new ArrayList<>();
+    for (String name : storage.files(folder).keySet()) {
+      if (name.endsWith(".parquet")) {
+        names.add(name);
+      } else {
+        storage.delete(Storage.join(folder, name));
+      }
+    }
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(session.spark().sparkContext());
+    int tasks = Math.max(1, Math.min(names.size(), context.defaultParallelism()));
+    return context
+        .parallelize(names, tasks)
+        .map(name -> ParquetFile.find(storage, Storage.join(folder, name), name).orElseThrow())
+        .collect()
+        .stream()
+        .sorted(Comparator.comparing(DataFile::path))
+        .toList();
+  }
+
+  /** Rows of each split. */
+  public static Map<String, Long> rows(List<String> splits, List<DataFile> files) {
+    Map<String, Long> rows = new TreeMap<>();
+    splits.forEach(split -> rows.put(split, 0L));
+    files.stream()
+        .filter(file -> rows.containsKey(file.split()))
+        .forEach(file -> rows.merge(file.split(), file.rows(), Long::sum));
+    return rows;
+  }
+}

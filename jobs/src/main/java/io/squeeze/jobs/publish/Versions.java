@@ -1,0 +1,203 @@
+package io.squeeze.jobs.publish;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.storage.HadoopStorage;
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * The versions {@code E/v1}, {@code E/v2} … of a data set of embeddings or codes. The highest with
+ * a manifest is current; what begins with {@code _} or has no manifest is unfinished.
+ */
+public final class Versions {
+  /** Folder of the codes' table below a version of theirs. */
+  public static final String CODES = "codes";
+
+  /** Folder of the table beside it that says what a code stands for. */
+  public static final String CODEBOOK = "codebook";
+
+  private static final Pattern VERSION = Pattern.compile("v[1-9][0-9]*");
+
+  private final HadoopStorage storage;
+  private final String base;
+
+  /** The versions below a path. */
+  public Versions(HadoopStorage storage, String base) throws IOException {
+    this.storage = storage;
+    this.base = storage.qualified(base);
+  }
+
+  /** The file of measurements beside a version, {@code E/metrics/v1.json}. */
+  public static String metrics(String version) {
+    int slash = version.lastIndexOf('/');
+    return Storage.join(
+        version.substring(0, slash), "metrics" + version.substring(slash) + ".json");
+  }
+
+  /** Measurements as JSON. */
+  static String json(Map<String, ?> metrics) throws IOException {
+    return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(metrics) + "\n";
+  }
+
+  /** Whether a folder's name is that of a version. */
+  public static boolean isVersion(String name) {
+    return VERSION.matcher(name).matches();
+  }
+
+  /** The full path of the data set. */
+  public String base() {
+    return base;
+  }
+
+  /**
+   * A published version.
+   *
+   * @param path its folder
+   */
+  public record Published(String path, Manifest manifest) {
+
+    /** The rows, by the declared schema; codes as arrays, whatever their coding. */
+    public Dataset<Row> read(SparkSession spark) {
+      return manifest.table().equals(Manifest.CODES) ? codes(spark) : embeddings(spark);
+    }
+
+    private Dataset<Row> embeddings(SparkSession spark) {
+      return spark
+          .read()
+          .schema(Columns.embeddings(manifest.columns()))
+          .parquet(HadoopStorage.literal(path));
+    }
+
+    private Dataset<Row> codes(SparkSession spark) {
+      StructType schema = Columns.codes(manifest.columns());
+      if (manifest.coding() != null) {
+        StructField[] fields = schema.fields().clone();
+        int at = schema.fieldIndex(Columns.CODES);
+        fields[at] = DataTypes.createStructField(Columns.CODES, DataTypes.BinaryType, false);
+        schema = new StructType(fields);
+      }
+      String folder = Storage.join(path, CODES);
+      return Coding.arrays(
+          manifest.coding(), spark.read().schema(schema).parquet(HadoopStorage.literal(folder)));
+    }
+
+    /** What each code stands for: level, code, vector. */
+    public Dataset<Row> codebook(SparkSession spark) {
+      return spark.read().parquet(HadoopStorage.literal(Storage.join(path, CODEBOOK)));
+    }
+
+    /** The rows of one of the data set's splits. */
+    public Dataset<Row> read(SparkSession spark, String split) {
+      return read(spark).where(org.apache.spark.sql.functions.col(Columns.SPLIT).equalTo(split));
+    }
+  }
+
+  /**
+   * The current version of embeddings.
+   *
+   * @param path of the data set, or of one of its versions
+   * @throws SqueezeException of category input if there is none
+   */
+  public static Published embeddings(HadoopStorage storage, String path) throws IOException {
+    return named(storage, path, Manifest.EMBEDDINGS, "--embeddings");
+  }
+
+  /**
+   * The same of codes.
+   *
+   * @param option that names them, for messages
+   */
+  public static Published codes(HadoopStorage storage, String path, String option)
+      throws IOException {
+    return named(storage, path, Manifest.CODES, option);
+  }
+
+  private static Published named(HadoopStorage storage, String path, String table, String option)
+      throws IOException {
+    Published found =
+        new Versions(storage, path)
+            .current()
+            .orElseThrow(
+                () -> SqueezeException.input("No " + table + " in " + path + " (" + option + ")"));
+    if (!found.manifest().table().equals(table)) {
+      throw SqueezeException.input(
+          path + " holds " + found.manifest().table() + ", no " + table + " (" + option + ")");
+    }
+    return found;
+  }
+
+  /** The current version, if any; a version's own path is accepted too. */
+  public Optional<Published> current() throws IOException {
+    if (storage.exists(Storage.join(base, Manifest.NAME))) {
+      return Optional.of(open(base));
+    }
+    List<String> names =
+        numbers().sorted(java.util.Comparator.reverseOrder()).map(n -> "v" + n).toList();
+    for (String name : names) {
+      String path = Storage.join(base, name);
+      if (storage.exists(Storage.join(path, Manifest.NAME))) {
+        return Optional.of(open(path));
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** The first free number. */
+  public int next() throws IOException {
+    return 1 + numbers().max(Integer::compare).orElse(0);
+  }
+
+  private Stream<Integer> numbers() throws IOException {
+    return storage
+        .folders(base)
+        .filter(Versions::isVersion)
+        .map(name -> Integer.parseInt(name.substring(1)));
+  }
+
+  /** Checks that the folder holds exactly what its manifest says. */
+  private Published open(String path) throws IOException {
+    String file = Storage.join(path, Manifest.NAME);
+    Manifest manifest = Manifest.parse(storage.text(file), file);
+    Map<String, Long> found = storage.files(path);
+    for (DataFile expected : manifest.files()) {
+      Long bytes = found.remove(expected.path());
+      if (bytes == null || bytes != expected.bytes()) {
+        throw SqueezeException.input(
+            "The version "
+                + path
+                + " is damaged: "
+                + expected.path()
+                + " should have "
+                + expected.bytes()
+                + " bytes ("
+                + expected.rows()
+                + " rows), found "
+                + (bytes == null ? "no file" : bytes + " bytes")
+                + "; delete "
+                + path
+                + " and write it again");
+      }
+    }
+    found.remove(Manifest.NAME);
+    if (!found.isEmpty()) {
+      throw SqueezeException.input(
+          "The version "
+              + path
+              + " holds files that its manifest does not name: "
+              + String.join(", ", found.keySet().stream().sorted().limit(5).toList()));
+    }
+    return new Published(path, manifest);
+  }
+}

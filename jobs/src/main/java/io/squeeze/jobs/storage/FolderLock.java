@@ -1,0 +1,161 @@
+package io.squeeze.jobs.storage;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.storage.Storage;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.time.Instant;
+import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Keeps two runs from writing to one data set at a time: a file that names who writes. */
+public final class FolderLock {
+  /** Its name in the folder. */
+  public static final String NAME = "_lock";
+
+  private static final Logger LOG = LoggerFactory.getLogger(FolderLock.class);
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** What this process holds: in a container the next one has its number, too. */
+  private static final Set<String> HELD = ConcurrentHashMap.newKeySet();
+
+  /** How often a lock that names nobody is looked at again, which takes seconds. */
+  private static final int LOOKS = 10;
+
+  private static final long LOOK_MILLIS = 300;
+
+  private final HadoopStorage storage;
+  private final String path;
+
+  private final String mine;
+
+  private FolderLock(HadoopStorage storage, String path, String mine) {
+    this.storage = storage;
+    this.path = path;
+    this.mine = mine;
+  }
+
+  /**
+   * Takes the lock of a folder. That of a process of this machine that has ended is taken over.
+   *
+   * @throws SqueezeException of category configuration if another run holds it
+   */
+  static FolderLock take(HadoopStorage storage, String folder) throws IOException {
+    String path = Storage.join(folder, NAME);
+    String host = InetAddress.getLocalHost().getHostName();
+    long pid = ProcessHandle.current().pid();
+    String mine =
+        JSON.writeValueAsString(
+            Map.of("host", host, "pid", pid, "since", Instant.now().toString()));
+    if (!storage.create(path, mine)) {
+      String found = named(storage, path);
+      JsonNode holder = holder(found);
+      // One that names nobody was being taken as its process ended.
+      boolean here = found.isBlank() || holder.path("host").asText().equals(host);
+      long other = holder.path("pid").asLong(-1);
+      boolean running = other == pid ? HELD.contains(path) : ProcessHandle.of(other).isPresent();
+      if (!here || running) {
+        throw refused(folder, path, found);
+      }
+      LOG.warn("Taking over {} from a process that has ended", path);
+      takeAway(storage, folder, path, found);
+      return take(storage, folder);
+    }
+    HELD.add(path);
+    return new FolderLock(storage, path, mine);
+  }
+
+  /** What is done while a folder is locked. */
+  public interface Action<T> {
+    T run() throws IOException;
+  }
+
+  /**
+   * Does something while this process holds the lock of a folder.
+   *
+   * @throws SqueezeException of category configuration if another run holds it
+   */
+  public static <T> T holding(HadoopStorage storage, String folder, Action<T> action)
+      throws IOException {
+    FolderLock lock = take(storage, folder);
+    try {
+      return action.run();
+    } finally {
+      lock.close();
+    }
+  }
+
+  private static SqueezeException refused(String folder, String path, String found) {
+    return SqueezeException.configuration(
+        "Another run writes to "
+            + folder
+            + " ("
+            + found.strip()
+            + "): wait for it, or delete "
+            + path
+            + " if it has ended");
+  }
+
+  /**
+   * Of two that find a lock, one moves it away; the other may find the first one's in its place.
+   */
+  private static void takeAway(HadoopStorage storage, String folder, String path, String found)
+      throws IOException {
+    String away = path + "." + UUID.randomUUID();
+    try {
+      storage.move(path, away);
+    } catch (IOException e) {
+      if (storage.exists(path)) {
+        throw refused(folder, path, present(storage, path));
+      }
+      return; // it is free
+    }
+    String moved = storage.text(away);
+    if (!moved.equals(found)) {
+      storage.move(away, path);
+      throw refused(folder, path, moved);
+    }
+    storage.delete(away);
+  }
+
+  /** What a lock says; one that says nothing may be about to. */
+  private static String named(HadoopStorage storage, String path) throws IOException {
+    String found = present(storage, path);
+    for (int look = 0; look < LOOKS && found.isBlank(); look++) {
+      try {
+        Thread.sleep(LOOK_MILLIS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return found;
+      }
+      found = present(storage, path);
+    }
+    return found;
+  }
+
+  /** Nothing, too, where it has just gone. */
+  private static String present(HadoopStorage storage, String path) throws IOException {
+    return storage.exists(path) ? storage.text(path) : "";
+  }
+
+  private static JsonNode holder(String text) {
+    try {
+      return JSON.readTree(text);
+    } catch (IOException e) {
+      return JSON.createObjectNode();
+    }
+  }
+
+  private void close() throws IOException {
+    HELD.remove(path);
+    if (storage.exists(path) && storage.text(path).equals(mine)) {
+      storage.delete(path);
+    }
+  }
+}

@@ -1,0 +1,78 @@
+package io.squeeze.jobs.train;
+
+import io.squeeze.config.Settings;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.model.VectorColumn;
+import io.squeeze.jobs.model.VectorFit;
+import io.squeeze.jobs.model.VectorTable;
+import io.squeeze.jobs.run.RunFolder;
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.metric.CodebookHealth;
+import io.squeeze.quantize.VectorBlock;
+import io.squeeze.train.Checkpoint;
+import io.squeeze.weights.HostTensor;
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.apache.spark.api.java.JavaRDD;
+
+/** A table of vectors to a checkpoint: a quantizer that reconstructs them, without a head. */
+public final class FitVectorsJob {
+  private final VectorTable table;
+  private final Settings settings;
+  private final RunFolder folder;
+  private final Reporter reporter;
+
+  /** A job that fits the quantizer of the settings. */
+  public FitVectorsJob(SqueezeSession session, VectorTable table, Settings settings) {
+    this.table = table;
+    this.settings = VectorFit.headless(settings);
+    this.folder = new RunFolder(session.storage(), settings.output().runFolder());
+    this.reporter = session.reporter();
+  }
+
+  /** Fits, or finds that this run is finished; the path of the checkpoint. */
+  public String run() throws IOException {
+    table.check("a fit", settings, table.channels());
+    long count = table.rows().count();
+    String source = table.source(count);
+    if (folder.left(reporter, settings, source, VectorFit.NO_BACKBONE).isPresent()) {
+      reporter.say("Fitted already: " + folder.path(RunFolder.LAST) + ", nothing to do");
+      return folder.path(RunFolder.LAST);
+    }
+    folder.locked(
+        () -> {
+          fit(count, source);
+          return null;
+        });
+    return folder.path(RunFolder.LAST);
+  }
+
+  private void fit(long count, String source) throws IOException {
+    VectorFit fit =
+        new VectorFit(settings.quantizer(), table.channels(), settings.seed(), reporter);
+    reporter.say(
+        "Fitting "
+            + settings.quantizer().type()
+            + " to "
+            + table.channels()
+            + " values a vector, "
+            + source);
+    folder.begin(settings.with("embeddings", source));
+    double share = fit.share(count);
+    long seed = settings.seed();
+    VectorColumn column = table.column();
+    JavaRDD<VectorBlock> sample =
+        table.rows().toJavaRDD().mapPartitions(rows -> column.blocks(rows, seed, share));
+    Map<String, HostTensor> tensors = fit.fit(sample);
+    Checkpoint checkpoint = VectorFit.checkpoint(settings, table.channels(), tensors);
+    Map<String, Object> metrics = new LinkedHashMap<>();
+    metrics.put("epoch", 1);
+    new CodebookHealth(fit.usage(), new double[0], 0)
+        .metrics(1, false)
+        .forEach((name, value) -> metrics.put("train/" + name, value));
+    folder.addMetrics(metrics);
+    folder.saveBest(checkpoint);
+    folder.saveLast(checkpoint, 0);
+  }
+}
