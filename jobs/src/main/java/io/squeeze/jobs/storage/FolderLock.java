@@ -28,7 +28,8 @@ public final class FolderLock {
   /** How often a lock that names nobody is looked at again, which takes seconds. */
   private static final int LOOKS = 10;
 
-  private static final long LOOK_MILLIS = 300;
+  /** Key of Hadoop's configuration: milliseconds between two looks. */
+  public static final String LOOK_MILLIS = "squeeze.lock.look-millis";
 
   private final HadoopStorage storage;
   private final String path;
@@ -129,7 +130,7 @@ public final class FolderLock {
     String found = present(storage, path);
     for (int look = 0; look < LOOKS && found.isBlank(); look++) {
       try {
-        Thread.sleep(LOOK_MILLIS);
+        Thread.sleep(storage.configuration().getLong(LOOK_MILLIS, 300));
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         return found;

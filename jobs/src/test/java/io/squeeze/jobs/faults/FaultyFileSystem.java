@@ -1,5 +1,7 @@
 package io.squeeze.jobs.faults;
 
+import io.squeeze.jobs.storage.FolderLock;
+import io.squeeze.jobs.storage.HadoopStorage;
 import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -17,7 +19,7 @@ import org.apache.spark.sql.SparkSession;
 
 /** This machine's disk under the scheme {@code faulty:}, which fails as a test asks for. */
 public final class FaultyFileSystem extends RawLocalFileSystem {
-  static final String SCHEME = "faulty";
+  public static final String SCHEME = "faulty";
 
   /** What happens at an operation, before it is done; nothing in executors, see {@link Ending}. */
   private static volatile Fault fault = (operation, path) -> Outcome.DONE;
@@ -25,12 +27,12 @@ public final class FaultyFileSystem extends RawLocalFileSystem {
   private static final URI NAME = URI.create(SCHEME + ":///");
 
   /** Decides about one operation: {@code open, create, write, close, rename} or {@code delete}. */
-  interface Fault {
+  public interface Fault {
     Outcome at(String operation, String path) throws IOException;
   }
 
   /** How an operation goes that did not throw at once. */
-  enum Outcome {
+  public enum Outcome {
     DONE,
     /** It is done, and the answer is lost. */
     DONE_AND_LOST,
@@ -45,12 +47,37 @@ public final class FaultyFileSystem extends RawLocalFileSystem {
         .config("spark.hadoop.fs.AbstractFileSystem.faulty.impl", Context.class.getName());
   }
 
-  static void fault(Fault next) {
+  /** Storage under the scheme without a session; a lock that is empty is looked at once more. */
+  public static HadoopStorage storage() {
+    Configuration configuration = new Configuration();
+    configuration.set("fs.faulty.impl", FaultyFileSystem.class.getName());
+    configuration.set("fs.AbstractFileSystem.faulty.impl", Context.class.getName());
+    configuration.setLong(FolderLock.LOOK_MILLIS, 1);
+    return new HadoopStorage(configuration);
+  }
+
+  public static void fault(Fault next) {
     fault = next;
   }
 
-  static void none() {
+  public static void none() {
     fault = (operation, path) -> Outcome.DONE;
+  }
+
+  /** Something that may throw. */
+  public interface Action {
+    void run() throws Exception;
+  }
+
+  /** Does something without a fault. */
+  public static void pause(Action action) throws Exception {
+    Fault before = fault;
+    none();
+    try {
+      action.run();
+    } finally {
+      fault = before;
+    }
   }
 
   @Override
@@ -62,6 +89,10 @@ public final class FaultyFileSystem extends RawLocalFileSystem {
   public String getScheme() {
     return SCHEME;
   }
+
+  /** A chmod for each file would take longer than the tests. */
+  @Override
+  public void setPermission(Path path, FsPermission permission) {}
 
   private Outcome at(String operation, Path path) throws IOException {
     Ending.at(getConf(), operation, path);

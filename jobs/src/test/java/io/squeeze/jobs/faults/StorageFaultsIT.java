@@ -22,14 +22,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
-import java.util.Set;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.apache.commons.codec.digest.DigestUtils;
 import org.apache.spark.sql.Row;
@@ -47,27 +43,11 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @Timeout(900)
 class StorageFaultsIT {
-  private static final Set<String> WRITING = Set.of("create", "write", "close", "rename", "delete");
-
   @TempDir static Path folder;
   private static SparkSession spark;
   private static Fixture fixture;
   private static String embeddings;
   private static String checkpoint;
-
-  /** How an operation fails. */
-  private enum Kind {
-    /** It and all that follow: the process is dead, or the disk is full. */
-    FROM_NOW_ON,
-    ONCE,
-    DONE_AND_LOST,
-    REFUSED
-  }
-
-  /** What is done to storage, and what of it is there then. */
-  private interface Work {
-    Object run(String name) throws Exception;
-  }
 
   @BeforeAll
   static void undisturbed() throws IOException {
@@ -137,68 +117,13 @@ class StorageFaultsIT {
   }
 
   /**
-   * Lets an operation fail, each in a place of its own, and tries again.
+   * Lets some operations fail, each in a place of its own.
    *
-   * @param some operations between two that fail, in one way each; {@code -Dfaults.every=1} tries
-   *     them all in all ways
+   * @param some operations between two that fail; {@code -Dfaults.every=1} tries them all
    */
-  private void disturb(String what, int some, Work work, Work left) throws Exception {
-    List<String> operations = Collections.synchronizedList(new ArrayList<>());
-    FaultyFileSystem.fault(
-        (operation, path) -> {
-          if (WRITING.contains(operation)) {
-            operations.add(operation);
-          }
-          return Outcome.DONE;
-        });
-    Object expected = work.run(what);
-    FaultyFileSystem.none();
-    int last = operations.size();
-    assertThat(last).isGreaterThan(20);
-    int every = Integer.getInteger("faults.every", some);
-    for (int at = 1 + every / 2; at <= last; at += every) {
-      List<Kind> kinds = List.of(Kind.values());
-      int one = at / every % kinds.size();
-      for (Kind kind : every == 1 ? kinds : kinds.subList(one, one + 1)) {
-        String where = kind + " at operation " + at + " of " + last + ", " + operations.get(at - 1);
-        String name = what + at + kind;
-        AtomicBoolean struck = fail(at, kind);
-        try {
-          assertThat(work.run(name)).as(where).isEqualTo(expected);
-        } catch (Exception e) {
-          where += ": " + e;
-        }
-        FaultyFileSystem.none();
-        assertThat(struck).as(where).isTrue();
-        assertThat(left.run(name)).as(where).isIn(expected, Optional.empty());
-        assertThat(work.run(name)).as(where).isEqualTo(expected);
-      }
-    }
-  }
-
-  /** From now on an operation fails; whether it has. */
-  private static AtomicBoolean fail(int at, Kind kind) {
-    AtomicInteger operations = new AtomicInteger();
-    AtomicBoolean struck = new AtomicBoolean();
-    FaultyFileSystem.fault(
-        (operation, path) -> {
-          if (!WRITING.contains(operation)) {
-            return Outcome.DONE;
-          }
-          int number = operations.incrementAndGet();
-          if (number != at && (number < at || kind != Kind.FROM_NOW_ON)) {
-            return Outcome.DONE;
-          }
-          struck.set(true);
-          if (kind == Kind.DONE_AND_LOST) {
-            return Outcome.DONE_AND_LOST;
-          }
-          if (kind == Kind.REFUSED && Set.of("rename", "delete").contains(operation)) {
-            return Outcome.REFUSED;
-          }
-          throw new IOException("Storage fails at " + operation + " of " + path);
-        });
-    return struck;
+  private static EveryFault disturb(
+      String what, int some, EveryFault.Work work, EveryFault.Work left) throws Exception {
+    return EveryFault.some(what, Integer.getInteger("faults.every", some), work, left);
   }
 
   /** Nothing, after a look at the checkpoints: whatever has its name is whole. */
