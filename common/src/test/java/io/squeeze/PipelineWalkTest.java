@@ -53,7 +53,7 @@ class PipelineWalkTest {
       var decoded = model.decode(manager.create(back).expandDims(1), 7, 7, parameters);
       assertThat(Torch.tensor(decoded).bytes())
           .isEqualTo(Torch.tensor(model.decode(quantized.codes(), 7, 7, parameters)).bytes());
-      var output = model.forward(features, image, parameters, Noise.NONE);
+      var output = model.forward(features, image, parameters, ForwardContext.NONE);
       assertThat(ConfusionMatrix.of(3, truth.data(), output.masks()).meanIou()).isBetween(0.0, 1.0);
     }
   }

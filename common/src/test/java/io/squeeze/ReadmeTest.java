@@ -30,7 +30,7 @@ class ReadmeTest {
     try (NDManager manager = Torch.manager(Device.cpu());
         Parameters parameters = new Parameters(manager, vq.initial(42))) {
       NDArray vectors = manager.randomNormal(new Shape(196, 768)); // 4 grids of 7 x 7
-      Quantized squeezed = vq.quantize(vectors, parameters, Quantizer.Step.EVALUATION);
+      Quantized squeezed = vq.quantize(vectors, parameters, Quantizer.Mode.EVALUATION);
       byte[] bytes = new BitPacking(512).pack(squeezed.codeValues()); // 602,112 bytes become 221
       NDArray restored = vq.decode(squeezed.codes(), parameters); // [196, 768]
       // README: end

@@ -9,7 +9,7 @@ import java.util.List;
  * @param type its short name, or a class
  * @param codebookSize codes of each level
  * @param bottleneckDim width of the vectors that are searched
- * @param levels codes of a vector, where the type has several
+ * @param numQuantizers codes of a vector, where the type has several
  * @param codebooks parts of a vector that are quantized apart, where the type has such
  * @param commitment weight of the commitment loss within the quantizer's loss
  * @param gradient how gradients pass the assignment: straight-through or rotation
@@ -21,7 +21,7 @@ public record QuantizerSettings(
     String type,
     Integer codebookSize,
     Integer bottleneckDim,
-    int levels,
+    int numQuantizers,
     int codebooks,
     double commitment,
     boolean cosine,
@@ -57,9 +57,9 @@ public record QuantizerSettings(
   /**
    * Options of fsq.
    *
-   * @param levels values of each dimension; empty: chosen by the codebook's size
+   * @param fsqLevels values of each dimension; empty: chosen by the codebook's size
    */
-  public record Finite(List<Integer> levels, boolean symmetric) implements Serializable {}
+  public record Finite(List<Integer> fsqLevels, boolean symmetric) implements Serializable {}
 
   /**
    * Options of lfq.

@@ -182,20 +182,20 @@ public final class EmaCodebook implements Serializable {
   }
 
   /**
-   * Begins with the means of k-means, and with averages to match, so that the first step does not
-   * undo it. A mean without vectors counts as one.
+   * Begins with the centroids of k-means, and with averages to match, so that the first step does
+   * not undo it. A centroid without vectors counts as one.
    *
    * @param batchVectors vectors of one step of training, the scale of the averages
    */
-  public void start(Map<String, HostTensor> tensors, KMeans.Result means, double batchVectors) {
+  public void start(Map<String, HostTensor> tensors, KMeans.Result centroids, double batchVectors) {
     float[] sizes = new float[codes];
-    float[] sums = means.means().clone();
+    float[] sums = centroids.centroids().clone();
     double total = 0;
-    for (long count : means.counts()) {
+    for (long count : centroids.counts()) {
       total += count;
     }
     for (int k = 0; k < codes; k++) {
-      sizes[k] = (float) (Math.max(1, means.counts()[k]) / total * batchVectors);
+      sizes[k] = (float) (Math.max(1, centroids.counts()[k]) / total * batchVectors);
       for (int j = 0; j < width; j++) {
         sums[k * width + j] *= sizes[k];
       }
@@ -207,7 +207,7 @@ public final class EmaCodebook implements Serializable {
   }
 
   /** The k-means that begins this codebook. */
-  public KMeans means(long seed) {
+  public KMeans kMeans(long seed) {
     return new KMeans(settings.kmeansIterations(), seed, unit);
   }
 

@@ -76,7 +76,7 @@ final class FiniteScalarQuantizer implements Quantizer {
 
   /** The values of each dimension that settings come to. */
   static List<Integer> levelsOf(QuantizerSettings settings) {
-    List<Integer> levels = settings.finite().levels();
+    List<Integer> levels = settings.finite().fsqLevels();
     Integer size = settings.codebookSize();
     if (levels.isEmpty()) {
       double bits = log2(size == null ? 1000 : size);
@@ -110,7 +110,7 @@ final class FiniteScalarQuantizer implements Quantizer {
   }
 
   @Override
-  public int[] levels() {
+  public int[] codebookSizes() {
     int[] levels = new int[parts];
     Arrays.fill(levels, Arrays.stream(values).reduce(1, (a, b) -> a * b));
     return levels;
@@ -143,7 +143,7 @@ final class FiniteScalarQuantizer implements Quantizer {
   }
 
   @Override
-  public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
+  public Quantized quantize(NDArray vectors, Parameters parameters, Mode mode) {
     NDArray z = vectors.reshape(-1, values.length);
     NDArray bounded;
     NDArray digits;
@@ -160,7 +160,7 @@ final class FiniteScalarQuantizer implements Quantizer {
       digits = scaled.stopGradient().round().add(middle);
     }
     NDArray q = values(digits);
-    NDArray out = Quantizer.straight(bounded, q, step);
+    NDArray out = Quantizer.straight(bounded, q, mode);
     NDArray codes =
         digits.toType(DataType.INT64, false).mul(basis(z)).sum(new int[] {1}).reshape(-1, parts);
     NDArray nothing = Quantizer.noLoss(z);
@@ -176,7 +176,7 @@ final class FiniteScalarQuantizer implements Quantizer {
   }
 
   @Override
-  public NDArray located(NDArray vectors, Parameters parameters) {
+  public NDArray toSearchSpace(NDArray vectors, Parameters parameters) {
     NDArray z = vectors.reshape(-1, values.length);
     NDArray bounded = symmetric ? z.tanh() : scaled(z).div(each(z, FiniteScalarQuantizer::middle));
     return bounded.reshape(-1, width());

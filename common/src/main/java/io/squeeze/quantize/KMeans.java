@@ -9,14 +9,14 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * Seeded k-means over vectors wherever they lie. The first means are drawn in a few passes with
+ * Seeded k-means over vectors wherever they lie. The first centroids are drawn in a few passes with
  * chances in proportion to the squared distance to those drawn so far (k-means||, Bahmani et al.
  * 2012) and thinned out by k-means++ (Arthur and Vassilvitskii, 2007); Lloyd's rounds move them. A
  * mean without members stays where it is. Sums are exact and draws go by each vector's key, so the
- * means do not depend on how the vectors are split or ordered.
+ * centroids do not depend on how the vectors are split or ordered.
  */
 public final class KMeans {
-  /** Passes of k-means||, each drawing about as many vectors as there are means. */
+  /** Passes of k-means||, each drawing about as many vectors as there are centroids. */
   private static final int PASSES = 4;
 
   private final int rounds;
@@ -31,7 +31,7 @@ public final class KMeans {
   /**
    * The same for vectors on the unit sphere.
    *
-   * @param unit whether means are laid on the sphere, too
+   * @param unit whether centroids are laid on the sphere, too
    */
   public KMeans(int rounds, long seed, boolean unit) {
     this.rounds = rounds;
@@ -40,12 +40,12 @@ public final class KMeans {
   }
 
   /**
-   * Means with how many vectors lie nearest to each.
+   * Centroids with how many vectors lie nearest to each.
    *
-   * @param means [k, d]
+   * @param centroids [k, d]
    * @param counts [k]
    */
-  public record Result(float[] means, long[] counts) {}
+  public record Result(float[] centroids, long[] counts) {}
 
   /** Vectors in one place or many. */
   public interface Points {
@@ -55,14 +55,16 @@ public final class KMeans {
     /** The vector whose hash of key and seed is least. */
     Keyed first(long seed);
 
-    /** Counts, sums and squared distances by the nearest of the means [k, d]. */
-    CodebookStatistics assign(float[] means);
+    /** Counts, sums and squared distances by the nearest of the centroids [k, d]. */
+    CodebookStatistics assign(float[] centroids);
 
     /** Counts and squared distances alone. */
-    CodebookStatistics count(float[] means);
+    CodebookStatistics count(float[] centroids);
 
-    /** The vectors whose hash falls below {@code share} times the squared distance to a mean. */
-    List<Keyed> draw(float[] means, double share, long seed);
+    /**
+     * The vectors whose hash falls below {@code share} times the squared distance to a centroid.
+     */
+    List<Keyed> draw(float[] centroids, double share, long seed);
   }
 
   /** A vector and what names it. */
@@ -72,30 +74,30 @@ public final class KMeans {
         Comparator.comparingLong(Keyed::key).thenComparing(Keyed::vector, Arrays::compare);
   }
 
-  /** Clusters the vectors; fewer vectors than means are used again and again. */
+  /** Clusters the vectors; fewer vectors than centroids are used again and again. */
   public Result run(Points points, int k) {
     return lloyd(points, start(points, k));
   }
 
-  /** Lloyd's rounds from these means on, until nothing moves or all are done. */
+  /** Lloyd's rounds from these centroids on, until nothing moves or all are done. */
   public Result lloyd(Points points, float[] start) {
-    float[] means = start;
+    float[] centroids = start;
     for (int round = 0; round < rounds; round++) {
-      float[] moved = moved(points.assign(means), means, unit);
-      boolean still = Arrays.equals(moved, means);
-      means = moved;
+      float[] moved = moved(points.assign(centroids), centroids, unit);
+      boolean still = Arrays.equals(moved, centroids);
+      centroids = moved;
       if (still) {
         break;
       }
     }
-    // Means and counts belong together.
-    return new Result(means, points.count(means).counts());
+    // Centroids and counts belong together.
+    return new Result(centroids, points.count(centroids).counts());
   }
 
-  /** The means of the vectors on each, as they were where there are none. */
-  static float[] moved(CodebookStatistics statistics, float[] means, boolean unit) {
+  /** The centroids of the vectors on each, as they were where there are none. */
+  static float[] moved(CodebookStatistics statistics, float[] centroids, boolean unit) {
     int width = statistics.width();
-    float[] moved = means.clone();
+    float[] moved = centroids.clone();
     for (int k = 0; k < statistics.codes(); k++) {
       for (int j = 0; j < width && statistics.count(k) > 0; j++) {
         moved[k * width + j] = (float) (statistics.sum(k, j) / statistics.count(k));
@@ -131,19 +133,19 @@ public final class KMeans {
     return flat;
   }
 
-  /** Draws means among candidates, by weight times squared distance to the nearest so far. */
+  /** Draws centroids among candidates, by weight times squared distance to the nearest so far. */
   private float[] plusPlus(float[] vectors, long[] weights, int width, int k) {
     int n = weights.length;
     SplittableRandom random = Seeds.random(seed, "k-means++");
-    float[] means = new float[k * width];
+    float[] centroids = new float[k * width];
     double[] nearest = new double[n];
     Arrays.fill(nearest, Double.POSITIVE_INFINITY);
     int chosen = 0;
     for (int m = 0; m < k; m++) {
-      System.arraycopy(vectors, chosen * width, means, m * width, width);
+      System.arraycopy(vectors, chosen * width, centroids, m * width, width);
       double total = 0;
       for (int i = 0; i < n; i++) {
-        nearest[i] = Math.min(nearest[i], squared(vectors, i * width, means, m * width, width));
+        nearest[i] = Math.min(nearest[i], squared(vectors, i * width, centroids, m * width, width));
         total += weights[i] * nearest[i];
       }
       double left = random.nextDouble() * total;
@@ -155,7 +157,7 @@ public final class KMeans {
         }
       }
     }
-    return means;
+    return centroids;
   }
 
   /** |a - b|^2 of vectors within arrays. */

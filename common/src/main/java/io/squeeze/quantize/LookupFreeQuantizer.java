@@ -86,7 +86,7 @@ final class LookupFreeQuantizer implements Quantizer {
   }
 
   @Override
-  public int[] levels() {
+  public int[] codebookSizes() {
     int[] levels = new int[parts];
     Arrays.fill(levels, 1 << bits);
     return levels;
@@ -98,13 +98,13 @@ final class LookupFreeQuantizer implements Quantizer {
   }
 
   @Override
-  public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
+  public Quantized quantize(NDArray vectors, Parameters parameters, Mode mode) {
     NDArray z = bounded(vectors);
     NDArray ones = z.stopGradient().gt(0).toType(DataType.INT64, false);
     NDArray codes = ones.mul(basis(z)).sum(new int[] {1}).reshape(-1, parts);
     NDArray q = values(ones);
-    NDArray out = Quantizer.straight(z, q, step);
-    NDArray loss = step.losses() ? loss(z, q) : Quantizer.noLoss(z);
+    NDArray out = Quantizer.straight(z, q, mode);
+    NDArray loss = mode.losses() ? loss(z, q) : Quantizer.noLoss(z);
     return new Quantized(out.reshape(-1, width()), codes, List.of(), loss);
   }
 
@@ -175,7 +175,7 @@ final class LookupFreeQuantizer implements Quantizer {
   }
 
   @Override
-  public NDArray located(NDArray vectors, Parameters parameters) {
+  public NDArray toSearchSpace(NDArray vectors, Parameters parameters) {
     return bounded(vectors).reshape(-1, width());
   }
 

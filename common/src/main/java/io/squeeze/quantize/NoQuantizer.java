@@ -23,12 +23,12 @@ public final class NoQuantizer implements Quantizer {
   }
 
   @Override
-  public int[] levels() {
+  public int[] codebookSizes() {
     return new int[0];
   }
 
   @Override
-  public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
+  public Quantized quantize(NDArray vectors, Parameters parameters, Mode mode) {
     return new Quantized(vectors, null, List.of(), Quantizer.noLoss(vectors));
   }
 

@@ -19,7 +19,7 @@ public final class ProductQuantizer implements QuantizerType {
   @Override
   public Quantizer create(QuantizerSettings settings, int channels) {
     int width = settings.bottleneckDim(64); // --bottleneck_dim, else 64
-    int parts = settings.levels(); // --num_quantizers
+    int parts = settings.numQuantizers(); // --num_quantizers
     if (width % parts != 0) {
       throw SqueezeException.configuration(
           "Cannot cut " + width + " dimensions (--bottleneck_dim) into " + parts + " parts of pq");
@@ -36,12 +36,12 @@ public final class ProductQuantizer implements QuantizerType {
   private record Parts(List<EmaCodebook> codebooks, double commitment) implements Quantizer {
 
     @Override
-    public int[] levels() {
+    public int[] codebookSizes() {
       return codebooks.stream().mapToInt(EmaCodebook::codes).toArray();
     }
 
     @Override
-    public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
+    public Quantized quantize(NDArray vectors, Parameters parameters, Mode mode) {
       NDList parts = vectors.split(codebooks.size(), 1);
       List<NDArray> searched = new ArrayList<>();
       NDList codes = new NDList();
@@ -51,8 +51,8 @@ public final class ProductQuantizer implements QuantizerType {
       }
       NDArray all = NDArrays.stack(codes, 1); // [N, parts]
       NDArray found = decode(all, parameters);
-      NDArray loss = Quantizer.commitment(vectors, found, commitment, step);
-      return new Quantized(Quantizer.straight(vectors, found, step), all, searched, loss);
+      NDArray loss = Quantizer.commitment(vectors, found, commitment, mode);
+      return new Quantized(Quantizer.straight(vectors, found, mode), all, searched, loss);
     }
 
     @Override

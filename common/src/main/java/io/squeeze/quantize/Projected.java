@@ -38,8 +38,8 @@ final class Projected implements Quantizer {
   }
 
   @Override
-  public int[] levels() {
-    return inner.levels();
+  public int[] codebookSizes() {
+    return inner.codebookSizes();
   }
 
   @Override
@@ -77,10 +77,10 @@ final class Projected implements Quantizer {
   }
 
   @Override
-  public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
+  public Quantized quantize(NDArray vectors, Parameters parameters, Mode mode) {
     boolean estimate =
-        step.estimate() && !(starving && !JniUtils.requiresGrad((PtNDArray) vectors));
-    Step narrower = new Step(step.training(), step.losses(), estimate, step.draw());
+        mode.estimate() && !(starving && !JniUtils.requiresGrad((PtNDArray) vectors));
+    Mode narrower = new Mode(mode.training(), mode.losses(), estimate, mode.draw());
     Quantized narrow = inner.quantize(in.apply(vectors, parameters), parameters, narrower);
     return narrow.with(out.apply(narrow.vectors(), parameters));
   }
@@ -106,12 +106,12 @@ final class Projected implements Quantizer {
   }
 
   @Override
-  public NDArray located(NDArray vectors, Parameters parameters) {
-    return inner.located(in.apply(vectors, parameters), parameters);
+  public NDArray toSearchSpace(NDArray vectors, Parameters parameters) {
+    return inner.toSearchSpace(in.apply(vectors, parameters), parameters);
   }
 
   @Override
-  public NDArray locations(NDArray codes, Parameters parameters) {
-    return inner.locations(codes, parameters);
+  public NDArray codewordsInSearchSpace(NDArray codes, Parameters parameters) {
+    return inner.codewordsInSearchSpace(codes, parameters);
   }
 }

@@ -28,16 +28,16 @@ public interface Quantizer extends Serializable {
    * @param estimate whether the gradient passes the assignment
    * @param draw what a step of training draws from
    */
-  record Step(boolean training, boolean losses, boolean estimate, long draw) {
+  record Mode(boolean training, boolean losses, boolean estimate, long draw) {
     /** Nothing is learned, nothing drawn, no loss. */
-    public static final Step EVALUATION = new Step(false, false, false, 0);
+    public static final Mode EVALUATION = new Mode(false, false, false, 0);
 
     /** Nothing is learned, nothing drawn, but the loss is measured. */
-    public static final Step VALIDATION = new Step(false, true, false, 0);
+    public static final Mode VALIDATION = new Mode(false, true, false, 0);
 
     /** A step of training. */
-    public static Step training(long draw) {
-      return new Step(true, true, true, draw);
+    public static Mode training(long draw) {
+      return new Mode(true, true, true, draw);
     }
   }
 
@@ -50,9 +50,9 @@ public interface Quantizer extends Serializable {
   }
 
   /** The commitment loss {@code weight * mean (z - q)^2}, [1]; 0 where no loss is asked for. */
-  static NDArray commitment(NDArray z, NDArray q, double weight, Step step) {
-    NDArray factor = Torch.scalar(z.getManager(), step.losses() ? weight : 0).expandDims(0);
-    return step.losses() ? z.sub(q).square().mean().mul(factor) : factor;
+  static NDArray commitment(NDArray z, NDArray q, double weight, Mode mode) {
+    NDArray factor = Torch.scalar(z.getManager(), mode.losses() ? weight : 0).expandDims(0);
+    return mode.losses() ? z.sub(q).square().mean().mul(factor) : factor;
   }
 
   /** The loss of a quantizer that has none, [1]. */
@@ -66,12 +66,12 @@ public interface Quantizer extends Serializable {
   }
 
   /** The value of q with, in training, a gradient straight through to z. */
-  static NDArray straight(NDArray z, NDArray q, Step step) {
-    return step.estimate() ? Estimator.STRAIGHT_THROUGH.pass(z, q) : q;
+  static NDArray straight(NDArray z, NDArray q, Mode mode) {
+    return mode.estimate() ? Estimator.STRAIGHT_THROUGH.pass(z, q) : q;
   }
 
   /** Codes of each level; empty without quantization. */
-  int[] levels();
+  int[] codebookSizes();
 
   /** The first tensors, drawn from the seed: the codebooks', unless there are others. */
   default Map<String, HostTensor> initial(long seed) {
@@ -105,7 +105,7 @@ public interface Quantizer extends Serializable {
    *
    * @param vectors float32 [N, C]
    */
-  Quantized quantize(NDArray vectors, Parameters parameters, Step step);
+  Quantized quantize(NDArray vectors, Parameters parameters, Mode mode);
 
   /**
    * Quantizes the vectors that a mask leaves: they alone are assigned, counted and averaged into
@@ -114,18 +114,18 @@ public interface Quantizer extends Serializable {
    * @param vectors float32 [N, C]
    * @param mask bool [N], true where a vector counts
    */
-  default Quantized quantize(NDArray vectors, NDArray mask, Parameters parameters, Step step) {
+  default Quantized quantize(NDArray vectors, NDArray mask, Parameters parameters, Mode mode) {
     NDArray rows = NativeKernels.whereTrue(mask);
     if (rows.size() == 0) {
       throw new IllegalArgumentException("Invalid mask: no vector counts");
     }
-    Quantized kept = quantize(NativeKernels.gather(vectors, rows), parameters, step);
+    Quantized kept = quantize(NativeKernels.gather(vectors, rows), parameters, mode);
     return kept.scattered(rows, vectors);
   }
 
   /** What each codebook would see of vectors [N, C] where every level takes its nearest code. */
   default List<NDArray> searched(NDArray vectors, Parameters parameters) {
-    return quantize(vectors, parameters, Step.EVALUATION).searched();
+    return quantize(vectors, parameters, Mode.EVALUATION).searched();
   }
 
   /** Moves the codebooks after a step of training; outside of a gradient scope. */
@@ -151,12 +151,12 @@ public interface Quantizer extends Serializable {
   NDArray decode(NDArray codes, Parameters parameters);
 
   /** Vectors as their codes are searched for, [N, C] -> [N, d]: behind a projection, if any. */
-  default NDArray located(NDArray vectors, Parameters parameters) {
+  default NDArray toSearchSpace(NDArray vectors, Parameters parameters) {
     return vectors;
   }
 
   /** What codes stand for where they are searched for: int64 [N, levels] -> [N, d]. */
-  default NDArray locations(NDArray codes, Parameters parameters) {
+  default NDArray codewordsInSearchSpace(NDArray codes, Parameters parameters) {
     return decode(codes, parameters);
   }
 }

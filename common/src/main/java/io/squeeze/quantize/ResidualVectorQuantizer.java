@@ -51,7 +51,7 @@ final class ResidualVectorQuantizer implements Quantizer {
 
   /** For vectors of {@code width} values. */
   ResidualVectorQuantizer(QuantizerSettings settings, int width) {
-    depth = settings.levels();
+    depth = settings.numQuantizers();
     options = settings.residual();
     if (options.dropout() && options.dropoutFrom() >= depth) {
       throw SqueezeException.configuration(
@@ -82,7 +82,7 @@ final class ResidualVectorQuantizer implements Quantizer {
   }
 
   @Override
-  public int[] levels() {
+  public int[] codebookSizes() {
     int[] levels = new int[depth];
     java.util.Arrays.fill(levels, codebooks.get(0).codes());
     return levels;
@@ -94,23 +94,23 @@ final class ResidualVectorQuantizer implements Quantizer {
   }
 
   @Override
-  public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
-    if (!step.training() && beam > 1) {
+  public Quantized quantize(NDArray vectors, Parameters parameters, Mode mode) {
+    if (!mode.training() && beam > 1) {
       Quantized encoded = encode(vectors, parameters);
-      if (!step.losses()) {
+      if (!mode.losses()) {
         return encoded;
       }
       // The loss is of the nearest codes, as in training.
-      NDArray losses = quantize(vectors, parameters, step, depth).losses();
+      NDArray losses = quantize(vectors, parameters, mode, depth).losses();
       return new Quantized(encoded.vectors(), encoded.codes(), encoded.searched(), losses);
     }
-    boolean drops = step.training() && options.dropout();
-    return quantize(vectors, parameters, step, drops ? kept(step.draw()) : depth);
+    boolean drops = mode.training() && options.dropout();
+    return quantize(vectors, parameters, mode, drops ? kept(mode.draw()) : depth);
   }
 
   @Override
   public List<NDArray> searched(NDArray vectors, Parameters parameters) {
-    return quantize(vectors, parameters, Step.EVALUATION, depth).searched();
+    return quantize(vectors, parameters, Mode.EVALUATION, depth).searched();
   }
 
   /** How many levels a step of training keeps. */
@@ -121,7 +121,7 @@ final class ResidualVectorQuantizer implements Quantizer {
   }
 
   /** Quantizes by the first {@code kept} levels. */
-  Quantized quantize(NDArray vectors, Parameters parameters, Step step, int kept) {
+  Quantized quantize(NDArray vectors, Parameters parameters, Mode mode, int kept) {
     NDArray residual = vectors;
     NDArray sum = null;
     List<NDArray> searched = new ArrayList<>();
@@ -137,14 +137,14 @@ final class ResidualVectorQuantizer implements Quantizer {
       NDArray looked = residual.stopGradient();
       NDArray code = codebook(level).nearest(looked, parameters);
       NDArray q = codebook(level).lookup(code, parameters);
-      losses.add(Quantizer.commitment(residual, q, commitment, step));
-      NDArray passed = step.estimate() && levelwise ? estimator.pass(residual, q) : q;
+      losses.add(Quantizer.commitment(residual, q, commitment, mode));
+      NDArray passed = mode.estimate() && levelwise ? estimator.pass(residual, q) : q;
       sum = sum == null ? passed : sum.add(passed);
       residual = residual.sub(handedOn(passed));
       searched.add(looked);
       codes.add(code);
     }
-    NDArray out = step.estimate() && !levelwise ? estimator.pass(vectors, sum) : sum;
+    NDArray out = mode.estimate() && !levelwise ? estimator.pass(vectors, sum) : sum;
     return new Quantized(out, NDArrays.stack(codes, 1), searched, NDArrays.concat(losses));
   }
 

@@ -73,44 +73,47 @@ public record VectorBlock(long[] keys, float[] values) implements KMeans.Points,
   }
 
   /** The nearest mean of each vector, [n]. */
-  public int[] nearest(float[] means) {
+  public int[] nearest(float[] centroids) {
     int d = width();
     try (NDManager manager = Torch.manager(Device.cpu())) {
       NDArray points = Torch.floats(manager, new Shape(keys.length, d), b -> b.put(values));
-      NDArray book = Torch.floats(manager, new Shape(means.length / d, d), b -> b.put(means));
+      NDArray book =
+          Torch.floats(manager, new Shape(centroids.length / d, d), b -> b.put(centroids));
       long[] codes = NativeKernels.nearest(points, book).toLongArray();
       return Arrays.stream(codes).mapToInt(Math::toIntExact).toArray();
     }
   }
 
   @Override
-  public CodebookStatistics assign(float[] means) {
-    return assign(means, new CodebookStatistics(means.length / width(), width()));
+  public CodebookStatistics assign(float[] centroids) {
+    return assign(centroids, new CodebookStatistics(centroids.length / width(), width()));
   }
 
   @Override
-  public CodebookStatistics count(float[] means) {
-    return assign(means, new CodebookStatistics(means.length / width(), 0));
+  public CodebookStatistics count(float[] centroids) {
+    return assign(centroids, new CodebookStatistics(centroids.length / width(), 0));
   }
 
-  /** Adds this block's vectors to statistics of the means [k, d]; of width 0 they sum nothing. */
-  public CodebookStatistics assign(float[] means, CodebookStatistics into) {
+  /**
+   * Adds this block's vectors to statistics of the centroids [k, d]; of width 0 they sum nothing.
+   */
+  public CodebookStatistics assign(float[] centroids, CodebookStatistics into) {
     int d = width();
-    int[] codes = nearest(means);
+    int[] codes = nearest(centroids);
     for (int i = 0; i < codes.length; i++) {
       into.add(codes[i], values, i * d);
-      into.addDistance(KMeans.squared(values, i * d, means, codes[i] * d, d));
+      into.addDistance(KMeans.squared(values, i * d, centroids, codes[i] * d, d));
     }
     return into;
   }
 
   @Override
-  public List<KMeans.Keyed> draw(float[] means, double share, long seed) {
+  public List<KMeans.Keyed> draw(float[] centroids, double share, long seed) {
     int d = width();
-    int[] codes = nearest(means);
+    int[] codes = nearest(centroids);
     List<KMeans.Keyed> drawn = new ArrayList<>();
     for (int i = 0; i < codes.length; i++) {
-      double distance = KMeans.squared(values, i * d, means, codes[i] * d, d);
+      double distance = KMeans.squared(values, i * d, centroids, codes[i] * d, d);
       if (Seeds.takes(place(seed, keys[i]), share * distance)) {
         drawn.add(at(i));
       }

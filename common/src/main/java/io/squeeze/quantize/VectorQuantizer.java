@@ -50,7 +50,7 @@ final class VectorQuantizer implements Quantizer {
   }
 
   @Override
-  public int[] levels() {
+  public int[] codebookSizes() {
     return new int[] {codebook.codes()};
   }
 
@@ -60,19 +60,19 @@ final class VectorQuantizer implements Quantizer {
   }
 
   @Override
-  public Quantized quantize(NDArray vectors, Parameters parameters, Step step) {
-    NDArray z = located(vectors, parameters);
+  public Quantized quantize(NDArray vectors, Parameters parameters, Mode mode) {
+    NDArray z = toSearchSpace(vectors, parameters);
     NDArray searched = z.stopGradient();
     NDArray codes = codebook.nearest(searched, parameters);
     NDArray q = codebook.lookup(codes, parameters);
-    NDArray loss = Quantizer.commitment(z, q, commitment, step);
+    NDArray loss = Quantizer.commitment(z, q, commitment, mode);
     // What the search made was made without gradients in mind: a copy can stand before a layer.
-    NDArray out = step.estimate() ? estimator.pass(z, q) : q.duplicate();
+    NDArray out = mode.estimate() ? estimator.pass(z, q) : q.duplicate();
     return new Quantized(out, codes.expandDims(1), List.of(searched), loss);
   }
 
   @Override
-  public NDArray located(NDArray vectors, Parameters parameters) {
+  public NDArray toSearchSpace(NDArray vectors, Parameters parameters) {
     return cosine ? vectors.normalize(2, 1, SHORTEST) : vectors;
   }
 

@@ -32,9 +32,9 @@ record ConvHead(int channels, int classes) implements SegmentationHead {
   }
 
   @Override
-  public NDArray logits(NDArray features, Parameters p, Noise noise) {
+  public NDArray logits(NDArray features, Parameters p, ForwardContext context) {
     NDArray x = SegmentationHead.convolved(features, p.get("head.0.weight"), null, ONE, ONE);
-    NDArray active = SegmentationHead.normalised(x, p, "head.1", noise.batchNorm());
+    NDArray active = SegmentationHead.normalised(x, p, "head.1", context.batchNorm());
     return SegmentationHead.point(active, p.get("head.3.weight"), p.get("head.3.bias"));
   }
 }

@@ -54,8 +54,8 @@ record DeepLabHead(int channels, int classes) implements SegmentationHead {
   }
 
   @Override
-  public NDArray logits(NDArray features, Parameters p, Noise noise) {
-    boolean training = noise.batchNorm();
+  public NDArray logits(NDArray features, Parameters p, ForwardContext context) {
+    boolean training = context.batchNorm();
     NDList branches = new NDList();
     branches.add(point(features, p, "head.0.convs.0.0", "head.0.convs.0.1", training));
     for (int i = 1; i <= RATES.length; i++) {
@@ -72,7 +72,7 @@ record DeepLabHead(int channels, int classes) implements SegmentationHead {
     branches.add(spread.broadcast(branches.get(0).getShape()));
     NDArray joined = NDArrays.concat(branches, 1);
     NDArray projected = point(joined, p, "head.0.project.0", "head.0.project.1", training);
-    NDArray kept = noise.dropHalf(projected, "head.0.project.3");
+    NDArray kept = context.dropHalf(projected, "head.0.project.3");
     NDArray x = SegmentationHead.convolved(kept, p.get("head.1.weight"), null, ONE, ONE);
     NDArray active = SegmentationHead.normalised(x, p, "head.2", training);
     return SegmentationHead.point(active, p.get("head.4.weight"), p.get("head.4.bias"));

@@ -36,7 +36,7 @@ interface SegmentationHead extends Serializable {
   List<String> trained();
 
   /** [B, C, h, w] -> logits [B, K, h, w]; training moves running means and variances. */
-  NDArray logits(NDArray features, Parameters parameters, Noise noise);
+  NDArray logits(NDArray features, Parameters parameters, ForwardContext context);
 
   /** A convolution's weight, from torch's default U(-1/sqrt(fan in), 1/sqrt(fan in)). */
   static void uniform(

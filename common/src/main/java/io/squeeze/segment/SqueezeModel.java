@@ -7,7 +7,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.TrainSettings;
 import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
-import io.squeeze.quantize.Quantizer.Step;
+import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.segment.SegmentationLoss.Term;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
@@ -56,7 +56,7 @@ public final class SqueezeModel implements Serializable {
 
     /** The class of each pixel, int64 [B, H, W]. */
     public NDArray prediction() {
-      return NativeKernels.most(logits);
+      return NativeKernels.argmaxClass(logits);
     }
 
     /** The same in the heap, a byte a pixel. */
@@ -108,24 +108,25 @@ public final class SqueezeModel implements Serializable {
    *
    * @param features float32 [B, C, h, w]
    * @param mask any array [..., H, W] of the size that the logits shall have
-   * @param noise of a step of training; {@link Noise#NONE} to evaluate
+   * @param context of a step of training; {@link ForwardContext#NONE} to evaluate
    */
-  public Output forward(NDArray features, NDArray mask, Parameters parameters, Noise noise) {
-    NDArray rows = rows(adapted(features, parameters, noise.batchNorm()));
-    Quantized quantized = quantizer.quantize(rows, parameters, noise.step());
+  public Output forward(
+      NDArray features, NDArray mask, Parameters parameters, ForwardContext context) {
+    NDArray rows = rows(adapted(features, parameters, context.batchNorm()));
+    Quantized quantized = quantizer.quantize(rows, parameters, context.mode());
     if (head == null) {
       return new Output(null, rows, quantized);
     }
     Shape shape = features.getShape();
     NDArray grid = grid(quantized.vectors(), (int) shape.get(2), (int) shape.get(3));
-    NDArray logits = head.logits(grid, parameters, noise);
+    NDArray logits = head.logits(grid, parameters, context);
     return new Output(NativeKernels.upsample(logits, mask), rows, quantized);
   }
 
   /** The codes of features alone: [B, C, h, w] -> int64 [B * h * w, levels], row-major. */
   public Quantized quantize(NDArray features, Parameters parameters) {
     NDArray rows = rows(adapted(features, parameters, false));
-    return quantizer.quantize(rows, parameters, Step.EVALUATION);
+    return quantizer.quantize(rows, parameters, Mode.EVALUATION);
   }
 
   /** What each codebook sees of features [B, C, h, w]. */

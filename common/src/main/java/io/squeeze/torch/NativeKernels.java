@@ -188,7 +188,7 @@ public final class NativeKernels {
    * The class of the highest score, the first of equal ones: [B, K, H, W] -> int64 [B, H, W]. Plane
    * by plane, which is several times faster than {@code argmax} over a strided axis.
    */
-  public static NDArray most(NDArray scores) {
+  public static NDArray argmaxClass(NDArray scores) {
     return plain("most", scores);
   }
 

@@ -28,17 +28,17 @@ public final class ClearMl implements Tracker {
   private static final int BULK = 500;
 
   private final ClearMlCredentials credentials;
-  private final Voice voice;
+  private final UserMessages voice;
   private final Http http;
   private String token;
   private String task;
   private String folder;
 
-  public ClearMl(ClearMlCredentials credentials, Voice voice) {
+  public ClearMl(ClearMlCredentials credentials, UserMessages voice) {
     this(credentials, voice, Http.TIMEOUT);
   }
 
-  ClearMl(ClearMlCredentials credentials, Voice voice, Duration timeout) {
+  ClearMl(ClearMlCredentials credentials, UserMessages voice, Duration timeout) {
     this.credentials = credentials;
     this.voice = voice;
     this.http = new Http(timeout);
@@ -141,7 +141,7 @@ public final class ClearMl implements Tracker {
   }
 
   @Override
-  public void log(Step step) throws IOException, InterruptedException {
+  public void log(EpochReport step) throws IOException, InterruptedException {
     List<ObjectNode> events = new ArrayList<>();
     step.scalars()
         .forEach(
@@ -161,7 +161,7 @@ public final class ClearMl implements Tracker {
     }
   }
 
-  private List<ObjectNode> pictures(Step step) throws IOException, InterruptedException {
+  private List<ObjectNode> pictures(EpochReport step) throws IOException, InterruptedException {
     List<ObjectNode> events = new ArrayList<>();
     for (Map.Entry<String, byte[]> picture : step.pictures().entrySet()) {
       String path = folder + "/pictures/" + picture.getKey() + "_" + step.epoch() + ".png";
@@ -173,7 +173,7 @@ public final class ClearMl implements Tracker {
   }
 
   /** What stands before the first slash is the title, what follows the series. */
-  private ObjectNode event(String type, String tag, Step step) {
+  private ObjectNode event(String type, String tag, EpochReport step) {
     int slash = tag.indexOf('/');
     return JSON.createObjectNode()
         .put("type", type)

@@ -35,7 +35,7 @@ public final class Mlflow implements Tracker {
 
   private final String host;
   private final Map<String, String> environment;
-  private final Voice voice;
+  private final UserMessages voice;
   private final Http http;
   private String run;
   private String artifacts;
@@ -47,11 +47,11 @@ public final class Mlflow implements Tracker {
    * @param uri of the server, without user and password
    * @param environment may hold MLFLOW_TRACKING_USERNAME and _PASSWORD, or MLFLOW_TRACKING_TOKEN
    */
-  public Mlflow(String uri, Map<String, String> environment, Voice voice) {
+  public Mlflow(String uri, Map<String, String> environment, UserMessages voice) {
     this(uri, environment, voice, Http.TIMEOUT);
   }
 
-  Mlflow(String uri, Map<String, String> environment, Voice voice, Duration timeout) {
+  Mlflow(String uri, Map<String, String> environment, UserMessages voice, Duration timeout) {
     this.host = uri.replaceAll("/+$", "");
     this.environment = environment;
     this.voice = voice;
@@ -171,7 +171,7 @@ public final class Mlflow implements Tracker {
   }
 
   @Override
-  public void log(Step step) throws IOException, InterruptedException {
+  public void log(EpochReport step) throws IOException, InterruptedException {
     Iterator<Map.Entry<String, Double>> left = step.scalars().entrySet().iterator();
     while (left.hasNext()) {
       ObjectNode batch = JSON.createObjectNode().put("run_id", run);

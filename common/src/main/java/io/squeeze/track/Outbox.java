@@ -36,7 +36,7 @@ final class Outbox {
   }
 
   private final Tracker tracker;
-  private final Voice voice;
+  private final UserMessages voice;
   private final Patience patience;
   private final Deque<Message> queue = new ArrayDeque<>();
   private final Thread thread;
@@ -48,7 +48,7 @@ final class Outbox {
   private boolean over;
   private int lost;
 
-  Outbox(Tracker tracker, Voice voice, Patience patience) {
+  Outbox(Tracker tracker, UserMessages voice, Patience patience) {
     this.tracker = tracker;
     this.voice = voice;
     this.patience = patience;
@@ -71,11 +71,11 @@ final class Outbox {
   }
 
   /** The same for an epoch, without its pictures and histograms where many wait already. */
-  synchronized void add(Step step) {
-    Step shown =
+  synchronized void add(EpochReport step) {
+    EpochReport shown =
         queue.size() < WHOLE
             ? step
-            : Step.of(step.epoch(), step.millis(), step.scalars(), step.again());
+            : EpochReport.of(step.epoch(), step.millis(), step.scalars(), step.again());
     add(tracker -> tracker.log(shown));
   }
 

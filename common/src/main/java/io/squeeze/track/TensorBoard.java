@@ -82,7 +82,7 @@ public final class TensorBoard implements Tracker {
   }
 
   @Override
-  public void log(Step step) throws IOException {
+  public void log(EpochReport step) throws IOException {
     if (step.again()) {
       return;
     }

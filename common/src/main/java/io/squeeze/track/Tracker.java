@@ -25,7 +25,7 @@ public interface Tracker {
   void attach(RunInfo run) throws IOException, InterruptedException;
 
   /** Takes what an epoch gave; errors as for {@link #start}. */
-  void log(Step step) throws IOException, InterruptedException;
+  void log(EpochReport step) throws IOException, InterruptedException;
 
   /** Keeps a file of the run; errors as for {@link #start}. */
   void keep(Artifact artifact) throws IOException, InterruptedException;

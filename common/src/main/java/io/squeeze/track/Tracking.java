@@ -26,11 +26,11 @@ public final class Tracking {
   private boolean ended;
 
   /** Tells the trackers. */
-  public Tracking(List<Tracker> trackers, Voice voice) {
+  public Tracking(List<Tracker> trackers, UserMessages voice) {
     this(trackers, voice, Patience.USUAL);
   }
 
-  Tracking(List<Tracker> trackers, Voice voice, Patience patience) {
+  Tracking(List<Tracker> trackers, UserMessages voice, Patience patience) {
     this.outboxes = trackers.stream().map(t -> new Outbox(t, voice, patience)).toList();
   }
 
@@ -46,7 +46,7 @@ public final class Tracking {
   }
 
   /** After an epoch. */
-  public void log(Step step) {
+  public void log(EpochReport step) {
     outboxes.forEach(outbox -> outbox.add(step));
   }
 

@@ -14,7 +14,7 @@ import io.squeeze.metric.CodebookHealth;
 import io.squeeze.metric.ConfusionMatrix;
 import io.squeeze.quantize.KMeans.Keyed;
 import io.squeeze.quantize.Quantized;
-import io.squeeze.segment.Noise;
+import io.squeeze.segment.ForwardContext;
 import io.squeeze.segment.SegmentationLoss.Term;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.segment.SqueezeModel.Loss;
@@ -72,7 +72,7 @@ public final class LocalTrainer {
    *
    * @param perEpoch steps of the longest shard: what the learning rate's schedule counts in
    */
-  public record Steps(int epoch, int from, int to, int perEpoch) implements Serializable {}
+  public record TrainingSteps(int epoch, int from, int to, int perEpoch) implements Serializable {}
 
   /**
    * What a few steps gave.
@@ -90,7 +90,7 @@ public final class LocalTrainer {
    *
    * @throws SqueezeException of category training if the loss or a parameter is not finite
    */
-  public Result train(ModelState state, List<Example> shard, Steps steps) {
+  public Result train(ModelState state, List<Example> shard, TrainingSteps steps) {
     return train(state, shard.stream().map(Example::id).toList(), shard.iterator(), steps);
   }
 
@@ -100,7 +100,8 @@ public final class LocalTrainer {
    *
    * @param ids of all examples of the shard
    */
-  public Result train(ModelState state, List<String> ids, Iterator<Example> shard, Steps steps) {
+  public Result train(
+      ModelState state, List<String> ids, Iterator<Example> shard, TrainingSteps steps) {
     long began = System.nanoTime();
     List<Example> order = chosen(ids, shard, steps);
     Tally tally = Tally.empty(model).after(new Times(System.nanoTime() - began, 0, 0, 0, 0));
@@ -116,12 +117,13 @@ public final class LocalTrainer {
         int batch = steps.from() + first / settings.batchSize();
         double lr = rate(steps, batch);
         try (NDManager scope = manager.newSubManager()) {
-          Noise noise = new Noise(seed, steps.epoch(), chosen.stream().map(Example::id).toList());
-          Step step = step(scope, chosen, parameters, optimizer, noise, lr);
+          ForwardContext context =
+              new ForwardContext(seed, steps.epoch(), chosen.stream().map(Example::id).toList());
+          Step step = step(scope, chosen, parameters, optimizer, context, lr);
           checkFinite(step.tally().lossSum(), "loss", steps, batch, lr);
           tally = tally.plus(step.tally());
           if (tally.samples() == order.size()) {
-            candidates = Revival.candidates(model.quantizer(), step.quantized(), noise);
+            candidates = Revival.candidates(model.quantizer(), step.quantized(), context);
           }
         }
       }
@@ -136,12 +138,13 @@ public final class LocalTrainer {
     }
   }
 
-  private double rate(Steps steps, int batch) {
+  private double rate(TrainingSteps steps, int batch) {
     long step = (long) steps.epoch() * steps.perEpoch() + batch;
     return rates.rate(step, steps.perEpoch(), settings.epochs());
   }
 
-  private static void checkFinite(double value, String what, Steps steps, int batch, double lr) {
+  private static void checkFinite(
+      double value, String what, TrainingSteps steps, int batch, double lr) {
     if (!Double.isFinite(value)) {
       throw SqueezeException.training(
           "The "
@@ -163,7 +166,7 @@ public final class LocalTrainer {
       List<Example> examples,
       Parameters parameters,
       Optimizer optimizer,
-      Noise noise,
+      ForwardContext context,
       double lr) {
     long began = System.nanoTime();
     Batch batch = Batch.of(scope, examples, layout);
@@ -172,7 +175,7 @@ public final class LocalTrainer {
     Loss loss;
     long forward;
     try (GradientScope gradients = new GradientScope()) {
-      Noise drawn = settings.frozenBatchNorm() ? noise.frozen() : noise;
+      ForwardContext drawn = settings.frozenBatchNorm() ? context.frozen() : context;
       output = model.forward(batch.features(), batch.mask(), parameters, drawn);
       loss = model.loss(output, batch.mask());
       forward = System.nanoTime();
@@ -215,7 +218,7 @@ public final class LocalTrainer {
     }
     float[] losses = Torch.tensor(output.quantized().losses()).floats();
     CodebookHealth health =
-        CodebookHealth.empty(model.quantizer().levels())
+        CodebookHealth.empty(model.quantizer().codebookSizes())
             .plus(output.quantized().codeValues(), losses, samples);
     return new Tally(
         samples,
@@ -239,7 +242,7 @@ public final class LocalTrainer {
         try (NDManager scope = manager.newSubManager()) {
           Batch batch = Batch.of(scope, chosen, layout);
           Output output =
-              model.forward(batch.features(), batch.mask(), parameters, Noise.VALIDATION);
+              model.forward(batch.features(), batch.mask(), parameters, ForwardContext.VALIDATION);
           Loss loss = model.loss(output, batch.mask());
           tally = tally.plus(tally(output, loss, batch.mask(), chosen.size()));
         }
@@ -258,7 +261,7 @@ public final class LocalTrainer {
   }
 
   /** The examples of the steps, in the epoch's order. */
-  private List<Example> chosen(List<String> ids, Iterator<Example> shard, Steps steps) {
+  private List<Example> chosen(List<String> ids, Iterator<Example> shard, TrainingSteps steps) {
     record Placed(long place, String id) {}
     int size = settings.batchSize();
     List<String> order =

@@ -6,7 +6,7 @@ import io.squeeze.quantize.EmaCodebook;
 import io.squeeze.quantize.KMeans.Keyed;
 import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
-import io.squeeze.segment.Noise;
+import io.squeeze.segment.ForwardContext;
 import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
@@ -28,7 +28,8 @@ public final class Revival {
   private Revival() {}
 
   /** What a batch offers to each codebook. */
-  static List<List<Keyed>> candidates(Quantizer quantizer, Quantized batch, Noise noise) {
+  static List<List<Keyed>> candidates(
+      Quantizer quantizer, Quantized batch, ForwardContext context) {
     List<List<Keyed>> offers = new ArrayList<>();
     int codebooks = quantizer.codebooks().size();
     for (int i = 0; i < codebooks; i++) {
@@ -37,7 +38,7 @@ public final class Revival {
       for (int level = i; level < batch.searched().size(); level += codebooks) {
         NDArray searched = batch.searched().get(level);
         if (searched != null) {
-          all.addAll(offered(searched, noise, "revive " + level));
+          all.addAll(offered(searched, context, "revive " + level));
         }
       }
       offers.add(least(all.stream()));
@@ -45,15 +46,15 @@ public final class Revival {
     return offers;
   }
 
-  private static List<Keyed> offered(NDArray searched, Noise noise, String purpose) {
+  private static List<Keyed> offered(NDArray searched, ForwardContext context, String purpose) {
     float[] values = Torch.tensor(searched).floats();
     int rows = Math.toIntExact(searched.getShape().get(0));
     int width = values.length / rows;
-    int positions = rows / noise.samples().size();
+    int positions = rows / context.samples().size();
     List<Keyed> offers = new ArrayList<>();
     for (int row = 0; row < rows; row++) {
-      String id = noise.samples().get(row / positions) + " " + row % positions;
-      long key = Seeds.hash(noise.seed(), purpose + " " + noise.epoch(), id);
+      String id = context.samples().get(row / positions) + " " + row % positions;
+      long key = Seeds.hash(context.seed(), purpose + " " + context.epoch(), id);
       offers.add(new Keyed(key, Arrays.copyOfRange(values, row * width, (row + 1) * width)));
     }
     return offers;

@@ -60,7 +60,7 @@ public record Tally(
         0,
         Map.of(),
         ConfusionMatrix.empty(model.classes()),
-        CodebookHealth.empty(model.quantizer().levels()),
+        CodebookHealth.empty(model.quantizer().codebookSizes()),
         Times.NONE);
   }
 

@@ -12,7 +12,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.golden.Golden;
 import io.squeeze.golden.HashWeights;
 import io.squeeze.image.Preprocessing;
-import io.squeeze.segment.Noise;
+import io.squeeze.segment.ForwardContext;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.storage.Storage;
 import io.squeeze.torch.Parameters;
@@ -134,7 +134,7 @@ class OfficialBackboneTest {
         Parameters parameters = new Parameters(manager, tensors)) {
       var grid = Torch.floats(manager, new Shape(2, 2048, 28, 28), b -> b.put(features));
       var size = manager.zeros(new Shape(224, 224));
-      var logits = model.forward(grid, size, parameters, Noise.NONE).logits();
+      var logits = model.forward(grid, size, parameters, ForwardContext.NONE).logits();
       float[] all = Torch.tensor(logits).floats();
       float[] some = new float[2 * 21 * 14 * 14];
       for (int i = 0; i < some.length; i++) {

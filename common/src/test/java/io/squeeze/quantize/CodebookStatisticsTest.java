@@ -143,7 +143,7 @@ class CodebookStatisticsTest {
     VectorBlock points = new VectorBlock(new long[] {1, 2, 3, 4, 5, 6, 7, 8}, x);
     KMeans.Result means = new KMeans(10, 5).run(points, 4);
     assertThat(means.counts()).containsOnly(2);
-    assertThat(means.means()).contains(0.5f, 10.5f);
-    assertThat(new KMeans(10, 5).run(points, 12).means()).hasSize(24);
+    assertThat(means.centroids()).contains(0.5f, 10.5f);
+    assertThat(new KMeans(10, 5).run(points, 12).centroids()).hasSize(24);
   }
 }

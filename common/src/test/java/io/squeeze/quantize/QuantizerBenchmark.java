@@ -8,7 +8,6 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
-import io.squeeze.quantize.Quantizer.Step;
 import io.squeeze.torch.GradientScope;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
@@ -121,7 +120,7 @@ public class QuantizerBenchmark {
       x.attach(scope);
       Quantized out;
       try (GradientScope gradients = new GradientScope()) {
-        out = t.quantizer.quantize(x, t.parameters, Step.training(1));
+        out = t.quantizer.quantize(x, t.parameters, Quantizer.Mode.training(1));
         gradients.backward(out.vectors().square().mean().add(out.loss()));
       }
       t.quantizer.update(out, t.parameters);

@@ -15,7 +15,7 @@ import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Settings;
 import io.squeeze.golden.Golden;
-import io.squeeze.quantize.Quantizer.Step;
+import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.torch.GradientScope;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
@@ -215,7 +215,7 @@ class QuantizerGoldenTest {
     /** The first tokens are the first means; the scale of the averages is the batch's. */
     private void startWithMeans() {
       float[] x = golden.floats("step0.z");
-      int codes = quantizer.levels()[0];
+      int codes = quantizer.codebookSizes()[0];
       long[] keys = new long[x.length / width];
       VectorBlock points = new VectorBlock(keys, x);
       float[] first = java.util.Arrays.copyOf(x, codes * width);
@@ -268,7 +268,7 @@ class QuantizerGoldenTest {
     }
 
     private Quantized quantized(NDArray x, String step, int number, Parameters parameters) {
-      Step training = Step.training(1);
+      Mode training = Mode.training(1);
       if (golden.has(step + "mask")) {
         boolean[] counts = golden.booleans(step + "mask");
         return quantizer.quantize(x, manager.create(counts), parameters, training);
@@ -314,7 +314,7 @@ class QuantizerGoldenTest {
     }
 
     private void evaluate(Parameters parameters) {
-      Quantized out = quantizer.quantize(tokens("eval.x"), parameters, Step.EVALUATION);
+      Quantized out = quantizer.quantize(tokens("eval.x"), parameters, Mode.EVALUATION);
       assertCodes(out.codes(), "eval.indices");
       assertClose(out.vectors(), "eval.out", 1e-5);
       assertThat(out.loss().getFloat()).isZero();
@@ -326,13 +326,13 @@ class QuantizerGoldenTest {
       plain(1, "");
       try (Parameters parameters = new Parameters(manager, tensors)) {
         NDArray indices = manager.create(golden.longs("indices"));
-        NDArray codes = indices.reshape(-1, quantizer.levels().length);
+        NDArray codes = indices.reshape(-1, quantizer.codebookSizes().length);
         assertClose(quantizer.decode(codes, parameters), "indices_to_codes", 1e-5);
       }
       FiniteScalarQuantizer core = (FiniteScalarQuantizer) core();
-      if (core.levels().length == 1) {
+      if (core.codebookSizes().length == 1) {
         NDArray all =
-            manager.create(java.util.stream.LongStream.range(0, core.levels()[0]).toArray());
+            manager.create(java.util.stream.LongStream.range(0, core.codebookSizes()[0]).toArray());
         try (Parameters none = new Parameters(manager, Map.of())) {
           assertClose(core.decode(all.expandDims(1), none), "codebook", 1e-5);
         }
@@ -342,7 +342,7 @@ class QuantizerGoldenTest {
     void lookupFree() {
       plain(spec.path("grad_scale").asDouble(0.01), "aux_loss");
       try (Parameters parameters = new Parameters(manager, tensors)) {
-        Quantized out = quantizer.quantize(tokens("x"), parameters, Step.EVALUATION);
+        Quantized out = quantizer.quantize(tokens("x"), parameters, Mode.EVALUATION);
         assertCodes(out.codes(), "eval.indices");
         assertClose(out.vectors(), "eval.out", 1e-5);
         assertClose(quantizer.decode(out.codes(), parameters), "indices_to_codes", 1e-5);
@@ -350,7 +350,7 @@ class QuantizerGoldenTest {
         NDArray x = tokens("x");
         x.setRequiresGradient(true);
         try (GradientScope gradients = new GradientScope()) {
-          gradients.backward(quantizer.quantize(x, parameters, Step.training(1)).loss());
+          gradients.backward(quantizer.quantize(x, parameters, Mode.training(1)).loss());
         }
         assertClose(x.getGradient(), "aux.grad.x", 5e-4);
       }
@@ -363,7 +363,7 @@ class QuantizerGoldenTest {
         x.setRequiresGradient(true);
         Quantized out;
         try (GradientScope gradients = new GradientScope()) {
-          out = quantizer.quantize(x, parameters, Step.training(1));
+          out = quantizer.quantize(x, parameters, Mode.training(1));
           NDArray pull = out.vectors().mul(tokens("R")).sum().mul(Torch.scalar(manager, scale));
           collectGarbage();
           gradients.backward(pull.add(out.loss()));

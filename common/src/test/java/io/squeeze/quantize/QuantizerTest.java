@@ -14,7 +14,7 @@ import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.quantize.Quantizer.Step;
+import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.torch.GradientScope;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
@@ -64,7 +64,7 @@ class QuantizerTest {
       parameters.train(quantizer.trained());
       NDArray x = normal("frozen", 12, 24);
       try (GradientScope gradients = new GradientScope()) {
-        Quantized out = quantizer.quantize(x, parameters, Step.training(1));
+        Quantized out = quantizer.quantize(x, parameters, Mode.training(1));
         gradients.backward(out.vectors().mul(normal("pull", 12, 24)).sum());
       }
       String first = quantizer.trained().get(0);
@@ -81,11 +81,11 @@ class QuantizerTest {
       NDArray x = normal("masked", 9, 24);
       boolean[] mask = {true, false, true, true, false, true, true, true, false};
       NDArray kept = manager.create(new long[] {0, 2, 3, 5, 6, 7});
-      Step step = Step.training(1);
-      Quantized alone = quantizer.quantize(NativeKernels.gather(x, kept), parameters, step);
-      Quantized masked = quantizer.quantize(x, manager.create(mask), parameters, step);
+      Mode mode = Mode.training(1);
+      Quantized alone = quantizer.quantize(NativeKernels.gather(x, kept), parameters, mode);
+      Quantized masked = quantizer.quantize(x, manager.create(mask), parameters, mode);
       assertThat(masked.loss().getFloat()).isEqualTo(alone.loss().getFloat());
-      int levels = quantizer.levels().length;
+      int levels = quantizer.codebookSizes().length;
       int[] codes = masked.codeValues();
       int[] expected = alone.codeValues();
       float[] vectors = Torch.tensor(masked.vectors()).floats();
@@ -126,11 +126,11 @@ class QuantizerTest {
     Quantizer quantizer = Quantizer.of(settings(options), 24);
     Map<String, HostTensor> before = quantizer.initial(1);
     try (Parameters parameters = new Parameters(manager, before)) {
-      Quantized out = quantizer.quantize(normal("x", 30, 24), parameters, Step.EVALUATION);
+      Quantized out = quantizer.quantize(normal("x", 30, 24), parameters, Mode.EVALUATION);
       assertThat(out.loss().getFloat()).isZero();
       assertThat(Torch.tensor(quantizer.decode(out.codes(), parameters)).bytes())
           .isEqualTo(Torch.tensor(out.vectors()).bytes());
-      int[] levels = quantizer.levels();
+      int[] levels = quantizer.codebookSizes();
       int[] codes = out.codeValues();
       for (int i = 0; i < codes.length; i++) {
         assertThat(codes[i]).isBetween(0, levels[i % levels.length] - 1);
@@ -152,7 +152,7 @@ class QuantizerTest {
       NDArray pull = normal("pull", 20, 8);
       x.setRequiresGradient(true);
       try (GradientScope gradients = new GradientScope()) {
-        Quantized out = stack.quantize(x, parameters, Step.training(1));
+        Quantized out = stack.quantize(x, parameters, Mode.training(1));
         gradients.backward(out.vectors().mul(pull).sum());
       }
       assertThat(Torch.tensor(x.getGradient()).floats()).isEqualTo(Torch.tensor(pull).floats());
@@ -170,7 +170,7 @@ class QuantizerTest {
       NDArray x = normal("drop", 10, 8);
       boolean[] seen = new boolean[9];
       for (int draw = 0; draw < 40; draw++) {
-        Quantized out = stack.quantize(x, parameters, Step.training(draw));
+        Quantized out = stack.quantize(x, parameters, Mode.training(draw));
         int[] codes = out.codeValues();
         int kept = (int) Arrays.stream(codes, 0, 8).filter(code -> code >= 0).count();
         seen[kept] = true;
@@ -198,8 +198,8 @@ class QuantizerTest {
                 : tensor);
     try (Parameters parameters = new Parameters(manager, tensors)) {
       NDArray x = normal("beam", 300, 4);
-      double[] best = errors(x, wide.quantize(x, parameters, Step.EVALUATION).vectors());
-      double[] first = errors(x, greedy.quantize(x, parameters, Step.EVALUATION).vectors());
+      double[] best = errors(x, wide.quantize(x, parameters, Mode.EVALUATION).vectors());
+      double[] first = errors(x, greedy.quantize(x, parameters, Mode.EVALUATION).vectors());
       double[] least = new double[300];
       Arrays.fill(least, Double.MAX_VALUE);
       for (int pair = 0; pair < codes * codes; pair++) {
@@ -290,13 +290,13 @@ class QuantizerTest {
 
   @Test
   void sizesAreHonouredOrRefusedWithASentence() {
-    assertThat(Quantizer.of(settings("type = fsq, codebook-size = 512"), 24).levels())
+    assertThat(Quantizer.of(settings("type = fsq, codebook-size = 512"), 24).codebookSizes())
         .containsExactly(1000);
     assertThat(FiniteScalarQuantizer.levelsOf(settings("type = fsq, codebook-size = 512")))
         .containsExactly(8, 5, 5, 5);
-    assertThat(Quantizer.of(settings("type = fsq, codebook-size = 256"), 24).levels())
+    assertThat(Quantizer.of(settings("type = fsq, codebook-size = 256"), 24).codebookSizes())
         .containsExactly(240);
-    assertThat(Quantizer.of(settings("type = rvq"), 24).levels())
+    assertThat(Quantizer.of(settings("type = rvq"), 24).codebookSizes())
         .containsExactly(256, 256, 256, 256);
     assertRefused("type = lfq, codebook-size = 500", "take 256 or 512 (--codebook_size)");
     assertRefused(

@@ -9,7 +9,7 @@ import ai.djl.ndarray.NDManager;
 import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Settings;
 import io.squeeze.golden.Golden;
-import io.squeeze.quantize.Quantizer.Step;
+import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
@@ -50,12 +50,12 @@ class ReferenceWrapperTest {
                   golden.tensor(theirs, tensors.get("quantizer." + ours).shape())));
     }
 
-    Quantized quantize(Step step) {
+    Quantized quantize(Mode mode) {
       if (parameters == null) {
         parameters = new Parameters(manager, tensors);
       }
       NDArray features = golden.array(manager, "features");
-      return quantizer.quantize(SqueezeModel.rows(features), parameters, step);
+      return quantizer.quantize(SqueezeModel.rows(features), parameters, mode);
     }
 
     void assertOut(Quantized out, String outName, String indices) {
@@ -94,10 +94,10 @@ class ReferenceWrapperTest {
             linear("project_out", "project_out"),
             Map.of("codebook.embed", "embed_before", "codebook.embed_avg", "embed_before"));
     try (Wrapper vq = new Wrapper("vq", "codebook-size = 16, gradient = rotation", names)) {
-      Quantized evaluated = vq.quantize(Step.EVALUATION);
+      Quantized evaluated = vq.quantize(Mode.EVALUATION);
       vq.assertOut(evaluated, "eval_out", "eval_indices");
       assertThat(evaluated.loss().getFloat()).isZero();
-      Quantized trained = vq.quantize(Step.training(1));
+      Quantized trained = vq.quantize(Mode.training(1));
       vq.assertOut(trained, "train_out", "train_indices");
       assertThat(trained.loss().getFloat())
           .isCloseTo(vq.golden.floats("train_loss")[0], within(1e-6f));
@@ -125,8 +125,8 @@ class ReferenceWrapperTest {
         String name = "quantizer.levels." + level + ".codebook.embed";
         rvq.tensors.put(name, HostTensor.of(own, 16, 8));
       }
-      rvq.assertOut(rvq.quantize(Step.EVALUATION), "eval_out", "eval_indices_flat");
-      Quantized trained = rvq.quantize(Step.training(1));
+      rvq.assertOut(rvq.quantize(Mode.EVALUATION), "eval_out", "eval_indices_flat");
+      Quantized trained = rvq.quantize(Mode.training(1));
       rvq.assertOut(trained, "train_out", "train_indices_flat");
       assertThat(trained.loss().getFloat())
           .isCloseTo(rvq.golden.floats("train_loss_mean_over_levels")[0], within(1e-6f));
@@ -142,7 +142,7 @@ class ReferenceWrapperTest {
             linear("levels.project_in", "inner_in"),
             linear("levels.project_out", "inner_out"));
     try (Wrapper fsq = new Wrapper("fsq", "fsq.levels = [8, 5, 5, 5]", names)) {
-      fsq.assertOut(fsq.quantize(Step.EVALUATION), "eval_out", "eval_indices");
+      fsq.assertOut(fsq.quantize(Mode.EVALUATION), "eval_out", "eval_indices");
     }
   }
 
@@ -157,8 +157,8 @@ class ReferenceWrapperTest {
             linear("bits.project_in", "p_lfq_project_in"),
             linear("bits.project_out", "p_lfq_project_out"));
     try (Wrapper lfq = new Wrapper("lfq", "reference-quirks = true", names)) {
-      lfq.assertOut(lfq.quantize(Step.EVALUATION), "eval_out", "eval_indices");
-      Quantized trained = lfq.quantize(Step.training(1));
+      lfq.assertOut(lfq.quantize(Mode.EVALUATION), "eval_out", "eval_indices");
+      Quantized trained = lfq.quantize(Mode.training(1));
       lfq.assertOut(trained, "train_out", "train_indices");
       assertThat(trained.loss().getFloat())
           .isCloseTo(lfq.golden.floats("train_loss")[0], within(1e-5f));

@@ -44,7 +44,7 @@ class DeepLabHeadTest {
     Golden golden = new Golden("deeplab_head_small");
     try (NDManager manager = Torch.manager(Device.cpu());
         Parameters parameters = new Parameters(manager, hashed())) {
-      NDArray logits = head.logits(golden.array(manager, "input"), parameters, Noise.NONE);
+      NDArray logits = head.logits(golden.array(manager, "input"), parameters, ForwardContext.NONE);
       assertThat(Torch.tensor(logits).floats())
           .containsExactly(golden.floats("logits_14x14"), within(1e-4f));
       NDArray up = NativeKernels.upsample(logits, manager.zeros(new Shape(112, 112)));
@@ -70,7 +70,7 @@ class DeepLabHeadTest {
   }
 
   private static NDArray drop(NDArray x, int epoch, String... ids) {
-    return new Noise(1, epoch, List.of(ids)).dropHalf(x, "layer");
+    return new ForwardContext(1, epoch, List.of(ids)).dropHalf(x, "layer");
   }
 
   @Test
@@ -79,7 +79,7 @@ class DeepLabHeadTest {
         Parameters parameters = new Parameters(manager, hashed())) {
       NDArray one = manager.randomUniform(0, 1, new Shape(1, 16, 14, 14));
       float[] before = Torch.tensor(parameters.get("head.0.convs.4.2.running_var")).floats();
-      NDArray logits = head.logits(one, parameters, new Noise(1, 0, List.of("a")));
+      NDArray logits = head.logits(one, parameters, new ForwardContext(1, 0, List.of("a")));
       assertThat(Torch.tensor(logits).floats()).doesNotContain(Float.NaN);
       assertThat(Torch.tensor(parameters.get("head.0.convs.4.2.running_var")).floats())
           .isEqualTo(before);

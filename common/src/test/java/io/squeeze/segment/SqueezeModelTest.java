@@ -31,7 +31,7 @@ class SqueezeModelTest {
           "head.3.weight", "conv2_weight",
           "head.3.bias", "conv2_bias");
 
-  private static final Noise STEP = new Noise(1, 0, List.of("a", "b"));
+  private static final ForwardContext STEP = new ForwardContext(1, 0, List.of("a", "b"));
   private final SqueezeModel model =
       new SqueezeModel(Settings.defaults().with("quantizer.type", "none"), 12, 4);
 
@@ -51,7 +51,8 @@ class SqueezeModelTest {
     try (NDManager manager = Torch.manager(Device.cpu());
         Parameters parameters = new Parameters(manager, tensors())) {
       NDArray target = GOLDEN.indices(manager, "target");
-      Output output = model.forward(GOLDEN.array(manager, "input"), target, parameters, Noise.NONE);
+      Output output =
+          model.forward(GOLDEN.array(manager, "input"), target, parameters, ForwardContext.NONE);
       assertClose(output.logits(), "eval_logits_56x56");
     }
   }
@@ -101,7 +102,8 @@ class SqueezeModelTest {
       NDArray target = GOLDEN.indices(manager, "target");
       NDArray input = GOLDEN.array(manager, "input");
       assertClose(
-          adapted.forward(input, target, parameters, Noise.NONE).logits(), "eval_logits_56x56");
+          adapted.forward(input, target, parameters, ForwardContext.NONE).logits(),
+          "eval_logits_56x56");
       parameters.train(adapted.trained());
       try (GradientScope gradients = new GradientScope()) {
         Output output = adapted.forward(input, target, parameters, STEP);
@@ -120,7 +122,7 @@ class SqueezeModelTest {
     try (NDManager manager = Torch.manager(Device.cpu());
         Parameters parameters = new Parameters(manager, model.initial(1))) {
       NDArray input = GOLDEN.array(manager, "input");
-      Output output = model.forward(input, input, parameters, Noise.NONE);
+      Output output = model.forward(input, input, parameters, ForwardContext.NONE);
       float error =
           output.quantized().vectors().sub(SqueezeModel.rows(input)).square().mean().getFloat();
       assertThat(model.loss(output, input).total().getFloat()).isEqualTo(error);

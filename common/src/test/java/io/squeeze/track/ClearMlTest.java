@@ -62,8 +62,8 @@ class ClearMlTest {
     return new RunInfo("pets [1]", "vq", Map.of("train.lr", "1.0E-4"), epoch, ids);
   }
 
-  private static Step step(int epoch) {
-    return new Step(
+  private static EpochReport step(int epoch) {
+    return new EpochReport(
         epoch,
         1234,
         Map.of("train/loss", 0.5, "val/iou/pet", 0.7, "val/loss", Double.NaN),
@@ -187,7 +187,7 @@ class ClearMlTest {
     ids.put(name(), "t1");
     Tracking tracking = tracking(SECRET);
     tracking.attach(run(4));
-    tracking.log(Step.of(4, 1, Map.of("evaluation_test/iou", 0.5), false));
+    tracking.log(EpochReport.of(4, 1, Map.of("evaluation_test/iou", 0.5), false));
     tracking.close();
     assertThat(server.asked())
         .containsExactly("/auth.login", "/tasks.get_all", "/events.add_batch");

@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /** What a user would have read. */
-final class Heard implements Voice {
+final class Heard implements UserMessages {
   final List<String> said = new CopyOnWriteArrayList<>();
   final List<String> warned = new CopyOnWriteArrayList<>();
 

@@ -119,8 +119,8 @@ class MlflowTest {
     return new RunInfo("pets", "vq", parameters, epoch, ids);
   }
 
-  private static Step step(int epoch) {
-    return new Step(
+  private static EpochReport step(int epoch) {
+    return new EpochReport(
         epoch,
         1234,
         Map.of("val/iou/pet: small", 0.7),
@@ -214,7 +214,7 @@ class MlflowTest {
     ids.put(name(), "r1");
     Tracking tracking = tracking(Map.of());
     tracking.attach(run(4));
-    tracking.log(Step.of(4, 1, Map.of("evaluation_test/iou", Double.NaN), false));
+    tracking.log(EpochReport.of(4, 1, Map.of("evaluation_test/iou", Double.NaN), false));
     tracking.close();
     assertThat(server.requests.stream().map(r -> r.path().replace(API, "")))
         .containsExactly("runs/get", "runs/log-batch");

@@ -49,7 +49,7 @@ class TensorBoardTest {
     ByteArrayOutputStream png = new ByteArrayOutputStream();
     ImageIO.write(new BufferedImage(7, 5, BufferedImage.TYPE_INT_RGB), "png", png);
     tensorBoard.log(
-        new Step(
+        new EpochReport(
             3,
             1_700_000_000_500L,
             Map.of("train/loss", 0.25, "val/iou", Double.NaN),

@@ -61,7 +61,7 @@ class TrackingTest {
     }
 
     @Override
-    public void log(Step step) throws IOException, InterruptedException {
+    public void log(EpochReport step) throws IOException, InterruptedException {
       take("epoch " + step.epoch());
       pictures.addAndGet(step.pictures().size());
     }
@@ -85,8 +85,8 @@ class TrackingTest {
     return new RunInfo("project", "run", Map.of(), 0, new KnownIds());
   }
 
-  private static Step step(int epoch) {
-    return new Step(epoch, 0, Map.of(), Map.of("p", new byte[1]), Map.of(), false);
+  private static EpochReport step(int epoch) {
+    return new EpochReport(epoch, 0, Map.of(), Map.of("p", new byte[1]), Map.of(), false);
   }
 
   /** Of a run that began. */

@@ -17,7 +17,7 @@ import io.squeeze.segment.SqueezeModel;
 import io.squeeze.storage.Storage;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.LocalTrainer.Result;
-import io.squeeze.train.LocalTrainer.Steps;
+import io.squeeze.train.LocalTrainer.TrainingSteps;
 import io.squeeze.weights.HostTensor;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -80,12 +80,12 @@ class LocalTrainerTest {
   @Test
   void anEpochIsTheSameInOneGoInPartsAndInAnyOrderOfArrival() {
     List<Example> examples = examples(10);
-    Result whole = trainer.train(start(), examples, new Steps(0, 0, 99, 3));
+    Result whole = trainer.train(start(), examples, new TrainingSteps(0, 0, 99, 3));
     assertThat(whole.tally().samples()).isEqualTo(10);
     List<Example> shuffled = new ArrayList<>(examples);
     Collections.reverse(shuffled);
-    Result first = trainer.train(start(), shuffled, new Steps(0, 0, 2, 3));
-    Result second = trainer.train(first.state(), examples, new Steps(0, 2, 3, 3));
+    Result first = trainer.train(start(), shuffled, new TrainingSteps(0, 0, 2, 3));
+    Result second = trainer.train(first.state(), examples, new TrainingSteps(0, 2, 3, 3));
     assertSame(second.state(), whole.state());
     assertThat(first.tally().confusion().plus(second.tally().confusion()).counts())
         .isEqualTo(whole.tally().confusion().counts());
@@ -97,7 +97,7 @@ class LocalTrainerTest {
     ModelState state = start();
     double before = trainer.evaluate(state, examples).lossSum();
     for (int epoch = 0; epoch < 8; epoch++) {
-      state = trainer.train(state, examples, new Steps(epoch, 0, 99, 3)).state();
+      state = trainer.train(state, examples, new TrainingSteps(epoch, 0, 99, 3)).state();
     }
     assertThat(trainer.evaluate(state, examples).lossSum()).isLessThan(before * 0.8);
   }
@@ -105,16 +105,16 @@ class LocalTrainerTest {
   @Test
   void featuresThatAreNotFiniteEndTheTraining() {
     Example bad = new Example("bad", HostTensor.full(Float.NaN, 6, 3, 3).bytes(), new byte[144]);
-    assertThatThrownBy(() -> trainer.train(start(), List.of(bad), new Steps(0, 0, 1, 3)))
+    assertThatThrownBy(() -> trainer.train(start(), List.of(bad), new TrainingSteps(0, 0, 1, 3)))
         .isInstanceOf(SqueezeException.class)
         .hasMessageContaining("The loss of epoch 1, batch 1 is not finite");
   }
 
   @Test
   void theAverageOfOneStateIsThatStateAndOfTwoTheirWeightedMean() {
-    ModelState one = trainer.train(start(), examples(6), new Steps(0, 0, 9, 3)).state();
+    ModelState one = trainer.train(start(), examples(6), new TrainingSteps(0, 0, 9, 3)).state();
     ModelState two =
-        trainer.train(start(), examples(12).subList(6, 12), new Steps(0, 0, 9, 3)).state();
+        trainer.train(start(), examples(12).subList(6, 12), new TrainingSteps(0, 0, 9, 3)).state();
     ModelState average = average(model, List.of(one, two), List.of(6L, 18L));
     float[] a = one.tensors().get("head.3.bias").floats();
     float[] b = two.tensors().get("head.3.bias").floats();
@@ -190,10 +190,10 @@ class LocalTrainerTest {
       List<ModelState> states = new ArrayList<>();
       for (int shard = 0; shard < 4; shard++) {
         List<Example> part = examples.subList(4 * shard, 4 * shard + 4);
-        states.add(small.train(averaged, part, new Steps(epoch, 0, 1, 1)).state());
+        states.add(small.train(averaged, part, new TrainingSteps(epoch, 0, 1, 1)).state());
       }
       averaged = average(plain, states, List.of(4L, 4L, 4L, 4L));
-      whole = big.train(whole, examples, new Steps(epoch, 0, 1, 1)).state();
+      whole = big.train(whole, examples, new TrainingSteps(epoch, 0, 1, 1)).state();
     }
     float moved = 0;
     for (String name : plain.trained()) {

@@ -1,13 +1,13 @@
 package io.squeeze.jobs.console;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.squeeze.track.Voice;
+import io.squeeze.track.UserMessages;
 import java.io.IOException;
 import java.io.PrintStream;
 
 /** What the user reads: results on standard output, progress and warnings on standard error. */
 @SuppressWarnings({"SystemOut", "SystemConsoleNull"}) // built and run on Java 17
-public final class Reporter implements Voice {
+public final class Reporter implements UserMessages {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final PrintStream out;

@@ -66,7 +66,7 @@ public final class CodesWriter {
     if (!Coding.NAMES.contains(codec)) {
       throw Coding.unknown(codec);
     }
-    int most = Arrays.stream(encoder.levels()).max().orElse(0);
+    int most = Arrays.stream(encoder.codebookSizes()).max().orElse(0);
     if (codec.equals(Coding.ENTROPY) && most > EntropyCoding.MOST_CODES) {
       throw SqueezeException.configuration(
           "Entropy coding has a table of "
@@ -138,7 +138,7 @@ public final class CodesWriter {
       String arrays = Storage.join(place, ARRAYS);
       tables(source, source.rows(), arrays);
       Dataset<Row> written = spark.read().parquet(HadoopStorage.literal(arrays));
-      coding = Coding.of(codec, CodeHistogram.of(written, encoder.levels()));
+      coding = Coding.of(codec, CodeHistogram.of(written, encoder.codebookSizes()));
       CodeCodec packing = coding.implementation();
       UDF1<scala.collection.Seq<Integer>, byte[]> pack = codes -> packing.pack(ints(codes));
       Dataset<Row> packed =
@@ -169,7 +169,7 @@ public final class CodesWriter {
   private void tables(Source source, Function<String, Dataset<Row>> rows, String folder) {
     Manifest like = source.like();
     for (String split : like.splits()) {
-      long codes = like.rows().get(split) * like.positions() * encoder.levels().length;
+      long codes = like.rows().get(split) * like.positions() * encoder.codebookSizes().length;
       int files = (int) Math.max(1, (codes + CODES_PER_FILE - 1) / CODES_PER_FILE);
       VersionTables.write(
           rows.apply(split)
@@ -189,7 +189,7 @@ public final class CodesWriter {
             manifest.samples(),
             manifest.positions(),
             manifest.channels(),
-            CodeHistogram.of(published.read(spark), encoder.levels()),
+            CodeHistogram.of(published.read(spark), encoder.codebookSizes()),
             ParquetBytes.of(spark, storage, codes, Columns.CODES).bytes(),
             encoder.checkpoint().decoderBytes(),
             source.embeddingBytes());

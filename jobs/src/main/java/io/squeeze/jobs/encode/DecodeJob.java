@@ -229,7 +229,7 @@ public final class DecodeJob {
   }
 
   private static byte[] embedding(LoadedModel loaded, int[] codes, int height, int width) {
-    int[] levels = loaded.quantizer().levels();
+    int[] levels = loaded.quantizer().codebookSizes();
     CodeCodec.check(codes, levels);
     int vectors = height * width;
     if (codes.length != vectors * levels.length) {

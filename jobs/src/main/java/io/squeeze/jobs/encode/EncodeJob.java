@@ -96,7 +96,7 @@ public final class EncodeJob {
               .model()
               .quantize(Batch.features(scope, one, loaded.layout()), loaded.parameters())
               .codeValues();
-      int depth = loaded.quantizer().levels().length;
+      int depth = loaded.quantizer().codebookSizes().length;
       return MappedRows.row(schema, row, Map.of(Columns.LEVELS, depth, Columns.CODES, codes));
     }
   }

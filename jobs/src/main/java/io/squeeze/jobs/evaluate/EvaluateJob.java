@@ -145,7 +145,7 @@ public final class EvaluateJob {
       throw SqueezeException.input("The split " + split + " has no samples");
     }
     List<CodeUsage> usage =
-        CodeHistogram.of(scored, trained.checkpoint().model().quantizer().levels());
+        CodeHistogram.of(scored, trained.checkpoint().model().quantizer().codebookSizes());
     Kept kept = usage.isEmpty() ? null : kept(scored);
     // By hash and in order, so that what Parquet makes of it does not depend on the cluster.
     Dataset<Row> table =
@@ -257,7 +257,7 @@ public final class EvaluateJob {
     long features =
         ParquetBytes.of(spark, storage, sourceFolder(manifest), Columns.EMBEDDING).of(samples);
     Quantizer quantizer = checkpoint.model().quantizer();
-    if (quantizer.levels().length == 0) {
+    if (quantizer.codebookSizes().length == 0) {
       return Compression.none(samples, manifest.positions(), manifest.channels(), features);
     }
     long decoder = checkpoint.decoderBytes();

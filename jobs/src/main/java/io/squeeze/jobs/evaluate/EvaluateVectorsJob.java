@@ -101,7 +101,7 @@ public final class EvaluateVectorsJob {
             .collectAsList()
             .get(0);
     long count = decoded.count();
-    int[] levels = checkpoint.model().quantizer().levels();
+    int[] levels = checkpoint.model().quantizer().codebookSizes();
     double bits = Arrays.stream(levels).map(BitPacking::bits).sum();
     Map<String, Object> summary = new LinkedHashMap<>();
     summary.put("samples", count);

@@ -108,7 +108,7 @@ final class SampleScores {
       this.vectors = vectors;
       this.classes = models.checkpoint().classNames();
       this.layout = models.checkpoint().layout();
-      this.packing = packing(models.checkpoint().model().quantizer().levels());
+      this.packing = packing(models.checkpoint().model().quantizer().codebookSizes());
       this.predictor = new Predictor(models.checkpoint());
       this.baseline = models.baseline() == null ? null : new Predictor(models.baseline());
     }

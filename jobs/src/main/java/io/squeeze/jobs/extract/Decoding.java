@@ -24,7 +24,7 @@ import org.apache.spark.sql.Row;
  * Decodes photos in threads of its own, a bounded number ahead of who takes them, in the order of
  * the rows; without threads, when they are taken.
  */
-final class Decoding implements Iterator<Prepared>, AutoCloseable {
+final class Decoding implements Iterator<PreparedSample>, AutoCloseable {
   /** Scaled photos of a task that are decoded in full, too, to tell what scaling costs. */
   private static final int MEASURED = 1;
 
@@ -32,7 +32,7 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
   private final Preparation preparation;
   private final int ahead;
   private final ExecutorService threads;
-  private final Deque<Future<Prepared>> begun = new ArrayDeque<>();
+  private final Deque<Future<PreparedSample>> begun = new ArrayDeque<>();
   private final AtomicLong nanos = new AtomicLong();
   private final Queue<float[]> free = new ConcurrentLinkedQueue<>();
   private final AtomicInteger measured = new AtomicInteger();
@@ -59,7 +59,7 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
   }
 
   @Override
-  public Prepared next() {
+  public PreparedSample next() {
     if (threads == null) {
       return timed(reading.next());
     }
@@ -88,7 +88,7 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
     return nanos.get() - reading.nanos();
   }
 
-  private Prepared timed(Reading.Files files) {
+  private PreparedSample timed(Reading.Files files) {
     long began = System.nanoTime();
     try {
       return prepare(files);
@@ -97,7 +97,7 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
     }
   }
 
-  private Prepared prepare(Reading.Files files) {
+  private PreparedSample prepare(Reading.Files files) {
     Row row = files.row();
     String stage = "list";
     try {
@@ -122,7 +122,7 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
         unscaled = new float[preprocessing.values()];
         decoder.decodeUnscaled(file, preprocessing, unscaled);
       }
-      return new Prepared(
+      return new PreparedSample(
           row,
           pixels,
           unscaled,
@@ -133,7 +133,7 @@ final class Decoding implements Iterator<Prepared>, AutoCloseable {
           null,
           null);
     } catch (BadSampleException e) {
-      return Prepared.rejected(row, stage, e);
+      return PreparedSample.rejected(row, stage, e);
     }
   }
 

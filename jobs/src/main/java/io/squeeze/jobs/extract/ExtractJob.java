@@ -8,7 +8,7 @@ import io.squeeze.dataset.Datasets;
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.jobs.console.Progress;
 import io.squeeze.jobs.console.Reporter;
-import io.squeeze.jobs.extract.Written.Tally;
+import io.squeeze.jobs.extract.FileResult.Tally;
 import io.squeeze.jobs.model.Backbones;
 import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.publish.DataFile;
@@ -197,7 +197,7 @@ public final class ExtractJob {
   private Publisher.Draft extract(Publisher.Next next, Source source, Listing listing)
       throws IOException {
     reportUnlisted(listing);
-    Growth growth = new Growth(session, source.dataset(), source.before());
+    PreviousVersion growth = new PreviousVersion(session, source.dataset(), source.before());
     Dataset<Row> rows = growth.unseen(listing.rows());
     Map<Integer, Long> counts = source.before().isEmpty() ? source.counts() : counts(rows);
     long total = counts.values().stream().mapToLong(Long::longValue).sum();
@@ -207,16 +207,16 @@ public final class ExtractJob {
     Place place = next.resumed(key);
     Earlier left = Earlier.in(place);
     String run = UUID.randomUUID().toString().substring(0, 8);
-    List<Written> written =
+    List<FileResult> written =
         new ArrayList<>(
-            growth.taken(before -> new Copying(storage, before, place.rows(), run, left)));
+            growth.taken(before -> new FileCopy(storage, before, place.rows(), run, left)));
     JobDescription.name(spark, "extract " + publisher.base(), "backbone over " + total + " photos");
     written.addAll(extracted(source, rows, plan, place, left, run, total));
     JobDescription.name(spark, "extract " + publisher.base(), "publishing");
     Rejects rejects = new Rejects(session, place, written);
     rejects.check(total, growth.rows(), settings.data().maxBadFraction());
     rejects.complete();
-    List<DataFile> files = new ArrayList<>(written.stream().map(Written::rows).toList());
+    List<DataFile> files = new ArrayList<>(written.stream().map(FileResult::rows).toList());
     if (encoder != null) {
       files.addAll(encoder.decoder(storage, place.rows()));
     }
@@ -263,7 +263,9 @@ public final class ExtractJob {
         encoder == null
             ? (long) type.bytes() * grid.values() + side * side
             : 300
-                + 2L * grid.positions() * encoder.checkpoint().model().quantizer().levels().length;
+                + 2L
+                    * grid.positions()
+                    * encoder.checkpoint().model().quantizer().codebookSizes().length;
     return FilePlan.of(
         encoder == null ? "" : Versions.CODES + "/",
         source.dataset().splits(),
@@ -273,7 +275,7 @@ public final class ExtractJob {
         rowBytes);
   }
 
-  private List<Written> extracted(
+  private List<FileResult> extracted(
       Source source,
       Dataset<Row> rows,
       FilePlan plan,
@@ -315,7 +317,7 @@ public final class ExtractJob {
                 ? ""
                 : ", where an earlier run left " + left.files().size() + " files"));
     try (Progress progress = new Progress(reporter, "extract", "images", total, seen::value)) {
-      List<Written> written =
+      List<FileResult> written =
           Stages.computing(
                   (source.whole(settings) ? inPlace(rows, plan) : numbered(rows, plan))
                       .mapToPair(row -> row)

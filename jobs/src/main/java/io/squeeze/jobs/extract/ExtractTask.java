@@ -9,8 +9,8 @@ import io.squeeze.config.Settings;
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.image.ImageDecoder;
 import io.squeeze.image.jpeg.TurboJpeg;
-import io.squeeze.jobs.extract.Written.Change;
-import io.squeeze.jobs.extract.Written.Tally;
+import io.squeeze.jobs.extract.FileResult.Change;
+import io.squeeze.jobs.extract.FileResult.Tally;
 import io.squeeze.jobs.model.Backbones;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.DataFile;
@@ -57,16 +57,16 @@ record ExtractTask(
     Earlier left,
     Broadcast<Checkpoint> checkpoint,
     LongAccumulator seen)
-    implements FlatMapFunction<Iterator<Tuple2<Long, Row>>, Written> {
+    implements FlatMapFunction<Iterator<Tuple2<Long, Row>>, FileResult> {
 
   @Override
-  public Iterator<Written> call(Iterator<Tuple2<Long, Row>> rows) throws IOException {
+  public Iterator<FileResult> call(Iterator<Tuple2<Long, Row>> rows) throws IOException {
     if (!rows.hasNext()) {
-      return List.<Written>of().iterator();
+      return List.<FileResult>of().iterator();
     }
     int file = TaskContext.getPartitionId();
     String stem = plan.stem(file);
-    Optional<Written> whole = found(stem, plan.rowsOf(file));
+    Optional<FileResult> whole = found(stem, plan.rowsOf(file));
     if (whole.isPresent()) {
       seen.add(plan.rowsOf(file));
       return List.of(whole.get()).iterator();
@@ -94,14 +94,14 @@ record ExtractTask(
     int readers = settings.extract().readThreads(storage.local(root).isPresent());
     int threads = settings.extract().decodeThreads(device.isGpu());
     try (NDManager manager = Torch.manager(device);
-        Form form = Form.of(type, checkpoint == null ? null : checkpoint.value());
+        StoredForm form = StoredForm.of(type, checkpoint == null ? null : checkpoint.value());
         Reading reading = new Reading(listed, source, readers);
         Decoding decoding = new Decoding(reading, preparation, threads, 2 * batchSize + threads);
         Output output = new Output(this, name, form, backbone.grid(), threads > 0)) {
       Forward forward = new Forward(manager, backbone, form, output, batchSize, threads > 0);
-      List<Prepared> batch = new ArrayList<>();
+      List<PreparedSample> batch = new ArrayList<>();
       while (forward.waiting(decoding::hasNext)) {
-        Prepared sample = forward.waiting(decoding::next);
+        PreparedSample sample = forward.waiting(decoding::next);
         if (sample.stage() != null) {
           output.put(sample, null);
         } else {
@@ -122,9 +122,9 @@ record ExtractTask(
   }
 
   /** The file as an earlier run left it, if every row and reject of it is there. */
-  private Optional<Written> found(String stem, long expected) throws IOException {
+  private Optional<FileResult> found(String stem, long expected) throws IOException {
     for (String name : left.of(stem)) {
-      Optional<Written> whole = whole(name, expected);
+      Optional<FileResult> whole = whole(name, expected);
       if (whole.isPresent()) {
         return whole;
       }
@@ -132,7 +132,7 @@ record ExtractTask(
     return Optional.empty();
   }
 
-  private Optional<Written> whole(String name, long expected) throws IOException {
+  private Optional<FileResult> whole(String name, long expected) throws IOException {
     Optional<DataFile> rows = ParquetFile.find(storage, Storage.join(target, name), name);
     if (rows.isEmpty()) {
       return Optional.empty();
@@ -147,7 +147,7 @@ record ExtractTask(
       return Optional.empty();
     }
     return rows.get().rows() + (bad == null ? 0 : bad.rows()) == expected
-        ? Optional.of(new Written(rows.get(), bad, Tally.NOTHING))
+        ? Optional.of(new FileResult(rows.get(), bad, Tally.NOTHING))
         : Optional.empty();
   }
 
@@ -155,7 +155,7 @@ record ExtractTask(
   private static final class Forward {
     private final NDManager manager;
     private final Backbone backbone;
-    private final Form form;
+    private final StoredForm form;
     private final Output output;
     private final Fitting fitting;
     private final boolean beside;
@@ -170,7 +170,7 @@ record ExtractTask(
     Forward(
         NDManager manager,
         Backbone backbone,
-        Form form,
+        StoredForm form,
         Output output,
         int batchSize,
         boolean beside) {
@@ -197,13 +197,13 @@ record ExtractTask(
       return value;
     }
 
-    void run(List<Prepared> batch) throws IOException {
+    void run(List<PreparedSample> batch) throws IOException {
       fitting.run(
           batch,
           part -> {
             List<Object> values = values(part);
             for (int i = 0; i < part.size(); i++) {
-              Prepared sample = part.get(i);
+              PreparedSample sample = part.get(i);
               notice(sample);
               Object value = values.get(i);
               waiting(() -> output.put(sample, value));
@@ -213,7 +213,7 @@ record ExtractTask(
     }
 
     /** A value for each sample; null where it cannot be stored. */
-    private List<Object> values(List<Prepared> part) {
+    private List<Object> values(List<PreparedSample> part) {
       long began = System.nanoTime();
       try (NDManager scope = manager.newSubManager()) {
         NDArray photos =
@@ -239,7 +239,7 @@ record ExtractTask(
       scaling = scaling.plus(new Change(1, squares[0], squares[1]));
     }
 
-    private void notice(Prepared sample) {
+    private void notice(PreparedSample sample) {
       if (sample.warning() != null) {
         warned++;
         String id = sample.row().getAs(Columns.SAMPLE_ID);

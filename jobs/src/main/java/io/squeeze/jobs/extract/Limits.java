@@ -1,6 +1,6 @@
 package io.squeeze.jobs.extract;
 
-import io.squeeze.jobs.extract.Written.Tally;
+import io.squeeze.jobs.extract.FileResult.Tally;
 import java.util.Locale;
 
 /** What an extraction could not be faster than, and which setting helps. */

@@ -5,7 +5,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.SegmentationDataset.Column;
 import io.squeeze.image.BadSampleException;
 import io.squeeze.image.BadSampleException.Code;
-import io.squeeze.jobs.extract.Written.Tally;
+import io.squeeze.jobs.extract.FileResult.Tally;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.ParquetFile;
@@ -27,7 +27,7 @@ final class Output implements AutoCloseable {
 
   private final ExtractTask task;
   private final String name;
-  private final Form form;
+  private final StoredForm form;
   private final Grid grid;
   private final ParquetFile rows;
   private final BlockingQueue<Optional<Item>> queue = new ArrayBlockingQueue<>(WAITING);
@@ -38,14 +38,15 @@ final class Output implements AutoCloseable {
   private boolean closed;
 
   /** A sample and what is stored of it; null for a reject. */
-  private record Item(Prepared sample, Object value) {}
+  private record Item(PreparedSample sample, Object value) {}
 
   /**
    * Begins the files.
    *
    * @param behind whether rows are written in a thread of their own, else by who puts them
    */
-  Output(ExtractTask task, String name, Form form, Grid grid, boolean behind) throws IOException {
+  Output(ExtractTask task, String name, StoredForm form, Grid grid, boolean behind)
+      throws IOException {
     this.task = task;
     this.name = name;
     this.form = form;
@@ -63,7 +64,7 @@ final class Output implements AutoCloseable {
   }
 
   /** Hands a sample over; waits where the writer is behind. */
-  boolean put(Prepared sample, Object value) throws IOException {
+  boolean put(PreparedSample sample, Object value) throws IOException {
     Item item = new Item(sample, value);
     if (thread != null) {
       hand(Optional.of(item));
@@ -114,7 +115,7 @@ final class Output implements AutoCloseable {
   }
 
   private void write(Item item) throws IOException {
-    Prepared sample = item.sample();
+    PreparedSample sample = item.sample();
     if (sample.stage() != null) {
       reject(sample.row(), sample.stage(), sample.reason());
     } else if (item.value() == null) {
@@ -129,7 +130,7 @@ final class Output implements AutoCloseable {
     }
   }
 
-  private void add(Prepared sample, Object value) throws IOException {
+  private void add(PreparedSample sample, Object value) throws IOException {
     Group row = rows.row();
     row.add(Columns.SAMPLE_ID, sample.row().<String>getAs(Columns.SAMPLE_ID));
     row.add(Columns.IMAGE_PATH, sample.row().<String>getAs(Listing.IMAGE));
@@ -218,13 +219,13 @@ final class Output implements AutoCloseable {
     return nanos.get();
   }
 
-  Written written(Tally tally) {
+  FileResult written(Tally tally) {
     DataFile data = new DataFile(name, rows.bytes(), rows.rows(), rows.sha256());
     DataFile bad =
         rejected == null
             ? null
             : new DataFile(rejectName(name), rejected.bytes(), rejected.rows(), rejected.sha256());
-    return new Written(data, bad, tally);
+    return new FileResult(data, bad, tally);
   }
 
   @Override

@@ -24,14 +24,14 @@ final class Rejects {
 
   private final SqueezeSession session;
   private final Place place;
-  private final List<Written> written;
+  private final List<FileResult> written;
   private final List<DataFile> files;
 
-  Rejects(SqueezeSession session, Place place, List<Written> written) {
+  Rejects(SqueezeSession session, Place place, List<FileResult> written) {
     this.session = session;
     this.place = place;
     this.written = written;
-    this.files = written.stream().map(Written::rejects).filter(Objects::nonNull).toList();
+    this.files = written.stream().map(FileResult::rejects).filter(Objects::nonNull).toList();
   }
 
   /** Photos that were rejected. */
@@ -80,7 +80,7 @@ final class Rejects {
 
   /** The next run goes on with the files that are whole, and tries the rejected photos again. */
   private void tryAgain() throws IOException {
-    for (Written file : written) {
+    for (FileResult file : written) {
       if (file.rejects() != null) {
         place.storage().delete(Storage.join(place.rows(), file.rows().path()));
       }

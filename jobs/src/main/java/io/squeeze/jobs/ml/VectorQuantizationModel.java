@@ -88,7 +88,9 @@ public final class VectorQuantizationModel extends Model<VectorQuantizationModel
 
   /** Bits of a vector's codes at a fixed width. */
   public double bitsPerVector() {
-    return Arrays.stream(checkpoint.model().quantizer().levels()).map(BitPacking::bits).sum();
+    return Arrays.stream(checkpoint.model().quantizer().codebookSizes())
+        .map(BitPacking::bits)
+        .sum();
   }
 
   private VectorEncoding encoding() {

@@ -3,7 +3,7 @@ package io.squeeze.jobs.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.squeeze.quantize.Quantizer;
-import io.squeeze.segment.Noise;
+import io.squeeze.segment.ForwardContext;
 import io.squeeze.segment.SqueezeModel.Output;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
@@ -61,8 +61,10 @@ public final class Predictor implements AutoCloseable {
           error,
           cosine.getFloat(),
           rows(vectors, places),
-          rows(quantizer.located(vectors, loaded.parameters()), places),
-          rows(quantizer.locations(output.quantized().codes(), loaded.parameters()), places));
+          rows(quantizer.toSearchSpace(vectors, loaded.parameters()), places),
+          rows(
+              quantizer.codewordsInSearchSpace(output.quantized().codes(), loaded.parameters()),
+              places));
     }
 
     private static float[][] rows(NDArray array, int[] places) {
@@ -84,7 +86,9 @@ public final class Predictor implements AutoCloseable {
     try (NDManager scope = loaded.manager().newSubManager()) {
       Batch batch = Batch.of(scope, List.of(example), loaded.layout());
       Output output =
-          loaded.model().forward(batch.features(), batch.mask(), loaded.parameters(), Noise.NONE);
+          loaded
+              .model()
+              .forward(batch.features(), batch.mask(), loaded.parameters(), ForwardContext.NONE);
       int[] codes = output.quantized().codeValues();
       Kept kept = codes == null ? null : Kept.of(output, places, loaded);
       return new Prediction(output.masks(), codes, kept);

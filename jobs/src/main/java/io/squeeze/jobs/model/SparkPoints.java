@@ -42,18 +42,18 @@ public final class SparkPoints implements Points, AutoCloseable {
   }
 
   @Override
-  public CodebookStatistics assign(float[] means) {
-    return statistics(means, width);
+  public CodebookStatistics assign(float[] centroids) {
+    return statistics(centroids, width);
   }
 
   @Override
-  public CodebookStatistics count(float[] means) {
-    return statistics(means, 0);
+  public CodebookStatistics count(float[] centroids) {
+    return statistics(centroids, 0);
   }
 
-  private CodebookStatistics statistics(float[] means, int summed) {
-    Broadcast<float[]> sent = send(means);
-    int codes = means.length / width;
+  private CodebookStatistics statistics(float[] centroids, int summed) {
+    Broadcast<float[]> sent = send(centroids);
+    int codes = centroids.length / width;
     try {
       return blocks
           .mapPartitions(rows -> assigned(rows, sent.value(), codes, summed))
@@ -65,19 +65,19 @@ public final class SparkPoints implements Points, AutoCloseable {
 
   /** One sum a partition, none of an empty one. */
   private static Iterator<CodebookStatistics> assigned(
-      Iterator<VectorBlock> rows, float[] means, int codes, int summed) {
+      Iterator<VectorBlock> rows, float[] centroids, int codes, int summed) {
     if (!rows.hasNext()) {
       return List.<CodebookStatistics>of().iterator();
     }
     Tasks.startOnCpu();
     CodebookStatistics sum = new CodebookStatistics(codes, summed);
-    rows.forEachRemaining(block -> block.assign(means, sum));
+    rows.forEachRemaining(block -> block.assign(centroids, sum));
     return List.of(sum).iterator();
   }
 
   @Override
-  public List<Keyed> draw(float[] means, double share, long seed) {
-    Broadcast<float[]> sent = send(means);
+  public List<Keyed> draw(float[] centroids, double share, long seed) {
+    Broadcast<float[]> sent = send(centroids);
     try {
       return blocks
           .mapPartitions(
@@ -99,8 +99,8 @@ public final class SparkPoints implements Points, AutoCloseable {
     return all.iterator();
   }
 
-  private Broadcast<float[]> send(float[] means) {
-    return JavaSparkContext.fromSparkContext(blocks.context()).broadcast(means);
+  private Broadcast<float[]> send(float[] centroids) {
+    return JavaSparkContext.fromSparkContext(blocks.context()).broadcast(centroids);
   }
 
   @Override

@@ -62,11 +62,11 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
   public static TrainedQuantizer open(HadoopStorage storage, String codes, String path, String beam)
       throws IOException {
     Checkpoint checkpoint = Checkpoint.read(storage, path).forUse().withBeam(beam);
-    if (checkpoint.model().quantizer().levels().length == 0) {
+    if (checkpoint.model().quantizer().codebookSizes().length == 0) {
       throw SqueezeException.configuration(
           path + " quantizes nothing (none), so it has no codes: name one of another type");
     }
-    if (checkpoint.model().quantizer().levels().length > 1
+    if (checkpoint.model().quantizer().codebookSizes().length > 1
         && !checkpoint.model().quantizer().additive()) {
       throw SqueezeException.configuration(
           path
@@ -131,8 +131,8 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
   }
 
   /** Codes of each level. */
-  public int[] levels() {
-    return checkpoint.model().quantizer().levels();
+  public int[] codebookSizes() {
+    return checkpoint.model().quantizer().codebookSizes();
   }
 
   /**
@@ -149,7 +149,7 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
     ParquetFile file = new ParquetFile(storage, Storage.join(target, name), SCHEMA);
     try (LoadedModel loaded = LoadedModel.of(checkpoint)) {
       int channels = checkpoint.layout().channels();
-      for (int level = 0; level < levels().length; level++) {
+      for (int level = 0; level < codebookSizes().length; level++) {
         write(file, level, contributions(loaded, level, loaded.quantizer()::decode), channels);
       }
     } finally {
@@ -173,7 +173,7 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
 
   /** What each code of a level adds to a vector, [K * d]; the first level brings the bias. */
   public static float[] contributions(LoadedModel loaded, int level, Decoding decoding) {
-    int[] levels = loaded.quantizer().levels();
+    int[] levels = loaded.quantizer().codebookSizes();
     int depth = levels.length;
     int size = levels[level];
     long[] codes = new long[size * depth];

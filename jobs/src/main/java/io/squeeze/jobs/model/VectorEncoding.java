@@ -137,7 +137,7 @@ public record VectorEncoding(
                 .quantize(
                     VectorFit.rows(scope, values, column.channels()),
                     loaded.parameters(),
-                    Quantizer.Step.EVALUATION);
+                    Quantizer.Mode.EVALUATION);
         int[] codes = out.codeValues();
         float[] vectors = decoded ? Torch.tensor(out.vectors()).floats() : null;
         int depth = codes.length / VectorFit.BLOCK;

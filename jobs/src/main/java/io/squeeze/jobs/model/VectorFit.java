@@ -11,10 +11,10 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.metric.CodeUsage;
+import io.squeeze.quantize.CovarianceAccumulator;
 import io.squeeze.quantize.EmaCodebook;
 import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.Quantizer;
-import io.squeeze.quantize.Scatter;
 import io.squeeze.quantize.VectorBlock;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.torch.Parameters;
@@ -148,23 +148,23 @@ public final class VectorFit {
       throw SqueezeException.configuration(
           "Vectors of " + channels + " values have no " + width + " components (--bottleneck_dim)");
     }
-    double largest = sample.map(Scatter::largest).fold(0.0, Math::max);
+    double largest = sample.map(CovarianceAccumulator::largest).fold(0.0, Math::max);
     int all = channels;
-    Scatter scatter =
+    CovarianceAccumulator scatter =
         sample
             .mapPartitions(
                 blocks -> {
                   if (!blocks.hasNext()) {
-                    return List.<Scatter>of().iterator();
+                    return List.<CovarianceAccumulator>of().iterator();
                   }
                   Tasks.startOnCpu();
-                  Scatter sum = new Scatter(all, largest, count);
+                  CovarianceAccumulator sum = new CovarianceAccumulator(all, largest, count);
                   blocks.forEachRemaining(sum::add);
                   return List.of(sum).iterator();
                 })
-            .treeReduce(Scatter::merge);
+            .treeReduce(CovarianceAccumulator::merge);
     Tasks.startOnCpu();
-    Scatter.Components components = scatter.components(width);
+    CovarianceAccumulator.Components components = scatter.components(width);
     float[] axes = components.axes();
     float[] back = new float[axes.length];
     float[] bias = new float[width];
@@ -191,7 +191,7 @@ public final class VectorFit {
     JavaRDD<VectorBlock> searched =
         sample.mapPartitions(blocks -> searched(own, index, blocks, sent.value()));
     try (SparkPoints points = new SparkPoints(searched, codebook.width())) {
-      KMeans.Result result = codebook.means(seed + index).run(points, codebook.codes());
+      KMeans.Result result = codebook.kMeans(seed + index).run(points, codebook.codes());
       usage.add(new CodeUsage(result.counts()));
       codebook.start(tensors, result, (double) count);
     } finally {

@@ -9,7 +9,7 @@ import io.squeeze.track.ClearMlCredentials;
 import io.squeeze.track.Mlflow;
 import io.squeeze.track.RunInfo;
 import io.squeeze.track.Tracker;
-import io.squeeze.track.Voice;
+import io.squeeze.track.UserMessages;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,7 +24,7 @@ public final class Trackers {
   private Trackers() {}
 
   /** One for each server; a list that may be added to. */
-  public static List<Tracker> of(HadoopStorage storage, TrackSettings track, Voice voice) {
+  public static List<Tracker> of(HadoopStorage storage, TrackSettings track, UserMessages voice) {
     List<Tracker> trackers = new ArrayList<>();
     if (track.mlflow() != null) {
       trackers.add(new Mlflow(track.mlflow(), System.getenv(), voice));
@@ -36,7 +36,7 @@ public final class Trackers {
   }
 
   private static Optional<Tracker> clearMl(
-      HadoopStorage storage, TrackSettings track, Voice voice) {
+      HadoopStorage storage, TrackSettings track, UserMessages voice) {
     String home = Objects.requireNonNullElse(System.getenv("SQUEEZE_HOME"), ".");
     String path =
         Objects.requireNonNullElse(

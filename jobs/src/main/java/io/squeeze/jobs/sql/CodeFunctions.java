@@ -7,7 +7,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.model.LoadedModel;
 import io.squeeze.jobs.sql.Calls.Vector;
 import io.squeeze.jobs.sql.CodeModel.Tables;
-import io.squeeze.quantize.Quantizer.Step;
+import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;
 import java.io.Serializable;
@@ -158,7 +158,7 @@ public final class CodeFunctions {
             int[] codes =
                 loaded
                     .quantizer()
-                    .quantize(block, loaded.parameters(), Step.EVALUATION)
+                    .quantize(block, loaded.parameters(), Mode.EVALUATION)
                     .codeValues();
             int count = values.length / loaded.layout().channels();
             int depth = codes.length / (int) block.getShape().get(0);
@@ -174,7 +174,7 @@ public final class CodeFunctions {
         loaded -> {
           try (NDManager scope = loaded.manager().newSubManager()) {
             NDArray block = block(scope, values, loaded, model);
-            NDArray located = loaded.quantizer().located(block, loaded.parameters());
+            NDArray located = loaded.quantizer().toSearchSpace(block, loaded.parameters());
             int count = values.length / loaded.layout().channels();
             int width = (int) located.getShape().get(1);
             return Arrays.copyOf(Torch.tensor(located).floats(), count * width);

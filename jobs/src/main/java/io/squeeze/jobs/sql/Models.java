@@ -73,17 +73,19 @@ record Models(SparkSession spark, String name, TrainedQuantizer encoder, Publish
     Broadcast<CodeModel> model =
         sent(
             purpose + " " + name + " " + sha256 + (codes == null ? "" : codes.manifest().files()),
-            () -> new CodeModel(name, encoder.levels(), vectors.get(), coding));
+            () -> new CodeModel(name, encoder.codebookSizes(), vectors.get(), coding));
     return new Model(name, sha256, model, checkpoint);
   }
 
   private float[][] computed(boolean search) {
     try (LoadedModel loaded = LoadedModel.of(encoder.checkpoint())) {
-      float[][] vectors = new float[encoder.levels().length][];
+      float[][] vectors = new float[encoder.codebookSizes().length][];
       for (int l = 0; l < vectors.length; l++) {
         vectors[l] =
             TrainedQuantizer.contributions(
-                loaded, l, search ? loaded.quantizer()::locations : loaded.quantizer()::decode);
+                loaded,
+                l,
+                search ? loaded.quantizer()::codewordsInSearchSpace : loaded.quantizer()::decode);
       }
       return vectors;
     }
@@ -91,7 +93,7 @@ record Models(SparkSession spark, String name, TrainedQuantizer encoder, Publish
 
   private float[][] published() {
     int channels = codes.manifest().channels();
-    int[] levels = encoder.levels();
+    int[] levels = encoder.codebookSizes();
     float[][] vectors = new float[levels.length][];
     for (int l = 0; l < vectors.length; l++) {
       vectors[l] = new float[levels[l] * channels];

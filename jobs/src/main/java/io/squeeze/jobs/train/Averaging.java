@@ -16,7 +16,7 @@ import io.squeeze.train.Batch;
 import io.squeeze.train.Example;
 import io.squeeze.train.LocalTrainer;
 import io.squeeze.train.LocalTrainer.Result;
-import io.squeeze.train.LocalTrainer.Steps;
+import io.squeeze.train.LocalTrainer.TrainingSteps;
 import io.squeeze.train.ModelState;
 import io.squeeze.train.Revival;
 import io.squeeze.train.Revival.Revived;
@@ -44,7 +44,7 @@ final class Averaging {
   /** Bytes of samples that a task holds at most where the rounds are ours to choose. */
   private static final long HELD = 256L << 20;
 
-  /** Steps between two averagings of a small state ... */
+  /** TrainingSteps between two averagings of a small state ... */
   private static final int FEWEST_STEPS = 5;
 
   /** ... and of a large one, for each of its chunks. */
@@ -134,7 +134,9 @@ final class Averaging {
       int first = from;
       Epoch round =
           round(
-              state, i -> new Steps(epoch, first, Math.min(first + frequency, limits[i]), longest));
+              state,
+              i ->
+                  new TrainingSteps(epoch, first, Math.min(first + frequency, limits[i]), longest));
       state = round.state();
       tally = tally.plus(round.tally());
       dropped += round.dropped();
@@ -142,7 +144,7 @@ final class Averaging {
     return new Epoch(state, tally, dropped);
   }
 
-  /** Steps of a round: the more, the more an average costs. */
+  /** TrainingSteps of a round: the more, the more an average costs. */
   private int frequency(int chunks) {
     TrainSettings train = trainer.settings();
     if (shards.parts() == 1) {
@@ -166,7 +168,7 @@ final class Averaging {
   }
 
   private interface StepsOfShard extends Serializable {
-    Steps of(int shard);
+    TrainingSteps of(int shard);
   }
 
   private Epoch round(ModelState state, StepsOfShard steps) {
@@ -238,7 +240,7 @@ final class Averaging {
       Ids shard,
       Iterator<Example> rows,
       StepsOfShard all) {
-    Steps steps = all.of(shard.group());
+    TrainingSteps steps = all.of(shard.group());
     List<String> diverged = List.of();
     try {
       if (steps.from() < steps.to()) {

@@ -81,8 +81,8 @@ final class CodebookStart {
                 + " from "
                 + count
                 + " vectors");
-        KMeans means = codebook.means(settings.seed() + i);
-        codebook.start(tensors, means.run(points, codebook.codes()), batchVectors);
+        KMeans kMeans = codebook.kMeans(settings.seed() + i);
+        codebook.start(tensors, kMeans.run(points, codebook.codes()), batchVectors);
       }
       start.destroy();
     }

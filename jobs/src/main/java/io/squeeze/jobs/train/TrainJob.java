@@ -122,7 +122,7 @@ public final class TrainJob {
     ClassNames classes = ClassNames.of(manifest, settings);
     JobDescription.name(spark, settings.output().experimentName(), "samples and first codebooks");
     SqueezeModel model = new SqueezeModel(settings, manifest.channels(), classes.names().size());
-    noteSize(model.quantizer().levels());
+    noteSize(model.quantizer().codebookSizes());
     long rowBytes =
         layout.floatBytes() / (manifest.dtype().equals("float16") ? 2 : 1)
             + (long) layout.size() * layout.size();

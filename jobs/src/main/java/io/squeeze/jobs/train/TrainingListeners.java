@@ -14,8 +14,8 @@ import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.report.Picture;
 import io.squeeze.report.PictureGrid;
 import io.squeeze.track.Ending.Status;
+import io.squeeze.track.EpochReport;
 import io.squeeze.track.Histogram;
-import io.squeeze.track.Step;
 import io.squeeze.track.TensorBoard;
 import io.squeeze.track.Tracker;
 import io.squeeze.track.Tracking;
@@ -83,11 +83,11 @@ public final class TrainingListeners {
   }
 
   /** The numbers of a line of the metrics. */
-  private static Step step(Map<String, Double> metrics, boolean again) {
+  private static EpochReport step(Map<String, Double> metrics, boolean again) {
     Map<String, Double> scalars = new LinkedHashMap<>(metrics);
     int epoch = scalars.remove(EPOCH).intValue();
     Double millis = scalars.remove(MILLIS);
-    return Step.of(epoch, millis == null ? 0 : millis.longValue(), scalars, again);
+    return EpochReport.of(epoch, millis == null ? 0 : millis.longValue(), scalars, again);
   }
 
   /** After an epoch. */
@@ -97,9 +97,9 @@ public final class TrainingListeners {
     }
     Map<String, Double> values = new LinkedHashMap<>();
     metrics.forEach((tag, value) -> values.put(tag, ((Number) value).doubleValue()));
-    Step numbers = step(values, false);
+    EpochReport numbers = step(values, false);
     tracking.log(
-        new Step(
+        new EpochReport(
             numbers.epoch(),
             numbers.millis(),
             numbers.scalars(),

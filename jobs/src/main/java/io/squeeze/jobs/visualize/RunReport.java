@@ -270,7 +270,7 @@ final class RunReport {
   }
 
   private void codebook(Page page, Scored scored) {
-    int[] sizes = checkpoint.model().quantizer().levels();
+    int[] sizes = checkpoint.model().quantizer().codebookSizes();
     if (sizes.length == 0) {
       return;
     }

@@ -19,7 +19,7 @@ import io.squeeze.report.Picture;
 import io.squeeze.report.PictureGrid;
 import io.squeeze.storage.Storage;
 import io.squeeze.track.Artifact;
-import io.squeeze.track.Step;
+import io.squeeze.track.EpochReport;
 import io.squeeze.track.Tracker;
 import io.squeeze.track.Tracking;
 import io.squeeze.train.Checkpoint;
@@ -142,7 +142,7 @@ public final class VisualizeJob {
     Settings run = folder.settings().orElse(settings);
     Tracking tracking = new Tracking(trackers, reporter);
     tracking.attach(Trackers.run(run, settings.track(), modelName(checkpointPath), epoch, folder));
-    tracking.log(Step.of(epoch, System.currentTimeMillis(), scalars, false));
+    tracking.log(EpochReport.of(epoch, System.currentTimeMillis(), scalars, false));
     tracking.keep(new Artifact("report_" + split + ".html", storage, report));
     tracking.close();
   }

@@ -22,7 +22,7 @@ import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.jobs.train.TrainJob;
 import io.squeeze.quantize.Quantized;
-import io.squeeze.quantize.Quantizer.Step;
+import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
@@ -119,7 +119,7 @@ class EncodeIT {
         byte[] stored = row.getAs("embedding");
         NDArray features = Batch.features(manager, List.of(stored), model.layout());
         NDArray rows = SqueezeModel.rows(features);
-        Quantized out = model.model().quantizer().quantize(rows, parameters, Step.EVALUATION);
+        Quantized out = model.model().quantizer().quantize(rows, parameters, Mode.EVALUATION);
         NDArray decodedGrid =
             Batch.features(
                 manager,

@@ -51,7 +51,7 @@ class GridPlanTest {
     Run last = GridPlan.parse(text, "my.conf").runs().get(8);
     assertThat(last.configuration()).isEqualTo("fsq_levels-7,5,5_lr-1.0E-4");
     Settings settings = Settings.defaults().with(last.config());
-    assertThat(settings.quantizer().finite().levels()).containsExactly(7, 5, 5);
+    assertThat(settings.quantizer().finite().fsqLevels()).containsExactly(7, 5, 5);
     assertThat(settings.train().optimizer().lr()).isEqualTo(1e-4);
   }
 

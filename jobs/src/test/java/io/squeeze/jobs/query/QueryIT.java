@@ -154,11 +154,13 @@ class QueryIT {
       for (Row row : rows) {
         long[] all = row.<Integer>getList(0).stream().mapToLong(code -> code).toArray();
         NDArray there =
-            loaded.quantizer().locations(scope.create(all, new Shape(196, 3)), loaded.parameters());
+            loaded
+                .quantizer()
+                .codewordsInSearchSpace(scope.create(all, new Shape(196, 3)), loaded.parameters());
         NDArray asked = scope.create(floats(row.getList(1)), new Shape(1, CHANNELS));
         float[] distances =
             there
-                .sub(loaded.quantizer().located(asked, loaded.parameters()))
+                .sub(loaded.quantizer().toSearchSpace(asked, loaded.parameters()))
                 .square()
                 .sum(new int[] {1})
                 .sqrt()

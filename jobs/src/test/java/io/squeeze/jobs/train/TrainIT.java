@@ -21,7 +21,7 @@ import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.Example;
 import io.squeeze.train.LocalTrainer;
-import io.squeeze.train.LocalTrainer.Steps;
+import io.squeeze.train.LocalTrainer.TrainingSteps;
 import io.squeeze.train.ModelState;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -162,7 +162,7 @@ class TrainIT {
       ModelState state =
           ModelState.start(model, settings.train().optimizer(), model.initial(settings.seed()));
       for (int epoch = 0; epoch < 2; epoch++) {
-        state = trainer.train(state, examples, new Steps(epoch, 0, 99, 9)).state();
+        state = trainer.train(state, examples, new TrainingSteps(epoch, 0, 99, 9)).state();
       }
       ModelState trained = Checkpoint.read(Storage.local(), last).state();
       for (String name : state.tensors().keySet()) {

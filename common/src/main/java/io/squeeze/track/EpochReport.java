@@ -12,7 +12,7 @@ import java.util.Map;
  * @param histograms by tag
  * @param again whether an earlier process sent it, unless that was cut off
  */
-public record Step(
+public record EpochReport(
     int epoch,
     long millis,
     Map<String, Double> scalars,
@@ -21,7 +21,7 @@ public record Step(
     boolean again) {
 
   /** Numbers alone. */
-  public static Step of(int epoch, long millis, Map<String, Double> scalars, boolean again) {
-    return new Step(epoch, millis, scalars, Map.of(), Map.of(), again);
+  public static EpochReport of(int epoch, long millis, Map<String, Double> scalars, boolean again) {
+    return new EpochReport(epoch, millis, scalars, Map.of(), Map.of(), again);
   }
 }

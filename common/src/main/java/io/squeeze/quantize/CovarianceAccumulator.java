@@ -14,7 +14,7 @@ import java.io.Serializable;
  * vectors), so that products are whole numbers whose sums do not depend on their order: an error of
  * at most 2^-21 of the largest value.
  */
-public final class Scatter implements Serializable {
+public final class CovarianceAccumulator implements Serializable {
   private static final long serialVersionUID = 1L;
   private static final int BITS = 20;
 
@@ -31,7 +31,7 @@ public final class Scatter implements Serializable {
    * @param largest magnitude of any value
    * @param count of all vectors that will meet here
    */
-  public Scatter(int width, double largest, long count) {
+  public CovarianceAccumulator(int width, double largest, long count) {
     // The sum of count products of twice as many bits must fit 63.
     int bits = Math.min(BITS, (62 - (64 - Long.numberOfLeadingZeros(count))) / 2);
     this.scale = Math.scalb(1.0, bits - 1 - Math.getExponent(Math.max(largest, 0x1p-60)));
@@ -49,7 +49,7 @@ public final class Scatter implements Serializable {
   }
 
   /** Adds the vectors of a block. */
-  public Scatter add(VectorBlock block) {
+  public CovarianceAccumulator add(VectorBlock block) {
     int width = block.width();
     int rows = block.keys().length;
     for (int row = 0; row < rows; row++) {
@@ -72,7 +72,7 @@ public final class Scatter implements Serializable {
   }
 
   /** Adds what another has summed, of vectors with the same largest value. */
-  public Scatter merge(Scatter other) {
+  public CovarianceAccumulator merge(CovarianceAccumulator other) {
     for (int i = 0; i < products.length; i++) {
       products[i] = Math.addExact(products[i], other.products[i]);
     }
@@ -100,14 +100,14 @@ public final class Scatter implements Serializable {
     for (int i = 0; i < covariance.length; i++) {
       covariance[i] = products[i] / (scale * scale) / n - mean[i / width] * mean[i % width];
     }
-    float[] means = new float[width];
+    float[] centroids = new float[width];
     for (int i = 0; i < width; i++) {
-      means[i] = (float) mean[i];
+      centroids[i] = (float) mean[i];
     }
     try (NDManager manager = Torch.manager(Device.cpu())) {
       NDArray all = NativeKernels.axes(manager.create(covariance, new Shape(width, width)));
       return new Components(
-          means, java.util.Arrays.copyOf(Torch.tensor(all).floats(), count * width));
+          centroids, java.util.Arrays.copyOf(Torch.tensor(all).floats(), count * width));
     }
   }
 }

@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.Seeds;
-import io.squeeze.quantize.Quantizer.Step;
+import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.torch.Torch;
 import java.nio.FloatBuffer;
 import java.util.List;
@@ -18,21 +18,22 @@ import java.util.SplittableRandom;
  * @param losses whether the quantizer's losses are asked for
  * @param batchNorm whether batch norm uses and moves the batch's statistics
  */
-public record Noise(long seed, int epoch, List<String> samples, boolean losses, boolean batchNorm) {
+public record ForwardContext(
+    long seed, int epoch, List<String> samples, boolean losses, boolean batchNorm) {
   /** Evaluation: nothing is dropped, no statistics move. */
-  public static final Noise NONE = new Noise(0, 0, List.of(), false, false);
+  public static final ForwardContext NONE = new ForwardContext(0, 0, List.of(), false, false);
 
   /** The same, with losses. */
-  public static final Noise VALIDATION = new Noise(0, 0, List.of(), true, false);
+  public static final ForwardContext VALIDATION = new ForwardContext(0, 0, List.of(), true, false);
 
   /** A step of training. */
-  public Noise(long seed, int epoch, List<String> samples) {
+  public ForwardContext(long seed, int epoch, List<String> samples) {
     this(seed, epoch, samples, true, true);
   }
 
   /** The same with batch norm as in evaluation. */
-  public Noise frozen() {
-    return new Noise(seed, epoch, samples, losses, false);
+  public ForwardContext frozen() {
+    return new ForwardContext(seed, epoch, samples, losses, false);
   }
 
   boolean training() {
@@ -40,11 +41,11 @@ public record Noise(long seed, int epoch, List<String> samples, boolean losses, 
   }
 
   /** What a quantizer draws from in this step. */
-  Step step() {
+  Mode mode() {
     if (!training()) {
-      return losses ? Step.VALIDATION : Step.EVALUATION;
+      return losses ? Mode.VALIDATION : Mode.EVALUATION;
     }
-    return Step.training(Seeds.hash(seed, "quantizer " + epoch, String.join("\n", samples)));
+    return Mode.training(Seeds.hash(seed, "quantizer " + epoch, String.join("\n", samples)));
   }
 
   /** Drops half of the values [B, C, h, w] and doubles the others; as they are in evaluation. */

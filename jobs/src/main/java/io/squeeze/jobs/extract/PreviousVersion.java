@@ -24,13 +24,13 @@ import org.apache.spark.sql.SparkSession;
  * The version that the next one adds to: its files are taken over, and only samples without a row
  * there are extracted. Nothing, where there is no version yet.
  */
-final class Growth {
+final class PreviousVersion {
   private final SparkSession spark;
   private final Reporter reporter;
   private final SegmentationDataset dataset;
   private final Optional<Published> before;
 
-  Growth(SqueezeSession session, SegmentationDataset dataset, Optional<Published> before) {
+  PreviousVersion(SqueezeSession session, SegmentationDataset dataset, Optional<Published> before) {
     this.spark = session.spark();
     this.reporter = session.reporter();
     this.dataset = dataset;
@@ -92,7 +92,7 @@ final class Growth {
   }
 
   /** Takes the files of samples over, each in a task. */
-  List<Written> taken(HadoopCopy copy) {
+  List<FileResult> taken(HadoopCopy copy) {
     if (files().isEmpty()) {
       return List.of();
     }
@@ -106,7 +106,7 @@ final class Growth {
 
   /** Makes the copying task for a version's folder. */
   interface HadoopCopy {
-    Copying from(String source);
+    FileCopy from(String source);
   }
 
   /** Samples of the version before. */

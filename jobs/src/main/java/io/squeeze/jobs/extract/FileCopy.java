@@ -1,7 +1,7 @@
 package io.squeeze.jobs.extract;
 
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.extract.Written.Tally;
+import io.squeeze.jobs.extract.FileResult.Tally;
 import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.ParquetFile;
 import io.squeeze.jobs.storage.HadoopStorage;
@@ -14,16 +14,16 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.Function;
 
 /** Takes a file of the version before over into the next one, checked by its digest. */
-record Copying(HadoopStorage storage, String source, String target, String run, Earlier left)
-    implements Function<DataFile, Written> {
+record FileCopy(HadoopStorage storage, String source, String target, String run, Earlier left)
+    implements Function<DataFile, FileResult> {
 
   @Override
-  public Written call(DataFile file) throws IOException {
+  public FileResult call(DataFile file) throws IOException {
     String stem = FilePlan.stemOf(file.path());
     for (String earlier : left.of(stem)) {
       Optional<DataFile> found = copied(earlier, file);
       if (found.isPresent()) {
-        return new Written(found.get(), null, Tally.NOTHING);
+        return new FileResult(found.get(), null, Tally.NOTHING);
       }
     }
     String name = stem + "-" + run + "-" + TaskContext.get().taskAttemptId() + ".parquet";
@@ -31,7 +31,7 @@ record Copying(HadoopStorage storage, String source, String target, String run, 
         OutputStream out = storage.write(Storage.join(target, name))) {
       in.transferTo(out);
     }
-    return new Written(
+    return new FileResult(
         copied(name, file)
             .orElseThrow(
                 () ->

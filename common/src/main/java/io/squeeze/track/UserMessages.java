@@ -1,7 +1,7 @@
 package io.squeeze.track;
 
 /** Where trackers are heard: once each, unless they have good news. */
-public interface Voice {
+public interface UserMessages {
   void say(String sentence);
 
   void warn(String sentence);

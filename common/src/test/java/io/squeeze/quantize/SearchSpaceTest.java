@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Where a quantizer searches: the nearest location is that of the code that it gives. */
-class LocationTest {
+class SearchSpaceTest {
 
   @ParameterizedTest
   @ValueSource(
@@ -45,14 +45,14 @@ class LocationTest {
       NDArray vectors = manager.create(values, new Shape(64, 12));
       long[] codes =
           quantizer
-              .quantize(vectors, parameters, Quantizer.Step.EVALUATION)
+              .quantize(vectors, parameters, Quantizer.Mode.EVALUATION)
               .codes()
               .reshape(-1)
               .toLongArray();
-      int size = quantizer.levels()[0];
+      int size = quantizer.codebookSizes()[0];
       NDArray all = manager.arange(size).toType(ai.djl.ndarray.types.DataType.INT64, false);
-      NDArray places = quantizer.locations(all.reshape(size, 1), parameters);
-      NDArray located = quantizer.located(vectors, parameters);
+      NDArray places = quantizer.codewordsInSearchSpace(all.reshape(size, 1), parameters);
+      NDArray located = quantizer.toSearchSpace(vectors, parameters);
       NDArray distances =
           located.expandDims(1).sub(places.expandDims(0)).square().sum(new int[] {2});
       float[] nearest = distances.min(new int[] {1}).toFloatArray();

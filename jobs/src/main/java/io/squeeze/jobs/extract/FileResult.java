@@ -11,7 +11,7 @@ import java.util.TreeMap;
  *
  * @param rejects null where there are none
  */
-record Written(DataFile rows, DataFile rejects, Tally tally) implements Serializable {
+record FileResult(DataFile rows, DataFile rejects, Tally tally) implements Serializable {
 
   /**
    * Where the time went, in nanoseconds, and what was noticed on the way.
@@ -75,8 +75,8 @@ record Written(DataFile rows, DataFile rejects, Tally tally) implements Serializ
     }
 
     /** The sum, in the order of the files. */
-    static Tally sum(List<Written> files) {
-      return files.stream().map(Written::tally).reduce(NOTHING, Tally::plus);
+    static Tally sum(List<FileResult> files) {
+      return files.stream().map(FileResult::tally).reduce(NOTHING, Tally::plus);
     }
   }
 

@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import io.squeeze.dataset.SegmentationDataset.Column;
-import io.squeeze.jobs.extract.Written.Change;
+import io.squeeze.jobs.extract.FileResult.Change;
 import io.squeeze.jobs.model.LoadedModel;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.torch.NativeKernels;
@@ -18,16 +18,16 @@ import org.apache.parquet.io.api.Binary;
 import org.apache.parquet.schema.MessageType;
 
 /** What features become in the table: rows of embeddings, or of codes. */
-abstract sealed class Form implements AutoCloseable {
+abstract sealed class StoredForm implements AutoCloseable {
   private final ElementType type;
   private Change rounding = Change.NONE;
 
-  private Form(ElementType type) {
+  private StoredForm(ElementType type) {
     this.type = type;
   }
 
   /** Embeddings as they are, or the codes that a checkpoint's quantizer gives them. */
-  static Form of(ElementType type, Checkpoint checkpoint) {
+  static StoredForm of(ElementType type, Checkpoint checkpoint) {
     return checkpoint == null ? new Embeddings(type) : new Codes(type, checkpoint);
   }
 
@@ -90,7 +90,7 @@ abstract sealed class Form implements AutoCloseable {
   @Override
   public void close() {}
 
-  private static final class Embeddings extends Form {
+  private static final class Embeddings extends StoredForm {
     Embeddings(ElementType type) {
       super(type);
     }
@@ -117,7 +117,7 @@ abstract sealed class Form implements AutoCloseable {
   }
 
   /** Quantizes one sample at a time, so that its codes do not depend on its neighbours. */
-  private static final class Codes extends Form {
+  private static final class Codes extends StoredForm {
     private final LoadedModel loaded;
 
     Codes(ElementType type, Checkpoint checkpoint) {
@@ -143,7 +143,7 @@ abstract sealed class Form implements AutoCloseable {
 
     @Override
     void put(Group row, Object value) {
-      row.add(Columns.LEVELS, loaded.model().quantizer().levels().length);
+      row.add(Columns.LEVELS, loaded.model().quantizer().codebookSizes().length);
       Group codes = row.addGroup(Columns.CODES);
       for (int code : (int[]) value) {
         codes.addGroup("list").add("element", code);

@@ -13,7 +13,7 @@ import org.apache.spark.sql.Row;
  * @param warning of the decoder; null for none
  * @param stage of the rejection; null for a good sample
  */
-record Prepared(
+record PreparedSample(
     Row row,
     float[] pixels,
     float[] unscaled,
@@ -24,7 +24,7 @@ record Prepared(
     String stage,
     BadSampleException reason) {
 
-  static Prepared rejected(Row row, String stage, BadSampleException reason) {
-    return new Prepared(row, null, null, null, 0, 0, null, stage, reason);
+  static PreparedSample rejected(Row row, String stage, BadSampleException reason) {
+    return new PreparedSample(row, null, null, null, 0, 0, null, stage, reason);
   }
 }

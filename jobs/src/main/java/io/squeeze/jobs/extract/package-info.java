@@ -1,0 +1,4 @@
+/**
+ * Photos to published embeddings, or straight to codes: each photo goes through the backbone once.
+ */
+package io.squeeze.jobs.extract;

@@ -1,0 +1,2 @@
+/** Many trainings over one extraction, ranked. */
+package io.squeeze.jobs.grid;

@@ -1,0 +1,2 @@
+/** Spark ML stages. */
+package io.squeeze.jobs.ml;

@@ -1,0 +1,2 @@
+/** Functions for Spark SQL: vectors, codes, distances. */
+package io.squeeze.jobs.sql;
