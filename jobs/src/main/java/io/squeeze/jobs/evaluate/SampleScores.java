@@ -114,14 +114,6 @@ final class SampleScores {
     }
 
     @Override
-    public void close() {
-      predictor.close();
-      if (baseline != null) {
-        baseline.close();
-      }
-    }
-
-    @Override
     public Row map(Row row) {
       byte[] mask = row.getAs(Columns.MASK);
       Example example = new Example(row.getString(0), row.getAs(Columns.EMBEDDING), mask);

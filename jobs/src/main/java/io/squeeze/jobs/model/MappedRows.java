@@ -4,28 +4,20 @@ import io.squeeze.train.Checkpoint;
 import java.io.Serializable;
 import java.util.Iterator;
 import java.util.Map;
-import org.apache.spark.TaskContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.StructType;
-import org.apache.spark.util.TaskCompletionListener;
 
-/**
- * The rows of a partition, mapped one after the other by something that is opened for the first and
- * closed with the task.
- */
+/** The rows of a partition, mapped one by one by what is opened when the first of them comes. */
 public final class MappedRows implements Iterator<Row> {
   private final Iterator<Row> rows;
   private final Opening opening;
   private Mapping mapping;
 
   /** Maps a row. */
-  public interface Mapping extends AutoCloseable {
+  public interface Mapping {
     Row map(Row row);
-
-    @Override
-    void close();
   }
 
   /** Opens what maps the rows of a partition. */
@@ -38,24 +30,19 @@ public final class MappedRows implements Iterator<Row> {
     Row map(LoadedModel loaded, Row row);
   }
 
+  public MappedRows(Iterator<Row> rows, Opening opening) {
+    this.rows = rows;
+    this.opening = opening;
+  }
+
   /** The rows of a partition, mapped with a checkpoint's model on this task's device. */
   public static MappedRows by(
       Broadcast<Checkpoint> checkpoint, ModelMapping mapping, Iterator<Row> rows) {
     return new MappedRows(
         rows,
         () -> {
-          LoadedModel loaded = LoadedModel.of(checkpoint.value());
-          return new Mapping() {
-            @Override
-            public Row map(Row row) {
-              return mapping.map(loaded, row);
-            }
-
-            @Override
-            public void close() {
-              loaded.close();
-            }
-          };
+          LoadedModel loaded = LoadedModel.inTask(checkpoint.value());
+          return row -> mapping.map(loaded, row);
         });
   }
 
@@ -69,11 +56,6 @@ public final class MappedRows implements Iterator<Row> {
     return RowFactory.create(cells);
   }
 
-  public MappedRows(Iterator<Row> rows, Opening opening) {
-    this.rows = rows;
-    this.opening = opening;
-  }
-
   @Override
   public boolean hasNext() {
     return rows.hasNext();
@@ -82,12 +64,7 @@ public final class MappedRows implements Iterator<Row> {
   @Override
   public Row next() {
     Row row = rows.next();
-    if (mapping == null) {
-      Mapping opened = opening.open();
-      // A consumer may stop early.
-      TaskContext.get().addTaskCompletionListener((TaskCompletionListener) end -> opened.close());
-      mapping = opened;
-    }
+    mapping = mapping == null ? opening.open() : mapping;
     return mapping.map(row);
   }
 }

@@ -14,14 +14,14 @@ import java.util.List;
  * Runs a trained model on one sample at a time, so that a sample's result does not depend on its
  * neighbours in a partition.
  */
-public final class Predictor implements AutoCloseable {
+public final class Predictor {
   private static final int[] ALONG = {1};
 
   private final LoadedModel loaded;
 
-  /** Loads a model on this task's device. */
+  /** Runs the model of a checkpoint on this task's device. */
   public Predictor(Checkpoint checkpoint) {
-    loaded = LoadedModel.of(checkpoint);
+    loaded = LoadedModel.inTask(checkpoint);
   }
 
   /**
@@ -93,10 +93,5 @@ public final class Predictor implements AutoCloseable {
       Kept kept = codes == null ? null : Kept.of(output, places, loaded);
       return new Prediction(output.masks(), codes, kept);
     }
-  }
-
-  @Override
-  public void close() {
-    loaded.close();
   }
 }

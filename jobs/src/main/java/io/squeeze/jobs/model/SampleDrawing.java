@@ -145,20 +145,18 @@ public final class SampleDrawing {
   private static Iterator<Drawn> drawn(Models models, Photos photos, Iterator<Row> samples) {
     List<Drawn> drawn = new ArrayList<>();
     if (samples.hasNext()) {
-      try (Predictor quantized = new Predictor(models.checkpoint());
-          Predictor baseline =
-              models.baseline() == null ? null : new Predictor(models.baseline())) {
-        while (samples.hasNext()) {
-          Row row = samples.next();
-          Example example = new Example(row.getString(0), row.getAs(2), row.getAs(3));
-          drawn.add(
-              new Drawn(
-                  example.id(),
-                  photos.crop(row.getString(1), row.getAs(4)),
-                  example.mask(),
-                  baseline == null ? null : baseline.predict(example).mask(),
-                  quantized.predict(example).mask()));
-        }
+      Predictor quantized = new Predictor(models.checkpoint());
+      Predictor baseline = models.baseline() == null ? null : new Predictor(models.baseline());
+      while (samples.hasNext()) {
+        Row row = samples.next();
+        Example example = new Example(row.getString(0), row.getAs(2), row.getAs(3));
+        drawn.add(
+            new Drawn(
+                example.id(),
+                photos.crop(row.getString(1), row.getAs(4)),
+                example.mask(),
+                baseline == null ? null : baseline.predict(example).mask(),
+                quantized.predict(example).mask()));
       }
     }
     return drawn.iterator();

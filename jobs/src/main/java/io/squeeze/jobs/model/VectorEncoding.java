@@ -12,7 +12,6 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
-import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.broadcast.Broadcast;
@@ -22,7 +21,6 @@ import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.catalyst.encoders.ExpressionEncoder;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
-import org.apache.spark.util.TaskCompletionListener;
 
 /**
  * Adds to a table of vectors the codes of a trained quantizer.
@@ -80,7 +78,6 @@ public record VectorEncoding(
     private final boolean decoded;
     private final Iterator<Row> rows;
     private final Deque<Row> ready = new ArrayDeque<>();
-    private LoadedModel loaded;
 
     Encoded(Checkpoint checkpoint, VectorColumn column, boolean decoded, Iterator<Row> rows) {
       this.checkpoint = checkpoint;
@@ -94,9 +91,6 @@ public record VectorEncoding(
       if (ready.isEmpty() && rows.hasNext()) {
         encode();
       }
-      if (ready.isEmpty()) {
-        close();
-      }
       return !ready.isEmpty();
     }
 
@@ -108,19 +102,8 @@ public record VectorEncoding(
       return ready.remove();
     }
 
-    private void close() {
-      if (loaded != null) {
-        loaded.close();
-        loaded = null;
-      }
-    }
-
     private void encode() {
-      if (loaded == null) {
-        loaded = LoadedModel.of(checkpoint);
-        // A consumer may stop early.
-        TaskContext.get().addTaskCompletionListener((TaskCompletionListener) ended -> close());
-      }
+      LoadedModel loaded = LoadedModel.inTask(checkpoint);
       List<Row> block = new ArrayList<>();
       float[] values = new float[VectorFit.BLOCK * column.channels()];
       while (block.size() < VectorFit.BLOCK && rows.hasNext()) {

@@ -96,6 +96,11 @@ public final class Workspace {
 
   private int visited;
 
+  /** Looks for data sets and runs below a folder, in any Spark session. */
+  public Workspace(SparkSession spark, String folder) throws IOException {
+    this(SqueezeSession.of(spark, Reporter.standard()), folder);
+  }
+
   /**
    * Looks for data sets and runs below a folder.
    *

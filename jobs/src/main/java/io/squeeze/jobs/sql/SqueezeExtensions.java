@@ -95,8 +95,10 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
                       CodeFunctions.class,
                       "encode",
                       DataTypes.createArrayType(IntegerType, false),
-                      with(arguments.subList(0, 1), constant(model(arguments.get(1)).searching())),
-                      List.of(FLOATS, type(CodeFunctions.Model.class)))),
+                      with(
+                          arguments.subList(0, 1),
+                          constant(QueryModel.searching(path(arguments.get(1))))),
+                      List.of(FLOATS, type(QueryModel.class)))),
           new SqlFunction(
               "decode_codes",
               ARRAYS,
@@ -112,8 +114,10 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
                       CodeFunctions.class,
                       "decode",
                       DataTypes.createArrayType(DataTypes.FloatType, false),
-                      with(arguments.subList(0, 1), constant(model(arguments.get(1)).decoding())),
-                      List.of(INTS, type(CodeFunctions.Model.class)))),
+                      with(
+                          arguments.subList(0, 1),
+                          constant(QueryModel.decoding(path(arguments.get(1))))),
+                      List.of(INTS, type(QueryModel.class)))),
           new SqlFunction(
               "unpack_codes",
               ARRAYS,
@@ -177,8 +181,8 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
     return all;
   }
 
-  private static Models model(Expression path) {
-    return Models.at(text(path, "model"));
+  private static String path(Expression model) {
+    return text(model, "model");
   }
 
   private static Expression ofTwo(String method, List<Expression> vectors) {
@@ -241,9 +245,8 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
             beside(codes, Columns.LEVELS),
             beside(codes, Columns.GRID_HEIGHT),
             beside(codes, Columns.GRID_WIDTH),
-            constant(model(arguments.get(1)).unpacking())),
-        List.of(
-            BinaryType, IntegerType, IntegerType, IntegerType, type(CodeFunctions.Model.class)));
+            constant(QueryModel.unpacking(path(arguments.get(1))))),
+        List.of(BinaryType, IntegerType, IntegerType, IntegerType, type(QueryModel.class)));
   }
 
   private static Expression distance(List<Expression> arguments) {
@@ -255,8 +258,8 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
         CodeFunctions.class,
         codes ? "codeDistance" : "distance",
         DoubleType,
-        List.of(arguments.get(0), query, constant(model(arguments.get(2)).searching())),
-        List.of(INTS, codes ? INTS : typeOf(query), type(CodeFunctions.Model.class)));
+        List.of(arguments.get(0), query, constant(QueryModel.searching(path(arguments.get(2))))),
+        List.of(INTS, codes ? INTS : typeOf(query), type(QueryModel.class)));
   }
 
   private static Expression histogram(List<Expression> arguments) {

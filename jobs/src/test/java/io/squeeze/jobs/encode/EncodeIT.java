@@ -179,7 +179,7 @@ class EncodeIT {
             () ->
                 new DecodeJob(Fixture.squeeze(spark), wrong.codes(), null, wrong.codes(), null)
                     .run())
-        .hasMessageContaining("holds codes, no embeddings: name another folder (--embeddings)");
+        .hasMessageContaining("holds codes, not embeddings: name another folder (--embeddings)");
     TrainedQuantizer within =
         TrainedQuantizer.open(storage, folder + "/foreign/v1", checkpoint, null);
     assertThatThrownBy(

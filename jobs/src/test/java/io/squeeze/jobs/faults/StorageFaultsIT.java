@@ -157,7 +157,7 @@ class StorageFaultsIT {
 
   @Test
   void anExtractionThatFailsAnywhereIsGoneOnWith() throws Exception {
-    disturb("extract", 9, StorageFaultsIT::extract, name -> whole("emb-" + name));
+    disturb("extract", 13, StorageFaultsIT::extract, name -> whole("emb-" + name));
     for (Path path : below("emb-extract")) {
       clean(path.getFileName().toString());
     }
@@ -197,12 +197,12 @@ class StorageFaultsIT {
 
   @Test
   void aTrainingAndItsEvaluationToo() throws Exception {
-    disturb("train", 23, StorageFaultsIT::train, StorageFaultsIT::checkpoints);
+    disturb("train", 31, StorageFaultsIT::train, StorageFaultsIT::checkpoints);
   }
 
   @Test
   void soDoesEncoding() throws Exception {
-    disturb("encode", 19, StorageFaultsIT::encode, name -> whole("codes-" + name));
+    disturb("encode", 21, StorageFaultsIT::encode, name -> whole("codes-" + name));
     for (Path path : below("codes-encode")) {
       clean(path.getFileName().toString());
     }

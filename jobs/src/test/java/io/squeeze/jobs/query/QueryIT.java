@@ -29,6 +29,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -183,6 +184,19 @@ class QueryIT {
       floats[i] = values.get(i);
     }
     return floats;
+  }
+
+  @Test
+  void aQueryThatIsOnlyExplainedSendsNoModel() {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    // A path of its own: no query before has sent this model.
+    String sql =
+        "SELECT code_distance(array(cast(id AS int), 1, 2), array(1f), '%s') FROM range(3)"
+            .formatted(folder + "/codes/array/v1");
+    long before = context.broadcast(0).id();
+    spark.sql("EXPLAIN EXTENDED " + sql).collect();
+    assertThat(spark.sql(sql).schema().size()).isEqualTo(1);
+    assertThat(context.broadcast(0).id()).isEqualTo(before + 1);
   }
 
   @Test

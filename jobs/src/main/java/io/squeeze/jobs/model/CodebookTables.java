@@ -1,4 +1,4 @@
-package io.squeeze.jobs.sql;
+package io.squeeze.jobs.model;
 
 import io.squeeze.codec.CodeCodec;
 import io.squeeze.config.SqueezeException;
@@ -10,7 +10,7 @@ import java.util.Arrays;
  * What the codes of a quantizer stand for, among the features or where the quantizer searches: a
  * vector is the sum of what its levels' codes stand for.
  */
-public final class CodeModel implements Serializable {
+public final class CodebookTables implements Serializable {
   private static final long serialVersionUID = 1L;
 
   /** Products of two levels' codes, at the most: 64 MB. Beyond that a vector's length is summed. */
@@ -32,7 +32,7 @@ public final class CodeModel implements Serializable {
    * @param vectors [level][K * d]; null where only {@link #unpack} is asked for
    * @param coding how the codes stand in their column; null for arrays
    */
-  CodeModel(String name, int[] levels, float[][] vectors, Coding coding) {
+  public CodebookTables(String name, int[] levels, float[][] vectors, Coding coding) {
     this.name = name;
     this.levels = levels;
     this.vectors = vectors;
@@ -41,7 +41,7 @@ public final class CodeModel implements Serializable {
   }
 
   /** The vectors of codes, one after the other: [n * d]. */
-  float[] decode(int[] codes) {
+  public float[] decode(int[] codes) {
     check(codes);
     int depth = levels.length;
     float[] sums = new float[codes.length / depth * width];
@@ -65,7 +65,7 @@ public final class CodeModel implements Serializable {
   }
 
   /** The {@code count} codes in a binary column. */
-  int[] unpack(byte[] packed, int count) {
+  public int[] unpack(byte[] packed, int count) {
     if (codec == null) {
       if (coding == null) {
         throw SqueezeException.input("The codes of " + name + " are arrays, nothing is packed");
@@ -80,15 +80,15 @@ public final class CodeModel implements Serializable {
   }
 
   /** What a query adds to the distance by each code: tables [level][K] of {@code |c|^2 - 2 q c}. */
-  record Tables(double square, double[][] byCode) {}
+  public record Tables(double square, double[][] byCode) {}
 
   /** Bytes of the tables of one vector. */
-  long tableBytes() {
+  public long tableBytes() {
     return 8L * Arrays.stream(levels).sum();
   }
 
   /** The tables of each vector of a query: [m * d]. */
-  Tables[] tables(float[] query) {
+  public Tables[] tables(float[] query) {
     Tables[] tables = new Tables[query.length / width];
     for (int m = 0; m < tables.length; m++) {
       int at = m * width;
@@ -111,7 +111,7 @@ public final class CodeModel implements Serializable {
    * that codes stand for: of one vector its asymmetric distance (Jegou, Douze and Schmid, Product
    * Quantization for Nearest Neighbor Search, 2011), by lookups alone.
    */
-  double distance(int[] codes, Tables[] query) {
+  public double distance(int[] codes, Tables[] query) {
     check(codes);
     int depth = levels.length;
     int count = codes.length / depth;
