@@ -28,7 +28,6 @@ import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -42,7 +41,6 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import scala.collection.JavaConverters;
 import scala.collection.Seq;
@@ -186,12 +184,7 @@ public final class DecodeJob {
   }
 
   private Dataset<Row> rows(String split) {
-    StructType schema = Columns.embeddings(codes.manifest().columns());
-    StructType written =
-        new StructType(
-            Arrays.stream(schema.fields())
-                .filter(field -> !field.name().equals(Columns.SPLIT))
-                .toArray(StructField[]::new));
+    StructType written = Columns.embeddings(codes.manifest().columns()).schema();
     Broadcast<Checkpoint> sent =
         JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(checkpoint);
     long rows = codes.manifest().rows().get(split);

@@ -71,7 +71,7 @@ public final class EncodeJob {
 
   private Dataset<Row> rows(String split) {
     Dataset<Row> source = embeddings.read(spark, split);
-    StructType schema = Columns.codes(embeddings.manifest().columns());
+    StructType schema = Columns.codes(embeddings.manifest().columns()).withSplit();
     Checkpoint checkpoint = encoder.checkpoint();
     Broadcast<Checkpoint> sent =
         JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(checkpoint);

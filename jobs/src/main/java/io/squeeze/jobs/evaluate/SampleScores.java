@@ -12,6 +12,7 @@ import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.SplitAssigner;
 import io.squeeze.jobs.run.SampleTable;
+import io.squeeze.jobs.run.SampleTable.Score;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.spark.Stages;
 import io.squeeze.metric.ConfusionMatrix;
@@ -19,9 +20,9 @@ import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.Example;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
-import java.util.OptionalDouble;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.broadcast.Broadcast;
@@ -76,6 +77,7 @@ final class SampleScores {
     int first = read.size();
     read.addAll(List.of(Columns.EMBEDDING, Columns.MASK));
     Broadcast<Models> models = trained.broadcast(spark);
+    List<Column> columns = manifest.columns();
     JavaRDD<Row> rows =
         new SplitAssigner(session, trained.embeddings(), checkpoint.settings().data())
             .rows(split)
@@ -86,7 +88,8 @@ final class SampleScores {
             .toJavaRDD()
             .mapPartitions(
                 samples ->
-                    new MappedRows(samples, () -> new Scores(models.value(), first, vectors)));
+                    new MappedRows(
+                        samples, () -> new Scores(models.value(), columns, first, vectors)));
     return spark.createDataFrame(
         Stages.computing(rows),
         SampleTable.schema(checkpoint.classNames(), manifest.columns())
@@ -98,15 +101,17 @@ final class SampleScores {
     private final int described;
     private final long vectors;
     private final List<String> classes;
+    private final Function<Score, List<Object>> rows;
     private final Batch.Layout layout;
     private final BitPacking packing;
     private final Predictor predictor;
     private final Predictor baseline;
 
-    Scores(Models models, int described, long vectors) {
+    Scores(Models models, List<Column> columns, int described, long vectors) {
       this.described = described;
       this.vectors = vectors;
       this.classes = models.checkpoint().classNames();
+      this.rows = SampleTable.rows(classes, columns);
       this.layout = models.checkpoint().layout();
       this.packing = packing(models.checkpoint().model().quantizer().codebookSizes());
       this.predictor = new Predictor(models.checkpoint());
@@ -119,38 +124,24 @@ final class SampleScores {
       Example example = new Example(row.getString(0), row.getAs(Columns.EMBEDDING), mask);
       int[] places = places(example.id());
       Prediction prediction = predictor.predict(example, places);
-      ConfusionMatrix matrix = ConfusionMatrix.of(classes.size(), mask, prediction.mask());
-      List<Object> values = new ArrayList<>();
-      for (int i = 0; i < described; i++) {
-        values.add(row.get(i));
-      }
-      values.add(known(matrix.meanIou()));
-      for (int k = 0; k < classes.size(); k++) {
-        OptionalDouble iou = matrix.iou(k);
-        values.add(iou.isPresent() ? iou.getAsDouble() : null);
-      }
-      values.add(known(matrix.pixelAccuracy()));
-      values.add(known(matrix.share(SampleTable.subject(classes))));
-      int floatBytes = layout.floatBytes();
-      values.add(floatBytes);
-      values.add(packing == null ? 8L * floatBytes : packing.width(prediction.codes().length));
-      values.add(packing == null ? floatBytes : packing.bytes(prediction.codes().length));
-      values.add(null); // known once all are counted
-      values.add(matrix.counts());
-      values.add(prediction.codes());
       Kept kept = prediction.kept();
-      values.add(kept == null ? null : (Object) kept.error());
-      values.add(kept == null ? null : (Object) kept.cosine());
-      if (baseline == null) {
-        values.addAll(Collections.nCopies(4, null));
-      } else {
-        byte[] other = baseline.predict(example).mask();
-        ConfusionMatrix compared = ConfusionMatrix.of(classes.size(), mask, other);
-        values.add(known(compared.meanIou()));
-        values.add(known(matrix.meanIou() - compared.meanIou()));
-        values.add(known(compared.pixelAccuracy()));
-        values.add(compared.counts());
-      }
+      int[] codes = prediction.codes();
+      int floatBytes = layout.floatBytes();
+      Score score =
+          new Score(
+              IntStream.range(0, described).mapToObj(row::get).collect(Collectors.toList()),
+              ConfusionMatrix.of(classes.size(), mask, prediction.mask()),
+              SampleTable.subject(classes),
+              floatBytes,
+              packing == null ? 8L * floatBytes : packing.width(codes.length),
+              packing == null ? floatBytes : packing.bytes(codes.length),
+              codes,
+              kept == null ? null : kept.error(),
+              kept == null ? null : kept.cosine(),
+              baseline == null
+                  ? null
+                  : ConfusionMatrix.of(classes.size(), mask, baseline.predict(example).mask()));
+      List<Object> values = rows.apply(score);
       values.add(kept == null ? null : pairs(example.id(), places, kept));
       return RowFactory.create(values.toArray());
     }
@@ -177,10 +168,6 @@ final class SampleScores {
                 name(id, places[i]), kept.vectors()[i], kept.located()[i], kept.decoded()[i]);
       }
       return pairs;
-    }
-
-    private static Double known(double value) {
-      return Double.isNaN(value) ? null : value;
     }
 
     /** Null without quantization. */

@@ -16,6 +16,7 @@ import io.squeeze.dataset.SegmentationDataset.Sample;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.SplitAssigner;
+import io.squeeze.jobs.publish.TableColumn;
 import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.storage.Storage;
@@ -311,10 +312,10 @@ final class Listing {
     List<StructField> fields = new ArrayList<>();
     fields.add(DataTypes.createStructField(SPLIT_INDEX, DataTypes.IntegerType, false));
     fields.add(DataTypes.createStructField(ORDINAL, DataTypes.LongType, false));
-    fields.add(Columns.text(Columns.SAMPLE_ID));
-    fields.add(Columns.text(IMAGE));
-    fields.add(Columns.text(Columns.MASK));
-    fields.addAll(Columns.described(dataset.columns()));
+    fields.add(TableColumn.text(Columns.SAMPLE_ID).field());
+    fields.add(TableColumn.text(IMAGE).field());
+    fields.add(TableColumn.text(Columns.MASK).field());
+    Columns.described(dataset.columns()).forEach(column -> fields.add(column.field()));
     return new StructType(fields.toArray(StructField[]::new));
   }
 

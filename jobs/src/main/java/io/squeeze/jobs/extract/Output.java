@@ -172,15 +172,15 @@ final class Output implements AutoCloseable {
     }
     if (rejected == null) {
       String path = Storage.join(task.rejects(), rejectName(name));
-      rejected = new ParquetFile(task.storage(), path, Schemas.rejects());
+      rejected = new ParquetFile(task.storage(), path, Columns.rejects().message("rejects"));
     }
     Group group = rejected.row();
     group.add(Columns.SAMPLE_ID, id);
     group.add(Columns.SPLIT, task.plan().splits().get(row.getAs(Listing.SPLIT_INDEX)));
     group.add(Columns.IMAGE_PATH, row.<String>getAs(Listing.IMAGE));
-    group.add(Schemas.STAGE, stage);
-    group.add(Schemas.CODE, reason.code().name());
-    group.add(Schemas.MESSAGE, reason.getMessage());
+    group.add(Columns.STAGE, stage);
+    group.add(Columns.CODE, reason.code().name());
+    group.add(Columns.MESSAGE, reason.getMessage());
     rejected.write(group);
   }
 

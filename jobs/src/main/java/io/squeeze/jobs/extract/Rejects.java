@@ -57,12 +57,12 @@ final class Rejects {
         session.spark().read().parquet(Storage.join(HadoopStorage.literal(folder), "*.parquet"));
     Map<String, Long> codes = new TreeMap<>();
     table
-        .groupBy(Schemas.CODE)
+        .groupBy(Columns.CODE)
         .count()
         .collectAsList()
         .forEach(row -> codes.put(row.getString(0), row.getLong(1)));
     table
-        .select(Columns.IMAGE_PATH, Schemas.STAGE, Schemas.CODE, Schemas.MESSAGE)
+        .select(Columns.IMAGE_PATH, Columns.STAGE, Columns.CODE, Columns.MESSAGE)
         .orderBy(Columns.SAMPLE_ID)
         .limit(SHOWN)
         .collectAsList()
@@ -91,7 +91,7 @@ final class Rejects {
   void complete() throws IOException {
     if (files.isEmpty()) {
       String path = Storage.join(place.beside(TABLE), "none.parquet");
-      new ParquetFile(place.storage(), path, Schemas.rejects()).close();
+      new ParquetFile(place.storage(), path, Columns.rejects().message("rejects")).close();
     }
   }
 }

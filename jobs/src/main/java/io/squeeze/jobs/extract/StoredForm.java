@@ -97,7 +97,7 @@ abstract sealed class StoredForm implements AutoCloseable {
 
     @Override
     MessageType schema(List<Column> described) {
-      return Schemas.embeddings(described);
+      return Columns.embeddings(described).message("embeddings");
     }
 
     @Override
@@ -127,7 +127,7 @@ abstract sealed class StoredForm implements AutoCloseable {
 
     @Override
     MessageType schema(List<Column> described) {
-      return Schemas.codes(described);
+      return Columns.codes(described).message("codes");
     }
 
     @Override

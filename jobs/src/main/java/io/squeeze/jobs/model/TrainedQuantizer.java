@@ -1,8 +1,5 @@
 package io.squeeze.jobs.model;
 
-import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.FLOAT;
-import static org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName.INT32;
-
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -24,8 +21,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.apache.parquet.example.data.Group;
-import org.apache.parquet.schema.MessageType;
-import org.apache.parquet.schema.Types;
 
 /**
  * A checkpoint whose quantizer gives codes, and the data set that they are written to.
@@ -41,17 +36,6 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
   public static final String CHECKPOINT = "checkpoint.sha256";
 
   public static final String BEAM = "beam";
-
-  /** What a code stands for, in the space of the features. */
-  private static final MessageType SCHEMA =
-      Types.buildMessage()
-          .addField(Types.required(INT32).named(Columns.LEVEL))
-          .addField(Types.required(INT32).named(Columns.CODE))
-          .addField(
-              Types.requiredList()
-                  .element(Types.required(FLOAT).named("element"))
-                  .named(Columns.VECTOR))
-          .named("codebook");
 
   /**
    * Opens the checkpoint.
@@ -146,7 +130,9 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
   private DataFile codebook(HadoopStorage storage, String target) throws IOException {
     String name = Versions.CODEBOOK + "/part-000000.parquet";
     storage.delete(Storage.join(target, name));
-    ParquetFile file = new ParquetFile(storage, Storage.join(target, name), SCHEMA);
+    ParquetFile file =
+        new ParquetFile(
+            storage, Storage.join(target, name), Columns.codebook().message("codebook"));
     try (LoadedModel loaded = LoadedModel.of(checkpoint)) {
       int channels = checkpoint.layout().channels();
       for (int level = 0; level < codebookSizes().length; level++) {

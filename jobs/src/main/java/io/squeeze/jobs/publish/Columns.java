@@ -3,10 +3,7 @@ package io.squeeze.jobs.publish;
 import io.squeeze.dataset.SegmentationDataset.Column;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.spark.sql.types.ArrayType;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructField;
-import org.apache.spark.sql.types.StructType;
+import java.util.stream.Stream;
 
 /** The names and types of the columns of our tables. */
 public final class Columns {
@@ -26,55 +23,62 @@ public final class Columns {
   public static final String LEVEL = "level";
   public static final String CODE = "code";
   public static final String VECTOR = "vector";
+  public static final String STAGE = "stage";
+  public static final String MESSAGE = "message";
+
+  private static final List<TableColumn> SAMPLE =
+      List.of(
+          TableColumn.text(SAMPLE_ID),
+          TableColumn.text(IMAGE_PATH),
+          TableColumn.integer(HEIGHT),
+          TableColumn.integer(WIDTH),
+          TableColumn.integer(CHANNELS),
+          TableColumn.integer(GRID_HEIGHT),
+          TableColumn.integer(GRID_WIDTH),
+          TableColumn.text(DTYPE));
 
   private Columns() {}
 
   /** The table of embeddings; {@code split} is a folder's name, all else stands in the files. */
-  public static StructType embeddings(List<Column> described) {
-    List<StructField> fields = sample();
-    fields.add(DataTypes.createStructField(EMBEDDING, DataTypes.BinaryType, false));
-    fields.add(DataTypes.createStructField(MASK, DataTypes.BinaryType, false));
-    fields.addAll(described(described));
-    fields.add(text(SPLIT));
-    return new StructType(fields.toArray(StructField[]::new));
+  public static TableColumns embeddings(List<Column> described) {
+    List<TableColumn> columns = new ArrayList<>(SAMPLE);
+    columns.add(TableColumn.bytes(EMBEDDING));
+    columns.add(TableColumn.bytes(MASK));
+    columns.addAll(described(described));
+    return new TableColumns(columns);
   }
 
   /** The table of codes: a row of embeddings without features and mask, and its codes. */
-  public static StructType codes(List<Column> described) {
-    List<StructField> fields = sample();
-    fields.addAll(described(described));
-    fields.add(DataTypes.createStructField(LEVELS, DataTypes.IntegerType, false));
-    ArrayType codes = new ArrayType(DataTypes.IntegerType, false);
-    fields.add(DataTypes.createStructField(CODES, codes, false));
-    fields.add(text(SPLIT));
-    return new StructType(fields.toArray(StructField[]::new));
+  public static TableColumns codes(List<Column> described) {
+    List<TableColumn> columns = new ArrayList<>(SAMPLE);
+    columns.addAll(described(described));
+    columns.add(TableColumn.integer(LEVELS));
+    columns.add(TableColumn.integers(CODES));
+    return new TableColumns(columns);
   }
 
-  private static List<StructField> sample() {
-    List<StructField> fields = new ArrayList<>();
-    fields.add(text(SAMPLE_ID));
-    fields.add(text(IMAGE_PATH));
-    for (String size : List.of(HEIGHT, WIDTH, CHANNELS, GRID_HEIGHT, GRID_WIDTH)) {
-      fields.add(DataTypes.createStructField(size, DataTypes.IntegerType, false));
-    }
-    fields.add(text(DTYPE));
-    return fields;
+  /** The table of what a code stands for. */
+  public static TableColumns codebook() {
+    return new TableColumns(
+        List.of(TableColumn.integer(LEVEL), TableColumn.integer(CODE), TableColumn.floats(VECTOR)));
+  }
+
+  /** The table of photos that could not be used. */
+  public static TableColumns rejects() {
+    return new TableColumns(
+        Stream.of(SAMPLE_ID, SPLIT, IMAGE_PATH, STAGE, CODE, MESSAGE)
+            .map(TableColumn::text)
+            .toList());
   }
 
   /** A data set's own columns. */
-  public static List<StructField> described(List<Column> columns) {
+  public static List<TableColumn> described(List<Column> columns) {
     return columns.stream()
         .map(
-            c ->
-                DataTypes.createStructField(
-                    c.name(),
-                    c.type() == Column.Type.INT ? DataTypes.IntegerType : DataTypes.StringType,
-                    true))
+            column ->
+                column.type() == Column.Type.INT
+                    ? TableColumn.integer(column.name()).optional()
+                    : TableColumn.text(column.name()).optional())
         .toList();
-  }
-
-  /** A string column that is never null. */
-  public static StructField text(String name) {
-    return DataTypes.createStructField(name, DataTypes.StringType, false);
   }
 }

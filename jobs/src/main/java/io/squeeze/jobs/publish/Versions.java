@@ -76,12 +76,12 @@ public final class Versions {
     private Dataset<Row> embeddings(SparkSession spark) {
       return spark
           .read()
-          .schema(Columns.embeddings(manifest.columns()))
+          .schema(Columns.embeddings(manifest.columns()).withSplit())
           .parquet(HadoopStorage.literal(path));
     }
 
     private Dataset<Row> codes(SparkSession spark) {
-      StructType schema = Columns.codes(manifest.columns());
+      StructType schema = Columns.codes(manifest.columns()).withSplit();
       if (manifest.coding() != null) {
         StructField[] fields = schema.fields().clone();
         int at = schema.fieldIndex(Columns.CODES);

@@ -31,7 +31,6 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /** All that the commands published below a folder, as views of Spark SQL. */
@@ -46,14 +45,7 @@ public final class Workspace {
   /** Bytes of embeddings that a reader holds at once. */
   private static final long BATCH_BYTES = 64L << 20;
 
-  private static final StructType REJECTS =
-      new StructType()
-          .add(Columns.SAMPLE_ID, "string")
-          .add(Columns.SPLIT, "string")
-          .add(Columns.IMAGE_PATH, "string")
-          .add("stage", "string")
-          .add("code", "string")
-          .add("message", "string");
+  private static final StructType REJECTS = Columns.rejects().schema();
 
   private static final StructType RUNS =
       new StructType()
@@ -77,11 +69,7 @@ public final class Workspace {
           .add("perplexity", "double")
           .add("baseline_miou", "double");
 
-  private static final StructType CODEBOOK =
-      new StructType()
-          .add(Columns.LEVEL, "int")
-          .add(Columns.CODE, "int")
-          .add(Columns.VECTOR, DataTypes.createArrayType(DataTypes.FloatType));
+  private static final StructType CODEBOOK = Columns.codebook().schema();
 
   private final SparkSession spark;
   private final HadoopStorage storage;
@@ -173,10 +161,10 @@ public final class Workspace {
   public Map<String, Dataset<Row>> views() throws IOException {
     Map<String, Dataset<Row>> views = new LinkedHashMap<>();
     spark.conf().set(BATCH_SIZE, batchRows());
-    Dataset<Row> grids = tables(embeddings, Columns.embeddings(List.of()));
+    Dataset<Row> grids = tables(embeddings, Columns.embeddings(List.of()).withSplit());
     views.put("embeddings", grids);
     views.put("patches", patches(grids));
-    views.put("codes", tables(codes, Columns.codes(List.of())));
+    views.put("codes", tables(codes, Columns.codes(List.of()).withSplit()));
     views.put("codebook", codebook());
     views.put("samples", samples());
     views.put("rejects", rejects());
