@@ -1,7 +1,6 @@
 package io.squeeze.image;
 
 import java.io.Serializable;
-import java.util.Arrays;
 
 /**
  * Resizes the shorter side and crops the centre, bit for bit as PIL and torchvision do.
@@ -12,13 +11,6 @@ import java.util.Arrays;
  */
 public final class SquareCrop implements Serializable {
   private static final long serialVersionUID = 1L;
-  private static final int PRECISION = 22;
-  private static final int HALF = 1 << (PRECISION - 1);
-
-  /** The same in both halves of a long, and the place of the high one's whole part. */
-  private static final long HALVES = HALF * 0x1_0000_0001L;
-
-  private static final int HIGH = Integer.SIZE + PRECISION;
 
   /** Pixels of the longest side that a picture is scaled to; all but the crop is never made. */
   private static final int LONGEST = 1 << 27;
@@ -80,8 +72,8 @@ public final class SquareCrop implements Serializable {
    * half of a long: a sum of weighted bytes takes 30 bits, and one multiplication serves both.
    */
   static final class Rows implements PixelRows {
-    private final Filter columns;
-    private final Filter rows;
+    private final BilinearFilter columns;
+    private final BilinearFilter rows;
     private final RowSink sink;
     private final long[] pair;
 
@@ -91,27 +83,27 @@ public final class SquareCrop implements Serializable {
     private final int[] sums;
     private int next;
 
-    private Rows(Filter columns, Filter rows, int side, RowSink sink) {
+    private Rows(BilinearFilter columns, BilinearFilter rows, int side, RowSink sink) {
       this.columns = columns;
       this.rows = rows;
       this.sink = sink;
-      this.pair = new long[(columns.end() - columns.start[0]) * 3];
-      this.ring = new int[rows.taps + 1][side * 3];
+      this.pair = new long[(columns.end() - columns.start()[0]) * 3];
+      this.ring = new int[rows.taps() + 1][side * 3];
       this.sums = new int[side * 3];
     }
 
     /** The pixels that the crop is made of. */
     Region region() {
-      return new Region(columns.start[0], rows.start[0], columns.end(), rows.end());
+      return new Region(columns.start()[0], rows.start()[0], columns.end(), rows.end());
     }
 
     @Override
     public void row(int y, byte[] pixels, int at) {
-      if (y < rows.start[0] || y >= rows.end()) {
+      if (y < rows.start()[0] || y >= rows.end()) {
         return;
       }
-      int from = at + columns.start[0] * 3;
-      boolean second = (y - rows.start[0]) % 2 == 1;
+      int from = at + columns.start()[0] * 3;
+      boolean second = (y - rows.start()[0]) % 2 == 1;
       if (second) {
         addHigh(pixels, from, pair);
       } else {
@@ -141,21 +133,21 @@ public final class SquareCrop implements Serializable {
 
     /** The rows of the crop that end before row {@code end}. */
     private void crop(int end) {
-      while (next < rows.start.length && rows.start[next] + rows.taps == end) {
+      while (next < rows.start().length && rows.start()[next] + rows.taps() == end) {
         rows.acrossColumns(ring, next, sums);
         sink.take(sums, next++);
       }
     }
   }
 
-  private Filter columns(int width, int height) {
+  private BilinearFilter columns(int width, int height) {
     int resized = resized(width, Math.min(width, height));
-    return Filter.of(width, resized, offset(resized), side);
+    return BilinearFilter.of(width, resized, offset(resized), side);
   }
 
-  private Filter rows(int width, int height) {
+  private BilinearFilter rows(int width, int height) {
     int resized = resized(height, Math.min(width, height));
-    return Filter.of(height, resized, offset(resized), side);
+    return BilinearFilter.of(height, resized, offset(resized), side);
   }
 
   /** [H, W] -> [side, side]. */
@@ -196,164 +188,5 @@ public final class SquareCrop implements Serializable {
       at += scale;
     }
     return positions;
-  }
-
-  /**
-   * The weights of one direction, for the pixels inside the crop: of each the same number, filled
-   * up with zeros to a number that is fast, where there are so many pixels.
-   */
-  private record Filter(int[] start, int taps, int[] weights) {
-
-    static Filter of(int from, int to, int first, int count) {
-      double scale = (double) from / to;
-      double support = Math.max(scale, 1.0);
-      int[] start = new int[count];
-      int[][] fixed = new int[count][];
-      int longest = 0;
-      for (int i = 0; i < count; i++) {
-        double centre = (first + i + 0.5) * scale;
-        int low = Math.max((int) (centre - support + 0.5), 0);
-        int high = Math.min((int) (centre + support + 0.5), from);
-        start[i] = low;
-        fixed[i] = weights(low, high, centre, support);
-        longest = Math.max(longest, high - low);
-      }
-      int usual = longest <= 4 ? 4 : longest <= 6 ? 6 : longest;
-      int taps = Math.min(from, usual);
-      int[] all = new int[count * taps];
-      for (int i = 0; i < count; i++) {
-        int shift = Math.max(0, start[i] + taps - from);
-        start[i] -= shift;
-        System.arraycopy(fixed[i], 0, all, i * taps + shift, fixed[i].length);
-      }
-      return new Filter(start, taps, all);
-    }
-
-    private static int[] weights(int low, int high, double centre, double support) {
-      double[] raw = new double[high - low];
-      double sum = 0;
-      for (int k = 0; k < raw.length; k++) {
-        double distance = Math.abs((k + low - centre + 0.5) * (1.0 / support));
-        raw[k] = distance < 1.0 ? 1.0 - distance : 0.0;
-        sum += raw[k];
-      }
-      int[] fixed = new int[raw.length];
-      for (int k = 0; k < raw.length; k++) {
-        fixed[k] = (int) (0.5 + raw[k] / sum * (1 << PRECISION));
-      }
-      return fixed;
-    }
-
-    /** Behind the last pixel that has a weight. */
-    int end() {
-      return start[start.length - 1] + taps;
-    }
-
-    /**
-     * Two rows of interleaved pixels, from the first that has a weight, to their planes, one after
-     * the other. Few weights, of photos up to two and a half times the crop, take no loop.
-     */
-    void acrossRows(long[] pair, int[] low, int[] high) {
-      if (taps == 4) {
-        acrossFour(pair, low, high);
-      } else if (taps == 6) {
-        acrossSix(pair, low, high);
-      } else {
-        acrossMany(pair, low, high);
-      }
-    }
-
-    private void acrossFour(long[] s, int[] low, int[] high) {
-      int count = start.length;
-      for (int x = 0, k = 0; x < count; x++, k += 4) {
-        int p = (start[x] - start[0]) * 3;
-        long a = weights[k];
-        long b = weights[k + 1];
-        long c = weights[k + 2];
-        long d = weights[k + 3];
-        long red = HALVES + s[p] * a + s[p + 3] * b + s[p + 6] * c + s[p + 9] * d;
-        long green = HALVES + s[p + 1] * a + s[p + 4] * b + s[p + 7] * c + s[p + 10] * d;
-        long blue = HALVES + s[p + 2] * a + s[p + 5] * b + s[p + 8] * c + s[p + 11] * d;
-        low[x] = (int) red >> PRECISION;
-        low[x + count] = (int) green >> PRECISION;
-        low[x + 2 * count] = (int) blue >> PRECISION;
-        high[x] = (int) (red >> HIGH);
-        high[x + count] = (int) (green >> HIGH);
-        high[x + 2 * count] = (int) (blue >> HIGH);
-      }
-    }
-
-    private void acrossSix(long[] s, int[] low, int[] high) {
-      int count = start.length;
-      for (int x = 0, k = 0; x < count; x++, k += 6) {
-        int p = (start[x] - start[0]) * 3;
-        long a = weights[k];
-        long b = weights[k + 1];
-        long c = weights[k + 2];
-        long d = weights[k + 3];
-        long e = weights[k + 4];
-        long f = weights[k + 5];
-        long red = HALVES + s[p] * a + s[p + 3] * b + s[p + 6] * c;
-        long green = HALVES + s[p + 1] * a + s[p + 4] * b + s[p + 7] * c;
-        long blue = HALVES + s[p + 2] * a + s[p + 5] * b + s[p + 8] * c;
-        red += s[p + 9] * d + s[p + 12] * e + s[p + 15] * f;
-        green += s[p + 10] * d + s[p + 13] * e + s[p + 16] * f;
-        blue += s[p + 11] * d + s[p + 14] * e + s[p + 17] * f;
-        low[x] = (int) red >> PRECISION;
-        low[x + count] = (int) green >> PRECISION;
-        low[x + 2 * count] = (int) blue >> PRECISION;
-        high[x] = (int) (red >> HIGH);
-        high[x + count] = (int) (green >> HIGH);
-        high[x + 2 * count] = (int) (blue >> HIGH);
-      }
-    }
-
-    private void acrossMany(long[] s, int[] low, int[] high) {
-      int count = start.length;
-      for (int x = 0, k = 0; x < count; x++) {
-        long red = HALVES;
-        long green = HALVES;
-        long blue = HALVES;
-        int p = (start[x] - start[0]) * 3;
-        for (int end = k + taps; k < end; k++, p += 3) {
-          long weight = weights[k];
-          red += s[p] * weight;
-          green += s[p + 1] * weight;
-          blue += s[p + 2] * weight;
-        }
-        low[x] = clip((int) red);
-        low[x + count] = clip((int) green);
-        low[x + 2 * count] = clip((int) blue);
-        high[x] = clip((int) (red >> Integer.SIZE));
-        high[x + count] = clip((int) (green >> Integer.SIZE));
-        high[x + 2 * count] = clip((int) (blue >> Integer.SIZE));
-      }
-    }
-
-    /** Row {@code y} of the crop, of rows that lie at their number modulo how many they are. */
-    void acrossColumns(int[][] ring, int y, int[] sums) {
-      Arrays.fill(sums, HALF);
-      for (int k = 0; k < taps; k++) {
-        int weight = weights[y * taps + k];
-        if (weight != 0) {
-          add(ring[(start[y] + k) % ring.length], weight, sums);
-        }
-      }
-      for (int x = 0; x < sums.length; x++) {
-        sums[x] = clip(sums[x]);
-      }
-    }
-
-    private static void add(int[] source, int weight, int[] sums) {
-      for (int x = 0; x < sums.length; x++) {
-        sums[x] += source[x] * weight;
-      }
-    }
-
-    /** At most 255, in a form that the JIT compiler makes vectors of. */
-    private static int clip(int fixed) {
-      int over = (fixed >> PRECISION) - 255;
-      return 255 + (over & (over >> 31));
-    }
   }
 }

@@ -37,8 +37,8 @@ final class GridReport {
   Page page(
       List<Outcome> outcomes,
       List<Result> ranked,
-      GridTable.Table results,
-      GridTable.Table runs,
+      ResultTable results,
+      ResultTable runs,
       Chart rates)
       throws IOException {
     long failed = outcomes.stream().filter(Outcome::failed).count();

@@ -2,7 +2,6 @@ package io.squeeze.jobs.grid;
 
 import com.typesafe.config.ConfigValue;
 import io.squeeze.jobs.console.Reporter;
-import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.spark.JobDescription;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.HadoopStorage;
@@ -19,13 +18,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructField;
-import org.apache.spark.sql.types.StructType;
 
 /** What a grid came to: tables of its runs and its configurations, and their picture. */
 final class GridTable {
@@ -43,47 +38,6 @@ final class GridTable {
     this.split = split;
   }
 
-  /** A table of few rows: values by column, String, Long, Double, Boolean or null. */
-  record Table(Map<String, DataType> columns, List<List<Object>> rows) {
-
-    String csv() {
-      StringBuilder csv = new StringBuilder(line(new ArrayList<>(columns.keySet())));
-      rows.forEach(row -> csv.append(line(row)));
-      return csv.toString();
-    }
-
-    List<Map<String, Object>> maps() {
-      List<String> names = List.copyOf(columns.keySet());
-      List<Map<String, Object>> maps = new ArrayList<>();
-      for (List<Object> row : rows) {
-        Map<String, Object> map = new LinkedHashMap<>();
-        for (int i = 0; i < names.size(); i++) {
-          map.put(names.get(i), row.get(i));
-        }
-        maps.add(map);
-      }
-      return maps;
-    }
-
-    private static String line(List<?> values) {
-      List<String> cells = new ArrayList<>();
-      for (Object value : values) {
-        String text = value == null ? "" : value.toString();
-        boolean plain = text.chars().noneMatch(c -> c == ',' || c == '"' || c == '\n');
-        cells.add(plain ? text : '"' + text.replace("\"", "\"\"") + '"');
-      }
-      return String.join(",", cells) + "\n";
-    }
-
-    void write(SparkSession spark, HadoopStorage storage, String path) throws IOException {
-      List<StructField> fields = new ArrayList<>();
-      columns.forEach((name, type) -> fields.add(DataTypes.createStructField(name, type, true)));
-      List<Row> all = rows.stream().map(r -> RowFactory.create(r.toArray())).toList();
-      StructType schema = new StructType(fields.toArray(StructField[]::new));
-      Tables.replace(storage, spark.createDataFrame(all, schema).coalesce(1), path);
-    }
-  }
-
   /** Writes results.csv and runs.csv, as far as the grid has come. */
   void writeText(List<Outcome> outcomes) throws IOException {
     storage.replace(Storage.join(folder, "results.csv"), results(Result.of(outcomes)).csv());
@@ -95,8 +49,8 @@ final class GridTable {
     writeText(outcomes);
     JobDescription.name(spark, "grid " + folder, "tables");
     List<Result> ranked = Result.of(outcomes);
-    Table results = results(ranked);
-    Table runs = runs(outcomes);
+    ResultTable results = results(ranked);
+    ResultTable runs = runs(outcomes);
     results.write(spark, storage, Storage.join(folder, "results.parquet"));
     runs.write(spark, storage, Storage.join(folder, "runs.parquet"));
     List<Point> points = points(ranked);
@@ -130,7 +84,7 @@ final class GridTable {
         .toList();
   }
 
-  private static Table results(List<Result> results) {
+  private static ResultTable results(List<Result> results) {
     Set<String> keys = new LinkedHashSet<>();
     results.forEach(r -> keys.addAll(r.values().keySet()));
     Map<String, DataType> columns = new LinkedHashMap<>();
@@ -178,10 +132,10 @@ final class GridTable {
       row.add(r.front());
       rows.add(row);
     }
-    return new Table(columns, rows);
+    return new ResultTable(columns, rows);
   }
 
-  private static Table runs(List<Outcome> outcomes) {
+  private static ResultTable runs(List<Outcome> outcomes) {
     Map<String, DataType> columns = new LinkedHashMap<>();
     for (String name : List.of("run", "configuration", "seed", "status", "error", "folder")) {
       columns.put(name, DataTypes.StringType);
@@ -205,7 +159,7 @@ final class GridTable {
       row.add(o.failed() ? null : o.summary().bitsPerVector());
       rows.add(row);
     }
-    return new Table(columns, rows);
+    return new ResultTable(columns, rows);
   }
 
   private static String column(String key) {
