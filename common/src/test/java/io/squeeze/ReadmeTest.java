@@ -15,12 +15,19 @@ import io.squeeze.torch.*;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Runs the README's Java, and holds the README to what runs here. */
+/** Runs the Java of common/README.md, and holds the page to what runs here. */
 class ReadmeTest {
-  private static final Path README = Path.of("../README.md");
+  /** A link to a file, not to a site. */
+  private static final Pattern LINK = Pattern.compile("\\]\\(([^)#:\\s]+)\\)");
+
+  private static final Path README = Path.of("README.md");
 
   @Test
   void theLibraryExampleRuns() {
@@ -70,6 +77,23 @@ class ReadmeTest {
             line ->
                 (here + cracks + colour + pq + tversky).contains(line)
                     || line.startsWith("import t"));
+  }
+
+  @Test
+  void theReadmeIsShortAndEveryLinkOfThePagesLeadsSomewhere() throws IOException {
+    assertThat(Files.readAllLines(Path.of("../README.md"))).hasSizeLessThanOrEqualTo(150);
+    List<Path> pages;
+    try (Stream<Path> files = Files.walk(Path.of(".."), 2)) {
+      pages = files.filter(file -> file.toString().endsWith(".md")).toList();
+    }
+    assertThat(pages).hasSizeGreaterThan(9);
+    for (Path page : pages) {
+      Matcher link = LINK.matcher(Files.readString(page));
+      while (link.find()) {
+        Path target = page.resolveSibling(link.group(1));
+        assertThat(target).as(page + " links to " + link.group(1)).exists();
+      }
+    }
   }
 
   /** Without spaces: the README may indent as it likes. */

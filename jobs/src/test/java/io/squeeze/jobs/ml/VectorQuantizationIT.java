@@ -171,7 +171,7 @@ class VectorQuantizationIT {
         Files.readString(Path.of("src/test/java/io/squeeze/jobs/ml/VectorQuantizationIT.java"));
     int begin = here.indexOf('\n', here.indexOf("// README: begin"));
     String example = here.substring(begin, here.indexOf("// README: end"));
-    assertThat(Files.readString(Path.of("../README.md")).replaceAll("\\s+", ""))
+    assertThat(Files.readString(Path.of("README.md")).replaceAll("\\s+", ""))
         .contains(example.replaceAll("\\s+", ""));
   }
 
