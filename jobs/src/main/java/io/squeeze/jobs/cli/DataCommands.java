@@ -166,10 +166,11 @@ final class DataCommands {
           DecodeJob job =
               new DecodeJob(
                   session,
-                  arguments.own(CODES),
-                  arguments.own(CHECKPOINT),
-                  arguments.own(EMBEDDINGS),
-                  arguments.own(MASKS));
+                  new DecodeJob.Request(
+                      arguments.own(CODES),
+                      arguments.own(CHECKPOINT),
+                      arguments.own(EMBEDDINGS),
+                      arguments.own(MASKS)));
           return published(arguments, "Embeddings", job.run());
         },
         spec -> {

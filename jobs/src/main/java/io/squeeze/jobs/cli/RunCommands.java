@@ -109,11 +109,12 @@ final class RunCommands {
           String split = arguments.own(SPLIT, "test");
           return new EvaluateJob(
                   arguments.start("evaluate", settings),
-                  arguments.own(CHECKPOINT),
-                  arguments.own(BASELINE_CHECKPOINT),
-                  arguments.own(EMBEDDINGS),
-                  split,
-                  arguments.own(Commands.BEAM))
+                  new EvaluateJob.Request(
+                      arguments.own(CHECKPOINT),
+                      arguments.own(BASELINE_CHECKPOINT),
+                      arguments.own(EMBEDDINGS),
+                      split,
+                      arguments.own(Commands.BEAM)))
               .run();
         },
         spec -> {
@@ -199,11 +200,13 @@ final class RunCommands {
           String split = arguments.own("--dataset_split", "test");
           return new VisualizeJob(
                   arguments.start("visualize", settings),
-                  arguments.own("--vq_checkpoint"),
-                  arguments.own(BASELINE_CHECKPOINT),
-                  arguments.own(EMBEDDINGS),
+                  new EvaluateJob.Request(
+                      arguments.own("--vq_checkpoint"),
+                      arguments.own(BASELINE_CHECKPOINT),
+                      arguments.own(EMBEDDINGS),
+                      split,
+                      null),
                   arguments.own("--data_path"),
-                  split,
                   settings)
               .run();
         },

@@ -59,24 +59,30 @@ public final class DecodeJob {
   private final String target;
 
   /**
+   * What is to be decoded.
+   *
+   * @param codes data set of codes
+   * @param checkpoint that should have encoded them; null to believe it
+   * @param embeddings data set to write
+   * @param masks embeddings that have the masks of the same samples; null for none
+   */
+  public record Request(String codes, String checkpoint, String embeddings, String masks) {}
+
+  /**
    * A job that decodes published codes with the quantizer beside them.
    *
-   * @param checkpoint that should have encoded them; null to believe it
-   * @param target data set of embeddings to write
-   * @param masks embeddings that have the masks of the same samples; null for none
    * @throws SqueezeException of category input if the codes are another checkpoint's, or damaged
    */
-  public DecodeJob(
-      SqueezeSession session, String codes, String checkpoint, String target, String masks)
-      throws IOException {
+  public DecodeJob(SqueezeSession session, Request request) throws IOException {
     HadoopStorage storage = session.storage();
+    String checkpoint = request.checkpoint();
     this.session = session;
     this.spark = session.spark();
-    this.codes = Versions.codes(storage, codes, "--codes");
-    this.masks = masks == null ? null : Versions.embeddings(storage, masks);
-    this.target = target;
+    this.codes = Versions.codes(storage, request.codes(), "--codes");
+    this.masks = request.masks() == null ? null : Versions.embeddings(storage, request.masks());
+    this.target = request.embeddings();
     if (checkpoint != null) {
-      TrainedQuantizer asked = TrainedQuantizer.open(storage, codes, checkpoint, null);
+      TrainedQuantizer asked = TrainedQuantizer.open(storage, request.codes(), checkpoint, null);
       String made = this.codes.manifest().settings().get(TrainedQuantizer.CHECKPOINT);
       if (!asked.sha256().equals(made)) {
         throw SqueezeException.input(

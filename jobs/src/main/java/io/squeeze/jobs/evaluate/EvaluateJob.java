@@ -58,30 +58,39 @@ public final class EvaluateJob {
   private final String split;
 
   /**
+   * What is to be evaluated.
+   *
+   * @param checkpoint path of the checkpoint of a run
+   * @param baseline path of one to compare it with; null for none
+   * @param embeddings path of the embeddings; null: those of the run
+   * @param split train, val or one of the data set's own
+   * @param beam codes that rvq keeps open at a level; null: as it was trained
+   */
+  public record Request(
+      String checkpoint, String baseline, String embeddings, String split, String beam) {
+
+    /** A checkpoint alone, on the embeddings of its run. */
+    public static Request of(String checkpoint, String split) {
+      return new Request(checkpoint, null, null, split, null);
+    }
+  }
+
+  /**
    * Opens what is to be evaluated.
    *
-   * @param baselinePath null for none
-   * @param embeddingsPath null: those of the run
-   * @param beam codes that rvq keeps open at a level; null: as it was trained
-   * @param split train, val or one of the data set's own
+   * @throws SqueezeException of category input if something is missing or does not fit together
    */
-  public EvaluateJob(
-      SqueezeSession session,
-      String checkpointPath,
-      String baselinePath,
-      String embeddingsPath,
-      String split,
-      String beam)
-      throws IOException {
+  public EvaluateJob(SqueezeSession session, Request request) throws IOException {
     this.session = session;
     this.spark = session.spark();
     this.storage = session.storage();
     this.reporter = session.reporter();
-    this.checkpointPath = checkpointPath;
+    this.checkpointPath = request.checkpoint();
     this.trained =
-        TrainedModels.open(storage, reporter, checkpointPath, baselinePath, embeddingsPath)
-            .withBeam(beam);
-    this.split = split;
+        TrainedModels.open(
+                storage, reporter, request.checkpoint(), request.baseline(), request.embeddings())
+            .withBeam(request.beam());
+    this.split = request.split();
   }
 
   /**

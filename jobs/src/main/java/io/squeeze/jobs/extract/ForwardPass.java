@@ -7,6 +7,7 @@ import io.squeeze.backbone.Backbone;
 import io.squeeze.image.jpeg.TurboJpeg;
 import io.squeeze.jobs.extract.FileResult.Change;
 import io.squeeze.jobs.extract.FileResult.Tally;
+import io.squeeze.jobs.extract.StoredForm.Stored;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.torch.FloatBatch;
 import io.squeeze.torch.NativeKernels;
@@ -64,11 +65,11 @@ final class ForwardPass {
     fitting.run(
         batch,
         part -> {
-          List<Object> values = values(part);
+          List<Stored> values = values(part);
           for (int i = 0; i < part.size(); i++) {
             PreparedSample sample = part.get(i);
             notice(sample);
-            Object value = values.get(i);
+            Stored value = values.get(i);
             waiting(() -> output.put(sample, value));
           }
           images += part.size();
@@ -76,7 +77,7 @@ final class ForwardPass {
   }
 
   /** A value for each sample; null where it cannot be stored. */
-  private List<Object> values(List<PreparedSample> part) {
+  private List<Stored> values(List<PreparedSample> part) {
     long began = System.nanoTime();
     try (NDManager scope = manager.newSubManager()) {
       NDArray photos =

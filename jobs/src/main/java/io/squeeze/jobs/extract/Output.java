@@ -6,6 +6,7 @@ import io.squeeze.dataset.SegmentationDataset.Column;
 import io.squeeze.image.BadSampleException;
 import io.squeeze.image.BadSampleException.Code;
 import io.squeeze.jobs.extract.FileResult.Tally;
+import io.squeeze.jobs.extract.StoredForm.Stored;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.ParquetFile;
@@ -38,7 +39,7 @@ final class Output implements AutoCloseable {
   private boolean closed;
 
   /** A sample and what is stored of it; null for a reject. */
-  private record Item(PreparedSample sample, Object value) {}
+  private record Item(PreparedSample sample, Stored value) {}
 
   /**
    * Begins the files.
@@ -64,7 +65,7 @@ final class Output implements AutoCloseable {
   }
 
   /** Hands a sample over; waits where the writer is behind. */
-  boolean put(PreparedSample sample, Object value) throws IOException {
+  boolean put(PreparedSample sample, Stored value) throws IOException {
     Item item = new Item(sample, value);
     if (thread != null) {
       hand(Optional.of(item));
@@ -130,7 +131,7 @@ final class Output implements AutoCloseable {
     }
   }
 
-  private void add(PreparedSample sample, Object value) throws IOException {
+  private void add(PreparedSample sample, Stored value) throws IOException {
     Group row = rows.row();
     row.add(Columns.SAMPLE_ID, sample.row().<String>getAs(Columns.SAMPLE_ID));
     row.add(Columns.IMAGE_PATH, sample.row().<String>getAs(Listing.IMAGE));
@@ -140,7 +141,7 @@ final class Output implements AutoCloseable {
     row.add(Columns.GRID_HEIGHT, grid.height());
     row.add(Columns.GRID_WIDTH, grid.width());
     row.add(Columns.DTYPE, form.dtype());
-    form.put(row, value);
+    value.put(row);
     if (form.masks()) {
       row.add(Columns.MASK, Binary.fromConstantByteArray(sample.mask()));
     }

@@ -33,18 +33,23 @@ abstract sealed class StoredForm implements AutoCloseable {
 
   abstract MessageType schema(List<Column> described);
 
+  /** What is stored of a sample: it puts itself into the sample's row. */
+  interface Stored {
+    void put(Group row);
+  }
+
   /** Whether a row has a mask. */
   abstract boolean masks();
 
   /** What is stored of a sample whose features are finite: float32 or float16 [1, C, h, w]. */
-  abstract Object value(NDArray stored);
+  abstract Stored value(NDArray stored);
 
   /**
    * A value for each sample, null where it cannot be stored: float32 [B, C, h, w]. One at a time: a
    * batch of DeepLab's features takes memory that is dear to touch.
    */
-  List<Object> values(NDArray features) {
-    List<Object> values = new ArrayList<>();
+  List<Stored> values(NDArray features) {
+    List<Stored> values = new ArrayList<>();
     for (long i = 0; i < features.getShape().get(0); i++) {
       try (NDManager scope = features.getManager().newSubManager()) {
         NDArray one = features.get(i + ":" + (i + 1));
@@ -69,9 +74,6 @@ abstract sealed class StoredForm implements AutoCloseable {
     rounding = rounding.plus(new Change(1, squares[0], squares[1]));
     return true;
   }
-
-  /** Puts a sample's value, its channels and grid into its row. */
-  abstract void put(Group row, Object value);
 
   /** What rounding to float16 took away. */
   Change rounding() {
@@ -106,13 +108,9 @@ abstract sealed class StoredForm implements AutoCloseable {
     }
 
     @Override
-    Object value(NDArray stored) {
-      return Torch.tensor(stored).bytes();
-    }
-
-    @Override
-    void put(Group row, Object value) {
-      row.add(Columns.EMBEDDING, Binary.fromConstantByteArray((byte[]) value));
+    Stored value(NDArray stored) {
+      byte[] values = Torch.tensor(stored).bytes();
+      return row -> row.add(Columns.EMBEDDING, Binary.fromConstantByteArray(values));
     }
   }
 
@@ -136,18 +134,17 @@ abstract sealed class StoredForm implements AutoCloseable {
     }
 
     @Override
-    Object value(NDArray stored) {
+    Stored value(NDArray stored) {
       NDArray features = stored.toType(DataType.FLOAT32, false);
-      return loaded.model().quantize(features, loaded.parameters()).codeValues();
-    }
-
-    @Override
-    void put(Group row, Object value) {
-      row.add(Columns.LEVELS, loaded.model().quantizer().codebookSizes().length);
-      Group codes = row.addGroup(Columns.CODES);
-      for (int code : (int[]) value) {
-        codes.addGroup("list").add("element", code);
-      }
+      int[] values = loaded.model().quantize(features, loaded.parameters()).codeValues();
+      int depth = loaded.quantizer().codebookSizes().length;
+      return row -> {
+        row.add(Columns.LEVELS, depth);
+        Group codes = row.addGroup(Columns.CODES);
+        for (int code : values) {
+          codes.addGroup("list").add("element", code);
+        }
+      };
     }
 
     @Override

@@ -227,7 +227,7 @@ public final class GridJob {
     if (storage.exists(copy)) {
       found = Summary.parse(storage.text(copy), copy);
     } else {
-      found = new EvaluateJob(own, path, null, null, split, null).score();
+      found = new EvaluateJob(own, EvaluateJob.Request.of(path, split)).score();
       storage.replace(copy, found.json());
     }
     Optional<Double> valIou =

@@ -52,28 +52,19 @@ public final class VisualizeJob {
   /**
    * Opens what is to be shown.
    *
-   * @param baselinePath null for none
-   * @param embeddingsPath null: those of the run
    * @param dataPath where the photos lie now; null: where they lay when they were extracted
    */
   public VisualizeJob(
-      SqueezeSession session,
-      String checkpointPath,
-      String baselinePath,
-      String embeddingsPath,
-      String dataPath,
-      String split,
-      Settings settings)
+      SqueezeSession session, EvaluateJob.Request request, String dataPath, Settings settings)
       throws IOException {
     this.session = session;
     this.spark = session.spark();
     this.storage = session.storage();
     this.reporter = session.reporter();
-    this.checkpointPath = checkpointPath;
-    this.evaluation =
-        new EvaluateJob(session, checkpointPath, baselinePath, embeddingsPath, split, null);
+    this.checkpointPath = request.checkpoint();
+    this.evaluation = new EvaluateJob(session, request);
     this.trained = evaluation.trained();
-    this.split = split;
+    this.split = request.split();
     this.settings = settings;
     String dataset = trained.embeddings().manifest().settings().get("data.dataset");
     this.root =

@@ -53,7 +53,12 @@ class HdfsIT {
                           "output.dir", root + "/outputs",
                           "visualize.dir", root + "/pictures")));
       String checkpoint = walk(spark, there, root + "/codes");
-      new VisualizeJob(Fixture.squeeze(spark), checkpoint, null, null, null, "test", there).run();
+      new VisualizeJob(
+              Fixture.squeeze(spark),
+              new EvaluateJob.Request(checkpoint, null, null, "test", null),
+              null,
+              there)
+          .run();
       String local = walk(spark, fixture.settings("e", ""), folder + "/codes");
       assertThat(bytes(files, checkpoint)).isEqualTo(Files.readAllBytes(Path.of(local)));
       assertThat(
@@ -80,7 +85,7 @@ class HdfsIT {
       throws IOException {
     String embeddings = new ExtractJob(Fixture.squeeze(spark), settings).run().path();
     String checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
-    new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, null, "test", null).score();
+    new EvaluateJob(Fixture.squeeze(spark), EvaluateJob.Request.of(checkpoint, "test")).score();
     TrainedQuantizer encoder =
         TrainedQuantizer.open(Sessions.storage(spark), codes, checkpoint, null);
     new EncodeJob(Fixture.squeeze(spark), embeddings, encoder, "array").run();

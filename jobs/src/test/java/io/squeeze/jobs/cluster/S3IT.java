@@ -122,7 +122,7 @@ class S3IT {
   private static String walk(SparkSession spark, Settings settings) throws IOException {
     new ExtractJob(Fixture.squeeze(spark), settings).run();
     String checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
-    new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, null, "test", null).score();
+    new EvaluateJob(Fixture.squeeze(spark), EvaluateJob.Request.of(checkpoint, "test")).score();
     return checkpoint;
   }
 }

@@ -84,7 +84,7 @@ class SoakIT {
     String embeddings = new ExtractJob(Fixture.squeeze(spark), settings).run().path();
     String checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
     String summary =
-        new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, null, "test", null)
+        new EvaluateJob(Fixture.squeeze(spark), EvaluateJob.Request.of(checkpoint, "test"))
             .score()
             .json();
     TrainedQuantizer encoder =

@@ -101,9 +101,14 @@ class EncodeIT {
     encode("whole", Coding.ENTROPY);
     String codes = folder + "/whole";
     Published bare =
-        new DecodeJob(Fixture.squeeze(spark), codes, checkpoint, folder + "/bare", null).run();
+        new DecodeJob(
+                Fixture.squeeze(spark),
+                new DecodeJob.Request(codes, checkpoint, folder + "/bare", null))
+            .run();
     Published decoded =
-        new DecodeJob(Fixture.squeeze(spark), codes, null, folder + "/decoded", folder + "/e")
+        new DecodeJob(
+                Fixture.squeeze(spark),
+                new DecodeJob.Request(codes, null, folder + "/decoded", folder + "/e"))
             .run();
     Dataset<Row> originals = embeddings.read(spark);
     Dataset<Row> reconstructed = decoded.read(spark);
@@ -134,16 +139,20 @@ class EncodeIT {
     }
     assertThatThrownBy(
             () ->
-                new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, bare.path(), "test", null)
+                new EvaluateJob(
+                        Fixture.squeeze(spark),
+                        new EvaluateJob.Request(checkpoint, null, bare.path(), "test", null))
                     .score())
         .hasStackTraceContaining("has 0 pixels, not 224 x 224: decode with --masks");
     // What is decoded is used as embeddings are.
     double before =
-        new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, null, "test", null)
+        new EvaluateJob(Fixture.squeeze(spark), EvaluateJob.Request.of(checkpoint, "test"))
             .score()
             .miou();
     double after =
-        new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, decoded.path(), "test", null)
+        new EvaluateJob(
+                Fixture.squeeze(spark),
+                new EvaluateJob.Request(checkpoint, null, decoded.path(), "test", null))
             .score()
             .miou();
     assertThat(after).isBetween(before - 0.1, before + 0.1);
@@ -160,7 +169,8 @@ class EncodeIT {
     assertThatThrownBy(
             () ->
                 new DecodeJob(
-                    Fixture.squeeze(spark), wrong.codes(), other, folder + "/never", null))
+                    Fixture.squeeze(spark),
+                    new DecodeJob.Request(wrong.codes(), other, folder + "/never", null)))
         .isInstanceOf(SqueezeException.class)
         .hasMessageContaining("was encoded with a checkpoint of SHA-256");
     assertThatThrownBy(
@@ -177,7 +187,9 @@ class EncodeIT {
     // What is there is never mixed with what is not of its kind, nor put into a version.
     assertThatThrownBy(
             () ->
-                new DecodeJob(Fixture.squeeze(spark), wrong.codes(), null, wrong.codes(), null)
+                new DecodeJob(
+                        Fixture.squeeze(spark),
+                        new DecodeJob.Request(wrong.codes(), null, wrong.codes(), null))
                     .run())
         .hasMessageContaining("holds codes, not embeddings: name another folder (--embeddings)");
     TrainedQuantizer within =

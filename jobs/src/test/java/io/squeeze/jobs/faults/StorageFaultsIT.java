@@ -101,7 +101,7 @@ class StorageFaultsIT {
   private static Object train(String name) throws IOException {
     Settings own = settings(name).with("embeddings", faulty("emb-clean"));
     String path = TrainJob.run(Fixture.squeeze(spark), own);
-    new EvaluateJob(Fixture.squeeze(spark), path, null, null, "test", null).score();
+    new EvaluateJob(Fixture.squeeze(spark), EvaluateJob.Request.of(path, "test")).score();
     Path run = folder.resolve("outputs/" + name);
     return List.of(
         DigestUtils.sha256Hex(Files.readAllBytes(run.resolve("last.ckpt"))),

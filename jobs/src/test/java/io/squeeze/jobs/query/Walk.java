@@ -38,7 +38,10 @@ record Walk(Path folder, String checkpoint) {
             fixture.settings(
                 "emb/shapes", "quantizer.type = none, output.experiment-name = baseline"));
     String checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
-    new EvaluateJob(Fixture.squeeze(spark), checkpoint, baseline, null, "test", null).score();
+    new EvaluateJob(
+            Fixture.squeeze(spark),
+            new EvaluateJob.Request(checkpoint, baseline, null, "test", null))
+        .score();
     HadoopStorage storage = Sessions.storage(spark);
     for (Map.Entry<String, String> codec : codecs.entrySet()) {
       String target = folder + "/codes/" + codec.getKey();

@@ -93,7 +93,7 @@ class PlacementIT {
       String checkpoint =
           TrainJob.run(Fixture.squeeze(spark), fixture.settings("e", "train.shards = 2"));
       assertThat(
-              new EvaluateJob(Fixture.squeeze(spark), checkpoint, null, null, "test", null)
+              new EvaluateJob(Fixture.squeeze(spark), EvaluateJob.Request.of(checkpoint, "test"))
                   .score()
                   .samples())
           .isEqualTo(6);

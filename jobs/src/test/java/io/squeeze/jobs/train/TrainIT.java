@@ -65,7 +65,7 @@ class TrainIT {
       Published published = new ExtractJob(Fixture.squeeze(spark), settings).run();
       String last = TrainJob.run(Fixture.squeeze(spark), settings);
       Summary summary =
-          new EvaluateJob(Fixture.squeeze(spark), last, null, null, "test", null).score();
+          new EvaluateJob(Fixture.squeeze(spark), EvaluateJob.Request.of(last, "test")).score();
       return new Trace(
           // The rows, not the files: Parquet's footer lists encodings in an order of the JVM's own.
           published
@@ -313,7 +313,7 @@ class TrainIT {
       assertThatThrownBy(
               () ->
                   new EvaluateJob(
-                      Fixture.squeeze(spark), last.toString(), null, null, "test", null))
+                      Fixture.squeeze(spark), EvaluateJob.Request.of(last.toString(), "test")))
           .hasMessageContaining("Invalid safetensors file");
       TrainJob.run(
           Fixture.squeeze(spark), fixture.settings("e-left", more + ", train.resume = false"));

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.model.SampleDrawing;
 import io.squeeze.jobs.run.SampleTable;
@@ -58,7 +59,10 @@ class ReportIT {
     Settings settings =
         fixture.settings("e", "visualize.dir = \"" + folder.resolve("pictures") + "\", " + more);
     return new VisualizeJob(
-            Fixture.squeeze(spark), checkpoint, baselinePath, null, null, "test", settings)
+            Fixture.squeeze(spark),
+            new EvaluateJob.Request(checkpoint, baselinePath, null, "test", null),
+            null,
+            settings)
         .run();
   }
 
