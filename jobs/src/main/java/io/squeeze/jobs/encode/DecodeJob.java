@@ -15,6 +15,7 @@ import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.PhotoPreparation;
 import io.squeeze.jobs.publish.Place;
 import io.squeeze.jobs.publish.Publisher;
 import io.squeeze.jobs.publish.Publisher.Publication;
@@ -100,7 +101,7 @@ public final class DecodeJob {
     if (this.masks != null) {
       List<String> others =
           this.masks.manifest().differences(this.codes.manifest().settings()).stream()
-              .filter(line -> line.startsWith("image."))
+              .filter(line -> line.startsWith(PhotoPreparation.PREFIX))
               .toList();
       if (!others.isEmpty()) {
         throw SqueezeException.input(
@@ -111,7 +112,8 @@ public final class DecodeJob {
       }
     }
     if (this.masks != null
-        && !Objects.equals(this.masks.manifest().backbone(), this.codes.manifest().backbone())) {
+        && !Objects.equals(
+            this.masks.manifest().backbone().sha256(), this.codes.manifest().backbone().sha256())) {
       throw SqueezeException.input(
           this.masks.path() + " holds embeddings of another backbone (--masks)");
     }

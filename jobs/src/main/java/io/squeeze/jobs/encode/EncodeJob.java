@@ -54,7 +54,7 @@ public final class EncodeJob {
     this.writer = new CodesWriter(session, encoder, codec);
     this.embeddings = Versions.embeddings(storage, embeddings);
     Manifest manifest = this.embeddings.manifest();
-    encoder.check(this.embeddings.path(), manifest.backbone());
+    encoder.check(this.embeddings.path(), manifest.backbone().sha256());
   }
 
   /**

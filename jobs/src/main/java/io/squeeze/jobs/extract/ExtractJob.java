@@ -11,8 +11,10 @@ import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.extract.FileResult.Tally;
 import io.squeeze.jobs.model.Backbones;
 import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.publish.BackboneOrigin;
 import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.PhotoPreparation;
 import io.squeeze.jobs.publish.Place;
 import io.squeeze.jobs.publish.Publisher;
 import io.squeeze.jobs.publish.Publisher.Publication;
@@ -162,28 +164,22 @@ public final class ExtractJob {
   private Map<String, String> asked(
       SegmentationDataset dataset, Listing.Summary summary, Backbones.Shipped shipped) {
     Map<String, String> asked = new TreeMap<>();
-    asked.put("backbone.name", shipped.file().name());
-    asked.put("backbone.sha256", shipped.file().digest());
-    asked.put("backbone.weights", shipped.weights());
-    asked.put("backbone.precision", shipped.file().precision().toString());
-    asked.put("backbone.layout", settings.backbone().tokens() ? "tokens" : "nchw");
-    asked.put("backbone.prefix-tokens", Integer.toString(settings.backbone().prefixTokens()));
-    asked.put("data.dataset", dataset.name());
+    asked.putAll(
+        new BackboneOrigin(
+                shipped.file().name(),
+                shipped.file().digest(),
+                shipped.weights(),
+                shipped.file().precision().toString(),
+                settings.backbone().tokens() ? "tokens" : "nchw",
+                settings.backbone().prefixTokens())
+            .settings());
+    asked.put(Manifest.DATASET, dataset.name());
     if (!dataset.version().isEmpty()) {
       asked.put("data.declaration", BackboneFile.digest(dataset.version()));
     }
     asked.put(Manifest.LISTS, summary.fingerprint());
     asked.put("extract.embedding-dtype", dtype());
-    asked.put("image.size", Integer.toString(settings.image().size()));
-    asked.put("image.resize", Integer.toString(settings.image().resize()));
-    asked.put("image.crop", settings.image().squash() ? "squash" : "center");
-    asked.put("image.mean", settings.image().mean().toString());
-    asked.put("image.std", settings.image().std().toString());
-    asked.put("image.colour-profiles", "ignored");
-    asked.put("image.decode", settings.image().scaledDecoding() ? "scaled" : "full");
-    asked.put("image.exif-orientation", settings.image().applyOrientation() ? "apply" : "ignore");
-    asked.put("image.max-pixels", Long.toString(settings.image().maxPixels()));
-    asked.put("image.max-bytes", Long.toString(settings.image().maxBytes()));
+    asked.putAll(PhotoPreparation.of(settings.image()).settings());
     if (encoder != null) {
       asked.putAll(encoder.settings());
     }

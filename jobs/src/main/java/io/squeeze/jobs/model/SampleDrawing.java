@@ -6,7 +6,6 @@ import static org.apache.spark.sql.functions.udf;
 
 import io.squeeze.config.ImageSettings;
 import io.squeeze.config.Seeds;
-import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.image.BadSampleException;
 import io.squeeze.image.ImageDecoder;
@@ -16,6 +15,7 @@ import io.squeeze.image.SquareCrop;
 import io.squeeze.jobs.model.TrainedModels.Models;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.PhotoPreparation;
 import io.squeeze.jobs.publish.SplitAssigner;
 import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.spark.SqueezeSession;
@@ -64,14 +64,9 @@ public final class SampleDrawing {
     this.spark = session.spark();
     this.trained = trained;
     Manifest manifest = trained.embeddings().manifest();
-    Map<String, String> extracted = manifest.settings();
-    ImageSettings limits =
-        Settings.defaults()
-            .with("image.max-pixels", extracted.get("image.max-pixels"))
-            .with("image.max-bytes", extracted.get("image.max-bytes"))
-            .with("image.exif-orientation", extracted.get("image.exif-orientation"))
-            .image();
-    this.photos = new Photos(session.storage(), root, limits, manifest.crop(), needed);
+    PhotoPreparation preparation = manifest.preparation();
+    this.photos =
+        new Photos(session.storage(), root, preparation.reading(), preparation.square(), needed);
     this.table = manifest.photos();
   }
 

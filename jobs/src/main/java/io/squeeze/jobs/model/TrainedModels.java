@@ -84,7 +84,7 @@ public record TrainedModels(Checkpoint checkpoint, Checkpoint baseline, Publishe
   }
 
   private static void check(String path, Checkpoint checkpoint, Published embeddings) {
-    if (!checkpoint.backbone().equals(embeddings.manifest().backbone())) {
+    if (!checkpoint.backbone().equals(embeddings.manifest().backbone().sha256())) {
       throw SqueezeException.input(
           path
               + " was trained on embeddings of the backbone "
@@ -92,7 +92,7 @@ public record TrainedModels(Checkpoint checkpoint, Checkpoint baseline, Publishe
               + ", but "
               + embeddings.path()
               + " is of "
-              + embeddings.manifest().backbone()
+              + embeddings.manifest().backbone().sha256()
               + " (--embeddings)");
     }
   }

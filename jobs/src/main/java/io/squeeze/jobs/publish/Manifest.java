@@ -6,7 +6,6 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.SegmentationDataset.Column;
-import io.squeeze.image.SquareCrop;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -64,15 +63,11 @@ public record Manifest(
   /** The setting that changes when a data set grows. */
   public static final String LISTS = "data.lists";
 
+  /** The setting that names the data set. */
+  public static final String DATASET = "data.dataset";
+
   public static final String NAME = "_manifest.json";
   private static final ObjectMapper JSON = new ObjectMapper();
-
-  /** What version 0.1.0 did with photos, whose manifests do not say so. */
-  private static final Map<String, String> BEFORE =
-      Map.of(
-          "image.colour-profiles", "applied",
-          "image.decode", "full",
-          "image.exif-orientation", "ignore");
 
   /**
    * A table whose rows hold photos.
@@ -152,26 +147,26 @@ public record Manifest(
                 + ": extract again into another folder");
       }
       Manifest manifest = JSON.readValue(json, Manifest.class);
-      if (manifest.settings().containsKey("image.size")) {
-        BEFORE.forEach(manifest.settings()::putIfAbsent);
-      }
+      PhotoPreparation.complete(manifest.settings());
       return manifest;
     } catch (JsonProcessingException e) {
       throw SqueezeException.input("Invalid manifest " + path + ": " + e.getOriginalMessage(), e);
     }
   }
 
-  /** SHA-256 of the backbone that made the rows. */
-  public String backbone() {
-    return settings.get("backbone.sha256");
+  /** The backbone that made the rows. */
+  public BackboneOrigin backbone() {
+    return BackboneOrigin.of(settings);
   }
 
-  /** How photos became squares: what a picture of a sample must do, too. */
-  public SquareCrop crop() {
-    return new SquareCrop(
-        size,
-        Integer.parseInt(settings.get("image.resize")),
-        settings.get("image.crop").equals("squash"));
+  /** How the photos were prepared for it. */
+  public PhotoPreparation preparation() {
+    return PhotoPreparation.of(settings);
+  }
+
+  /** Name of the data set; null of a table of vectors. */
+  public String dataset() {
+    return settings.get(DATASET);
   }
 
   /** Vectors of one sample. */

@@ -41,7 +41,7 @@ final class PretrainedHead {
     }
     HadoopStorage storage = session.storage();
     String path = settings.weights() == null ? manifest.weights() : settings.weights();
-    String expected = manifest.settings().get("backbone.weights");
+    String expected = manifest.backbone().weights();
     String hint = "; train.head-start = fresh begins at random";
     if (!storage.exists(path)) {
       throw SqueezeException.configuration(

@@ -83,7 +83,7 @@ public final class TrainJob {
     }
     Published embeddings = embeddings(session, settings);
     if (settings.train().head().equals("auto")) {
-      boolean deeplab = "deeplab".equals(embeddings.manifest().settings().get("backbone.name"));
+      boolean deeplab = "deeplab".equals(embeddings.manifest().backbone().name());
       settings = settings.with("train.head", deeplab ? "deeplab" : "conv");
     }
     Optional<Checkpoint> found = left(embeddings);
@@ -110,7 +110,8 @@ public final class TrainJob {
   }
 
   private Optional<Checkpoint> left(Published embeddings) throws IOException {
-    return folder.left(reporter, settings, embeddings.path(), embeddings.manifest().backbone());
+    return folder.left(
+        reporter, settings, embeddings.path(), embeddings.manifest().backbone().sha256());
   }
 
   private void train(Published embeddings, Optional<Checkpoint> left) throws IOException {
@@ -184,7 +185,7 @@ public final class TrainJob {
         layout,
         classes.names(),
         classes.palette(),
-        manifest.backbone(),
+        manifest.backbone().sha256(),
         0,
         new Progress(settings.train().stop().worst(), 0, false));
   }

@@ -326,7 +326,7 @@ final class RunReport {
     Manifest manifest = trained.embeddings().manifest();
     Map<String, String> facts = new LinkedHashMap<>();
     facts.put("embeddings", trained.embeddings().path());
-    facts.put("backbone", manifest.settings().getOrDefault("backbone.name", "?"));
+    facts.put("backbone", String.valueOf(manifest.backbone().name()));
     facts.put("backbone SHA-256", checkpoint.backbone());
     facts.put(
         "grid",

@@ -66,7 +66,7 @@ public final class VisualizeJob {
     this.trained = evaluation.trained();
     this.split = request.split();
     this.settings = settings;
-    String dataset = trained.embeddings().manifest().settings().get("data.dataset");
+    String dataset = trained.embeddings().manifest().dataset();
     this.root =
         dataPath == null
             ? trained.embeddings().manifest().root()
