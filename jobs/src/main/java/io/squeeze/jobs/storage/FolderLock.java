@@ -60,7 +60,8 @@ public final class FolderLock {
       // One that names nobody was being taken as its process ended.
       boolean here = found.isBlank() || holder.path("host").asText().equals(host);
       long other = holder.path("pid").asLong(-1);
-      boolean running = other == pid ? HELD.contains(path) : ProcessHandle.of(other).isPresent();
+      // What this process holds, it knows: one with its number is of an earlier process.
+      boolean running = other != pid && ProcessHandle.of(other).isPresent();
       if (!here || running) {
         throw refused(folder, path, found);
       }
@@ -68,7 +69,6 @@ public final class FolderLock {
       takeAway(storage, folder, path, found);
       return take(storage, folder);
     }
-    HELD.add(path);
     return new FolderLock(storage, path, mine);
   }
 
@@ -84,11 +84,19 @@ public final class FolderLock {
    */
   public static <T> T holding(HadoopStorage storage, String folder, Action<T> action)
       throws IOException {
-    FolderLock lock = take(storage, folder);
+    String path = Storage.join(folder, NAME);
+    if (!HELD.add(path)) {
+      throw refused(folder, path, present(storage, path));
+    }
     try {
-      return action.run();
+      FolderLock lock = take(storage, folder);
+      try {
+        return action.run();
+      } finally {
+        lock.close();
+      }
     } finally {
-      lock.close();
+      HELD.remove(path);
     }
   }
 
@@ -154,7 +162,6 @@ public final class FolderLock {
   }
 
   private void close() throws IOException {
-    HELD.remove(path);
     if (storage.exists(path) && storage.text(path).equals(mine)) {
       storage.delete(path);
     }
