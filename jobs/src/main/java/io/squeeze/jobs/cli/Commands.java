@@ -18,6 +18,7 @@ final class Commands {
 
   static CommandLine all(Reporter reporter) {
     DataCommands data = new DataCommands(reporter);
+    CodeCommands codes = new CodeCommands(reporter);
     RunCommands runs = new RunCommands(reporter);
     CommandSpec root = CommandSpec.create().name("squeeze").mixinStandardHelpOptions(true);
     root.version("embeddings-squeeze 0.1.0");
@@ -42,8 +43,8 @@ final class Commands {
     line.addSubcommand("baseline", runs.baseline());
     line.addSubcommand("evaluate", runs.evaluate());
     line.addSubcommand("grid", runs.grid());
-    line.addSubcommand("encode", data.encode());
-    line.addSubcommand("decode", data.decode());
+    line.addSubcommand("encode", codes.encode());
+    line.addSubcommand("decode", codes.decode());
     line.addSubcommand("visualize", runs.visualize());
     line.addSubcommand("query", data.query());
     line.addSubcommand("doctor", data.doctor());

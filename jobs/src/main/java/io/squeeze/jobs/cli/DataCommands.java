@@ -6,34 +6,24 @@ import io.squeeze.dataset.Shapes;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.doctor.Check;
 import io.squeeze.jobs.doctor.DoctorJob;
-import io.squeeze.jobs.encode.DecodeJob;
-import io.squeeze.jobs.encode.EncodeJob;
-import io.squeeze.jobs.encode.EncodeVectorsJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.gc.GcJob;
 import io.squeeze.jobs.model.TrainedQuantizer;
-import io.squeeze.jobs.publish.Coding;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.query.QueryJob;
 import io.squeeze.jobs.spark.SqueezeSession;
-import java.io.IOException;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine;
 
-/** The commands about photos, embeddings and codes. */
+/** The commands about photos, embeddings, and the data sets themselves. */
 final class DataCommands {
   private static final String CODES = "--codes";
   private static final String CHECKPOINT = "--checkpoint";
   private static final String EMBEDDINGS = "--embeddings";
-  private static final String CODEC = "--codec";
-  private static final String MASKS = "--masks";
   private static final String SQL = "--sql";
   private static final String FILE = "--file";
-  private static final String INPUT = "--input";
 
   private final Reporter reporter;
 
@@ -83,9 +73,11 @@ final class DataCommands {
             throw SqueezeException.usage("--codes and --checkpoint go together");
           }
           SqueezeSession session = arguments.start("extract", settings);
-          TrainedQuantizer encoder = codes == null ? null : encoder(session, arguments);
+          TrainedQuantizer encoder =
+              codes == null ? null : CodeCommands.encoder(session, arguments);
           Published published = new ExtractJob(session, settings, encoder).run();
-          return published(arguments, codes == null ? "Embeddings" : "Codes", published);
+          return CodeCommands.published(
+              arguments, codes == null ? "Embeddings" : "Codes", published);
         },
         spec -> {
           Arguments.declare(
@@ -103,90 +95,6 @@ final class DataCommands {
         "  submit/squeeze extract --model backbone.pt --data_path pets --embeddings emb/pets",
         "  submit/squeeze extract --model backbone.pt --data_path all --codes codes/all \\",
         "      --checkpoint outputs/vq_squeeze/last.ckpt",
-        "");
-  }
-
-  CommandLine encode() {
-    return Commands.command(
-        reporter,
-        "encode",
-        Flag.COMPUTE,
-        arguments -> {
-          Settings settings = arguments.settings(Map.of());
-          String embeddings = arguments.own(EMBEDDINGS);
-          boolean vectors = Table.given(arguments);
-          if (vectors == (embeddings != null)) {
-            throw SqueezeException.usage(
-                "encode takes " + EMBEDDINGS + ", or the vectors of a table (" + INPUT + ")");
-          }
-          SqueezeSession session = arguments.start("encode", settings);
-          TrainedQuantizer encoder = encoder(session, arguments);
-          String codec = arguments.own(CODEC, Coding.ARRAY);
-          Published published =
-              vectors
-                  ? new EncodeVectorsJob(session, Table.of(session, arguments), encoder, codec)
-                      .run()
-                  : new EncodeJob(session, embeddings, encoder, codec).run();
-          return published(arguments, "Codes", published);
-        },
-        spec -> {
-          Arguments.declare(spec, EMBEDDINGS, "PATH", false, "What is encoded.");
-          Arguments.declare(spec, CHECKPOINT, "FILE", true, "Checkpoint of a run.");
-          Arguments.declare(
-              spec, CODES, "PATH", true, "Data set of codes; its versions lie below.");
-          Arguments.declare(
-              spec,
-              CODEC,
-              "NAME",
-              false,
-              "array (any engine reads it), packed or entropy (binary). Default: array.");
-          Commands.declareBeam(spec);
-          Table.declare(spec);
-        },
-        "Embeddings, or the vectors of a table, to codes.",
-        "",
-        "Publishes codes/ and codebook/ as Parquet in PATH/v1, and says what the codes take: at a fixed",
-        "width (nominal, packed), by their entropy, stored in Parquet, and with the codebook (amortized).",
-        "",
-        "  submit/squeeze encode --embeddings emb/pets --checkpoint outputs/vq_squeeze/last.ckpt \\",
-        "      --codes codes/pets",
-        "  submit/squeeze encode --input table.parquet --vector_col v --id_col id \\",
-        "      --checkpoint outputs/vq_squeeze/last.ckpt --codes codes/table",
-        "");
-  }
-
-  CommandLine decode() {
-    return Commands.command(
-        reporter,
-        "decode",
-        Flag.COMPUTE,
-        arguments -> {
-          Settings settings = arguments.settings(Map.of());
-          SqueezeSession session = arguments.start("decode", settings);
-          DecodeJob job =
-              new DecodeJob(
-                  session,
-                  new DecodeJob.Request(
-                      arguments.own(CODES),
-                      arguments.own(CHECKPOINT),
-                      arguments.own(EMBEDDINGS),
-                      arguments.own(MASKS)));
-          return published(arguments, "Embeddings", job.run());
-        },
-        spec -> {
-          Arguments.declare(spec, CODES, "PATH", true, "Data set of codes.");
-          Arguments.declare(
-              spec, CHECKPOINT, "FILE", false, "Refuse codes that this one did not give.");
-          Arguments.declare(
-              spec, EMBEDDINGS, "PATH", true, "Data set to write; its versions lie below.");
-          Arguments.declare(
-              spec, MASKS, "PATH", false, "Embeddings to take masks from. Default: no masks.");
-        },
-        "Codes to embeddings, as the quantizer reconstructs them.",
-        "",
-        "Publishes embeddings in float32 in PATH/v1; the quantizer lies beside the codes.",
-        "",
-        "  submit/squeeze decode --codes codes/pets --embeddings emb/pets_decoded --masks emb/pets",
         "");
   }
 
@@ -316,23 +224,5 @@ final class DataCommands {
         "",
         "  submit/squeeze --master yarn --num-executors 8 doctor --output_dir hdfs:///runs",
         "");
-  }
-
-  private static TrainedQuantizer encoder(SqueezeSession session, Arguments arguments)
-      throws IOException {
-    return TrainedQuantizer.open(
-        session.storage(),
-        arguments.own(CODES),
-        arguments.own(CHECKPOINT),
-        arguments.own(Commands.BEAM));
-  }
-
-  private static Object published(Arguments arguments, String what, Published published) {
-    arguments.reporter().result(what + ": " + published.path());
-    Map<String, Object> outcome = new LinkedHashMap<>();
-    outcome.put(what.toLowerCase(Locale.ROOT), published.path());
-    outcome.put("rows", published.manifest().rows());
-    outcome.put("rejected", published.manifest().rejected());
-    return outcome;
   }
 }
