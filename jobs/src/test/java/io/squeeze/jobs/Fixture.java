@@ -8,12 +8,20 @@ import io.squeeze.jobs.gc.GcJob;
 import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.spark.SqueezeSession;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
 
 /** A small synthesized data set, a small backbone, and settings and sessions for them. */
 public final class Fixture {
+  /** Tells nobody. */
+  public static final Reporter SILENT =
+      new Reporter(
+          new PrintStream(OutputStream.nullOutputStream()),
+          new PrintStream(OutputStream.nullOutputStream()));
+
   private final Path folder;
   private final Path backbone;
 

@@ -331,7 +331,7 @@ public final class ExtractJob {
               tally.images() / seconds,
               Limits.decoder(tally),
               Limits.of(tally, seconds)));
-      place.writeMetrics(tally.metrics(seconds));
+      Versions.writeMetrics(storage, place.version(), tally.metrics(seconds));
       return written;
     }
   }

@@ -5,7 +5,6 @@ import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.util.Collection;
 import java.util.HashSet;
-import java.util.Map;
 import java.util.Set;
 
 /**
@@ -51,10 +50,5 @@ public record Place(HadoopStorage storage, String base, String name, String grow
         storage.delete(Storage.join(folder, file));
       }
     }
-  }
-
-  /** Keeps measurements of the job beside the version. */
-  public void writeMetrics(Map<String, ?> metrics) throws IOException {
-    storage.replace(Versions.metrics(version()), Versions.json(metrics));
   }
 }

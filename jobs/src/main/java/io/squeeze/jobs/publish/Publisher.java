@@ -143,8 +143,8 @@ public final class Publisher {
   public Publication run(Map<String, String> asked, List<String> growing, Content content)
       throws IOException {
     Optional<Published> current = versions.current();
-    if (current.isPresent() && isThere(current.get(), asked, growing)) {
-      return found(current.get());
+    if (isThere(current, asked, growing)) {
+      return found(current.orElseThrow());
     }
     if (storage.exists(Storage.join(base(), Manifest.NAME))) {
       throw SqueezeException.configuration(
@@ -159,8 +159,8 @@ public final class Publisher {
   private Publication locked(Map<String, String> asked, List<String> growing, Content content)
       throws IOException {
     Optional<Published> current = versions.current();
-    if (current.isPresent() && isThere(current.get(), asked, growing)) {
-      return found(current.get());
+    if (isThere(current, asked, growing)) {
+      return found(current.orElseThrow());
     }
     recover();
     long began = System.nanoTime();
@@ -173,7 +173,12 @@ public final class Publisher {
     return new Publication(current, false, 0);
   }
 
-  /** Whether this version holds what is asked for; false where the next one is to. */
+  /** Whether the current version holds what is asked for; false where the next one is to. */
+  private boolean isThere(
+      Optional<Published> version, Map<String, String> asked, List<String> growing) {
+    return version.isPresent() && isThere(version.get(), asked, growing);
+  }
+
   private boolean isThere(Published current, Map<String, String> asked, List<String> growing) {
     String held = current.manifest().table();
     if (!held.equals(table)) {

@@ -39,16 +39,13 @@ public final class Versions {
     this.base = storage.qualified(base);
   }
 
-  /** The file of measurements beside a version, {@code E/metrics/v1.json}. */
-  public static String metrics(String version) {
+  /** Keeps measurements of a job beside the version that it writes: {@code E/metrics/v1.json}. */
+  public static void writeMetrics(HadoopStorage storage, String version, Map<String, ?> metrics)
+      throws IOException {
     int slash = version.lastIndexOf('/');
-    return Storage.join(
-        version.substring(0, slash), "metrics" + version.substring(slash) + ".json");
-  }
-
-  /** Measurements as JSON. */
-  static String json(Map<String, ?> metrics) throws IOException {
-    return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(metrics) + "\n";
+    storage.replace(
+        Storage.join(version.substring(0, slash), "metrics" + version.substring(slash) + ".json"),
+        new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(metrics) + "\n");
   }
 
   /** Whether a folder's name is that of a version. */

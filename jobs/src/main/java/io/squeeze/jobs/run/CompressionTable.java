@@ -1,6 +1,5 @@
 package io.squeeze.jobs.run;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.codec.Compression;
 import io.squeeze.codec.Compression.Bytes;
 import io.squeeze.codec.Compression.Ratios;
@@ -44,9 +43,7 @@ public final class CompressionTable {
     metrics.put("bytes", compression.bytes());
     metrics.put("compression", compression.ratios());
     metrics.put("compression_of_stored", compression.ratiosOfStored());
-    storage.replace(
-        Versions.metrics(version),
-        new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(metrics) + "\n");
+    Versions.writeMetrics(storage, version, metrics);
   }
 
   private static String bytes(String name, Bytes b) {

@@ -37,7 +37,7 @@ public final class QueryModel implements Serializable {
 
   private final String name;
   private transient OpenedModel opened;
-  private Broadcast<CodebookTables> tables;
+  private volatile Broadcast<CodebookTables> tables;
   private Broadcast<Checkpoint> checkpoint;
   private transient Map<Integer, Asked> asked;
   private transient volatile Asked last;
@@ -91,7 +91,14 @@ public final class QueryModel implements Serializable {
     out.defaultWriteObject();
   }
 
-  private synchronized void send() {
+  /** On the driver; what a task took with it was sent before. */
+  private void send() {
+    if (tables == null) {
+      sendOnce();
+    }
+  }
+
+  private synchronized void sendOnce() {
     if (tables == null) {
       checkpoint = opened.sentCheckpoint();
       tables = opened.sentTables();

@@ -4,8 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.storage.Storage;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.nio.file.NoSuchFileException;
 import java.time.Instant;
 import java.util.Map;
 import java.util.Set;
@@ -148,9 +150,13 @@ public final class FolderLock {
     return found;
   }
 
-  /** Nothing, too, where it has just gone. */
+  /** What the file says; nothing where there is none, or none any more. */
   private static String present(HadoopStorage storage, String path) throws IOException {
-    return storage.exists(path) ? storage.text(path) : "";
+    try {
+      return storage.text(path);
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      return "";
+    }
   }
 
   private static JsonNode holder(String text) {
@@ -162,7 +168,7 @@ public final class FolderLock {
   }
 
   private void close() throws IOException {
-    if (storage.exists(path) && storage.text(path).equals(mine)) {
+    if (present(storage, path).equals(mine)) {
       storage.delete(path);
     }
   }

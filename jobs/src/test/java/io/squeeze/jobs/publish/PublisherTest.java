@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.squeeze.backbone.BackboneFile;
-import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.faults.EveryFault;
 import io.squeeze.jobs.faults.FaultyFileSystem;
 import io.squeeze.jobs.faults.FaultyFileSystem.Outcome;
@@ -17,7 +17,6 @@ import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,11 +31,6 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The protocol of publishing, at every operation of storage, without a session. */
 class PublisherTest {
-  private static final Reporter SILENT =
-      new Reporter(
-          new PrintStream(OutputStream.nullOutputStream()),
-          new PrintStream(OutputStream.nullOutputStream()));
-
   private final HadoopStorage storage = FaultyFileSystem.storage();
 
   @TempDir Path folder;
@@ -55,7 +49,7 @@ class PublisherTest {
   }
 
   private Publisher publisher(String name, String table) throws IOException {
-    return new Publisher(storage, SILENT, base(name), table, "--embeddings");
+    return new Publisher(storage, Fixture.SILENT, base(name), table, "--embeddings");
   }
 
   /** Two files of rows, one of rejects, and what a failed attempt left. */
@@ -130,7 +124,7 @@ class PublisherTest {
 
   /** Nothing is left beside the current version, and no other version is there. */
   private void assertClean(String name, String version) throws IOException {
-    new GcJob(storage, SILENT, base(name), 1, true).run();
+    new GcJob(storage, Fixture.SILENT, base(name), 1, true).run();
     assertThat(names(folder.resolve(name))).containsExactlyInAnyOrder(version, "rejects");
     assertThat(names(folder.resolve(name).resolve("rejects"))).containsExactly(version);
   }

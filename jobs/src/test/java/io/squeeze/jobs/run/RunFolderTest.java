@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.squeeze.config.Settings;
-import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.faults.EveryFault;
 import io.squeeze.jobs.faults.FaultyFileSystem;
 import io.squeeze.jobs.storage.HadoopStorage;
@@ -15,8 +15,6 @@ import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.ModelState;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -30,10 +28,6 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The folder of a run of three epochs, at every operation of storage, without a session. */
 class RunFolderTest {
-  private static final Reporter SILENT =
-      new Reporter(
-          new PrintStream(OutputStream.nullOutputStream()),
-          new PrintStream(OutputStream.nullOutputStream()));
   private static final String SOURCE = "/embeddings/v1";
   private static final int EPOCHS = 3;
 
@@ -76,7 +70,7 @@ class RunFolderTest {
     RunFolder run = run(name);
     run.locked(
         () -> {
-          Optional<Checkpoint> left = run.left(SILENT, settings, SOURCE, "backbone");
+          Optional<Checkpoint> left = run.left(Fixture.SILENT, settings, SOURCE, "backbone");
           if (left.isPresent() && left.get().progress().finished()) {
             run.restore(left.get());
             return null;
@@ -131,7 +125,7 @@ class RunFolderTest {
     byte[] bytes = Files.readAllBytes(last);
     bytes[bytes.length / 2] ^= 1;
     Files.write(last, bytes);
-    assertThat(run("damaged").left(SILENT, settings, SOURCE, "backbone"))
+    assertThat(run("damaged").left(Fixture.SILENT, settings, SOURCE, "backbone"))
         .map(Checkpoint::epoch)
         .contains(EPOCHS - 1);
     assertThat(train("damaged")).isEqualTo(whole);
@@ -141,10 +135,11 @@ class RunFolderTest {
   void anotherRunInTheFolderIsRefused() throws Exception {
     train("taken");
     Settings other = settings.with("train.lr", "0.5");
-    assertThatThrownBy(() -> run("taken").left(SILENT, other, SOURCE, "backbone"))
+    assertThatThrownBy(() -> run("taken").left(Fixture.SILENT, other, SOURCE, "backbone"))
         .hasMessageContaining("Another run lies in ")
         .hasMessageContaining("name another with --experiment_name");
-    assertThatThrownBy(() -> run("taken").left(SILENT, settings, "/embeddings/v2", "backbone"))
+    assertThatThrownBy(
+            () -> run("taken").left(Fixture.SILENT, settings, "/embeddings/v2", "backbone"))
         .hasMessageContaining("embeddings: is /embeddings/v1, asked for /embeddings/v2");
   }
 }

@@ -14,6 +14,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -57,7 +58,7 @@ class FolderLockTest {
     assertThat(folder.resolve(FolderLock.NAME)).exists();
   }
 
-  @Test
+  @RepeatedTest(20)
   void ofManyThatAskAtATimeOneWorksAtATime() throws Exception {
     CountDownLatch together = new CountDownLatch(8);
     int[] inside = {0};
