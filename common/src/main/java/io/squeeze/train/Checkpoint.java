@@ -23,8 +23,7 @@ import java.util.Map;
  * A state with all that is needed to use it again, as a safetensors file: nothing is guessed from a
  * file's name.
  *
- * @param config {@link Settings#trainingJson()} of the run: no path, so that a run's bytes do not
- *     depend on where it ran
+ * @param config how the run was set
  * @param classNames of the head's outputs, in order
  * @param palette their colours, 0xRRGGBB
  * @param backbone SHA-256 of the backbone that made the embeddings
@@ -33,7 +32,7 @@ import java.util.Map;
  */
 public record Checkpoint(
     ModelState state,
-    String config,
+    Config config,
     Batch.Layout layout,
     List<String> classNames,
     List<Integer> palette,
@@ -54,9 +53,29 @@ public record Checkpoint(
    */
   public record Progress(double best, int bestEpoch, boolean finished) implements Serializable {}
 
+  /**
+   * How a run was set.
+   *
+   * @param json {@link Settings#trainingJson()}: no path, so that a run's bytes do not depend on
+   *     where it ran
+   * @param settings what it says, parsed once
+   */
+  public record Config(String json, Settings settings) implements Serializable {
+
+    /** Parses the JSON. */
+    public static Config of(String json) {
+      return new Config(json, Settings.parse(json));
+    }
+
+    /** What these settings say of training. */
+    public static Config of(Settings settings) {
+      return of(settings.trainingJson());
+    }
+  }
+
   /** The settings of the run. */
   public Settings settings() {
-    return Settings.parse(config);
+    return config.settings();
   }
 
   /** The model that the state belongs to. */
@@ -90,7 +109,7 @@ public record Checkpoint(
     model.initial(0).keySet().forEach(name -> tensors.put(name, state.tensors().get(name)));
     ModelState alone = ModelState.start(model, changed.train().optimizer(), tensors);
     return new Checkpoint(
-        alone, changed.trainingJson(), layout, classNames, palette, backbone, epoch, progress);
+        alone, Config.of(changed), layout, classNames, palette, backbone, epoch, progress);
   }
 
   /**
@@ -102,7 +121,7 @@ public record Checkpoint(
     if (beam == null) {
       return this;
     }
-    String changed = settings().with("quantizer.beam", beam).trainingJson();
+    Config changed = Config.of(settings().with("quantizer.beam", beam));
     return new Checkpoint(state, changed, layout, classNames, palette, backbone, epoch, progress);
   }
 
@@ -110,7 +129,7 @@ public record Checkpoint(
   public void write(OutputStream out) throws IOException {
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("format", Integer.toString(FORMAT));
-    metadata.put("config", config);
+    metadata.put("config", config.json());
     metadata.put("class_names", JSON.writeValueAsString(classNames));
     metadata.put("palette", JSON.writeValueAsString(palette));
     metadata.put(
@@ -172,7 +191,7 @@ public record Checkpoint(
       int[] sizes = JSON.readValue(metadata.get("layout"), int[].class);
       return new Checkpoint(
           new ModelState(file.tensors()),
-          metadata.get("config"),
+          Config.of(metadata.get("config")),
           new Batch.Layout(sizes[0], sizes[1], sizes[2], sizes[3]),
           List.of(JSON.readValue(metadata.get("class_names"), String[].class)),
           List.of(JSON.readValue(metadata.get("palette"), Integer[].class)),
@@ -182,6 +201,8 @@ public record Checkpoint(
               Double.parseDouble(metadata.get("best")),
               Integer.parseInt(metadata.get("best_epoch")),
               Boolean.parseBoolean(metadata.get("finished"))));
+    } catch (SqueezeException e) {
+      throw e; // settings that this program does not have
     } catch (JsonProcessingException | RuntimeException e) {
       throw SqueezeException.input("Invalid header of the checkpoint " + path, e);
     }

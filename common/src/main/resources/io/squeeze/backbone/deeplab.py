@@ -1,3 +1,9 @@
+# The ResNet-50 of torchvision's deeplabv3_resnet50 (output stride 8) without its classifier, in
+# serialised TorchScript: [B, 3, S, S] -> [B, 2048, S / 8, S / 8]. Batch norm is folded into the
+# convolutions. A convolution of 1 x 1 is a linear layer over the channels of channels-last memory.
+# Comments and blank lines are left out when the program is written.
+
+# A bottleneck block: 1 x 1, 3 x 3 (strided, dilated), 1 x 1, and the residual.
 class Bottleneck(Module):
   __parameters__ = []
   __buffers__ = ["conv1_weight", "conv1_bias", "conv2_weight", "conv2_bias", "conv3_weight", "conv3_bias", ]
@@ -12,6 +18,8 @@ class Bottleneck(Module):
     b = torch.relu_(torch.conv2d(a, self.conv2_weight, self.conv2_bias, [stride, stride], [dilation, dilation], [dilation, dilation], 1))
     c = torch.linear(torch.permute(b, [0, 2, 3, 1]), self.conv3_weight, self.conv3_bias)
     return torch.permute(torch.relu_(torch.add_(c, torch.permute(x, [0, 2, 3, 1]))), [0, 3, 1, 2])
+
+# The first block of a stage, whose residual is projected to the new width and stride.
 class FirstBottleneck(Module):
   __parameters__ = []
   __buffers__ = ["conv1_weight", "conv1_bias", "conv2_weight", "conv2_bias", "conv3_weight", "conv3_bias", "downsample_weight", "downsample_bias", ]
@@ -30,6 +38,8 @@ class FirstBottleneck(Module):
     strided = torch.slice(torch.slice(torch.permute(x, [0, 2, 3, 1]), 1, 0, None, stride), 2, 0, None, stride)
     d = torch.linear(strided, self.downsample_weight, self.downsample_bias)
     return torch.permute(torch.relu_(torch.add_(c, d)), [0, 3, 1, 2])
+
+# Stem and four stages; the last two keep the resolution and are dilated by 2 and 4 instead.
 class DeepLabV3ResNet50(Module):
   __parameters__ = []
   __buffers__ = ["conv1_weight", "conv1_bias", ]

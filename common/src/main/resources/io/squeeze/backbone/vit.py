@@ -1,3 +1,9 @@
+# torchvision's vit_b_32 without its classifier, in serialised TorchScript: [B, 3, 224, 224] ->
+# [B, 768, 7, 7]. The weights' names are those of torchvision, with _ for a dot. Comments and blank
+# lines are left out when the program is written.
+
+# An encoder layer: norm, attention of 12 heads, norm, MLP, both with a residual: [B, 50, 768] ->
+# [B, 50, 768].
 class Layer(Module):
   __parameters__ = []
   __buffers__ = ["ln_1_weight", "ln_1_bias", "in_proj_weight", "in_proj_bias", "out_proj_weight", "out_proj_bias", "ln_2_weight", "ln_2_bias", "mlp_0_weight", "mlp_0_bias", "mlp_3_weight", "mlp_3_bias", ]
@@ -18,6 +24,7 @@ class Layer(Module):
     tokens = torch.size(x, 1)
     normed = torch.layer_norm(x, [768], self.ln_1_weight, self.ln_1_bias, 9.9999999999999995e-07, True)
     qkv = torch.linear(normed, self.in_proj_weight, self.in_proj_bias)
+    # [3, B, 12, 50, 64]: queries, keys, values
     heads = torch.permute(torch.reshape(qkv, [batch, tokens, 3, 12, 64]), [2, 0, 3, 1, 4])
     attended = torch.scaled_dot_product_attention(torch.select(heads, 0, 0), torch.select(heads, 0, 1), torch.select(heads, 0, 2))
     joined = torch.reshape(torch.transpose(attended, 1, 2), [batch, tokens, 768])
@@ -25,6 +32,8 @@ class Layer(Module):
     inner = torch.layer_norm(y, [768], self.ln_2_weight, self.ln_2_bias, 9.9999999999999995e-07, True)
     hidden = torch.gelu(torch.linear(inner, self.mlp_0_weight, self.mlp_0_bias))
     return torch.add(y, torch.linear(hidden, self.mlp_3_weight, self.mlp_3_bias))
+
+# Patches of 32 x 32 pixels and a class token, twelve layers, the grid of the patch tokens.
 class VitB32(Module):
   __parameters__ = []
   __buffers__ = ["class_token", "conv_proj_weight", "conv_proj_bias", "pos_embedding", "ln_weight", "ln_bias", ]
@@ -66,5 +75,6 @@ class VitB32(Module):
     t10 = (self.layer_10).forward(t9, )
     t11 = (self.layer_11).forward(t10, )
     normed = torch.layer_norm(t11, [768], self.ln_weight, self.ln_bias, 9.9999999999999995e-07, True)
+    # Token 0 is the class token; the other 49 are the grid, row by row.
     grid = torch.transpose(torch.slice(normed, 1, 1, 50, 1), 1, 2)
     return torch.reshape(torch.contiguous(torch.to(grid, 6)), [batch, 768, 7, 7])

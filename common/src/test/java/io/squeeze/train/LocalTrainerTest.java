@@ -281,7 +281,7 @@ class LocalTrainerTest {
     Checkpoint checkpoint =
         new Checkpoint(
             start(),
-            SETTINGS.trainingJson(),
+            Checkpoint.Config.of(SETTINGS),
             LAYOUT,
             List.of("a", "b", "c"),
             List.of(1, 2, 3),
@@ -313,7 +313,7 @@ class LocalTrainerTest {
     try (OutputStream out = Files.newOutputStream(file)) {
       new Checkpoint(
               new ModelState(fewer),
-              SETTINGS.trainingJson(),
+              Checkpoint.Config.of(SETTINGS),
               LAYOUT,
               List.of("a", "b", "c"),
               List.of(1, 2, 3),

@@ -82,7 +82,7 @@ public final class VectorFit {
     return new Checkpoint(
         ModelState.start(
             new SqueezeModel(headless, channels, 0), headless.train().optimizer(), tensors),
-        headless.trainingJson(),
+        Checkpoint.Config.of(headless),
         new Batch.Layout(channels, 1, 1, 1),
         List.of(),
         List.of(),

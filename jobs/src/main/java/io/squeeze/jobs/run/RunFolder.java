@@ -117,7 +117,7 @@ public final class RunFolder {
       return newest;
     }
     List<String> differences =
-        new ArrayList<>(Settings.differences(newest.get().config(), asked.trainingJson()));
+        new ArrayList<>(Settings.differences(newest.get().config().json(), asked.trainingJson()));
     String trained = settings().map(Settings::embeddings).orElse("unknown");
     if (!trained.equals(source) || !newest.get().backbone().equals(backbone)) {
       differences.add("embeddings: is " + trained + ", asked for " + source);

@@ -181,7 +181,7 @@ public final class TrainJob {
     new CodebookStart(settings, layout, model, reporter).run(train, tensors);
     return new Checkpoint(
         ModelState.start(model, settings.train().optimizer(), tensors),
-        settings.trainingJson(),
+        Checkpoint.Config.of(settings),
         layout,
         classes.names(),
         classes.palette(),

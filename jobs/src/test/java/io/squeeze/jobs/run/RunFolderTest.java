@@ -56,7 +56,7 @@ class RunFolderTest {
             new SqueezeModel(settings, 3, 0),
             settings.train().optimizer(),
             Quantizer.of(settings.quantizer(), 3).initial(epoch)),
-        settings.trainingJson(),
+        Checkpoint.Config.of(settings),
         new Batch.Layout(3, 1, 1, 1),
         List.of(),
         List.of(),
