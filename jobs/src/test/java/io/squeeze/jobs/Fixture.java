@@ -47,6 +47,7 @@ public final class Fixture {
         extract { batch-size = 4, rows-per-file = 8 }
         quantizer { codebook-size = 16, bottleneck-dim = 8, codebook.kmeans-iterations = 3 }
         train { epochs = 2, lr = 1e-3, averaging-frequency = 2 }
+        track.tensorboard = false
         """
             .formatted(backbone, photos(), folder.resolve(embeddings), folder.resolve("outputs"));
     return Settings.load(List.of(ConfigFactory.parseString(base), ConfigFactory.parseString(more)));
@@ -54,6 +55,7 @@ public final class Fixture {
 
   /** A session on this machine. */
   public static SparkSession local(String master) {
+    stop();
     return session(master).getOrCreate();
   }
 
@@ -75,9 +77,17 @@ public final class Fixture {
 
   /** Executors as processes of their own, with the tests' class path. */
   public static SparkSession.Builder clusterBuilder(String master) {
+    stop();
     return session(master)
         .config("spark.executor.memory", "1g")
         .config("spark.executor.extraClassPath", System.getProperty("java.class.path"));
+  }
+
+  /** Ends the session that {@link Shared} may have started: a JVM has one context. */
+  private static void stop() {
+    if (SparkSession.getDefaultSession().isDefined()) {
+      SparkSession.getDefaultSession().get().stop();
+    }
   }
 
   public static SparkSession.Builder session(String master) {

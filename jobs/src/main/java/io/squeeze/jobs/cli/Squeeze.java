@@ -3,6 +3,8 @@ package io.squeeze.jobs.cli;
 import io.squeeze.jobs.console.Failure;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.track.Tracking;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkUserAppException;
 import org.apache.spark.sql.SparkSession;
@@ -38,6 +40,7 @@ public final class Squeeze {
   /** Runs a command in this JVM; its exit code. */
   public static int run(Reporter reporter, String... args) {
     CommandLine line = Commands.all(reporter);
+    line.setOut(new PrintWriter(reporter.results(), true, StandardCharsets.UTF_8));
     line.setExecutionExceptionHandler((thrown, command, parsed) -> failed(reporter, thrown));
     line.setParameterExceptionHandler((misuse, words) -> misused(reporter, misuse));
     try {

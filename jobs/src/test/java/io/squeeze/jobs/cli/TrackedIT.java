@@ -2,6 +2,7 @@ package io.squeeze.jobs.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.squeeze.jobs.Command;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.Submit;
 import io.squeeze.jobs.TinyBackbone;
@@ -16,12 +17,14 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A training as a process of its own that a ClearML server follows. */
 @Timeout(200)
+@Tag("cluster")
 class TrackedIT {
   private static final String KEY = "4CC355KEY0F7E57";
   private static final String SECRET = "5ecr37-0f-7he-7e57";
@@ -34,24 +37,33 @@ class TrackedIT {
     TinyBackbone.write(folder.resolve("tiny.pt"), 1);
   }
 
-  private static ProcessBuilder train(ClearMlServer server, String name, int epochs)
+  /** A training that a server follows, and that extracts first. */
+  private static List<String> words(ClearMlServer server, String name, int epochs)
       throws IOException {
     Path credentials = folder.resolve("clearml.yaml");
     Files.writeString(
         credentials,
         "api_host: %s\nfiles_host: %s\nweb_host: http://web\napi_key: %s\napi_secret: %s\n"
             .formatted(server.address(), server.address(), KEY, SECRET));
+    List<String> words = new ArrayList<>();
+    words.addAll(List.of("train", "--model", folder + "/tiny.pt"));
+    words.addAll(List.of("--data_path", folder + "/shapes", "--embeddings", folder + "/emb"));
+    words.addAll(List.of("--output_dir", folder + "/outputs", "--experiment_name", name));
+    words.addAll(List.of("--codebook_size", "16", "--lr", "1e-3"));
+    words.addAll(List.of("--epochs", Integer.toString(epochs), "--set", "train.patience=null"));
+    words.addAll(List.of("--set", "track.clearml-credentials=" + credentials));
+    words.addAll(List.of("--use_clearml", "--project_name", "pets", "--task_name", "my task"));
+    return words;
+  }
+
+  private static ProcessBuilder train(ClearMlServer server, String name, int epochs)
+      throws IOException {
     Path log = Files.createDirectories(folder.resolve("spark-events"));
     List<String> command = new ArrayList<>();
     command.addAll(List.of("--master", "local[2]", "--conf", "spark.eventLog.enabled=true"));
     command.addAll(List.of("--conf", "spark.eventLog.dir=" + log.toUri()));
     command.addAll(List.of("--conf", "spark.squeeze.test.api_key=" + KEY));
-    command.addAll(List.of("train", "--model", "tiny.pt", "--data_path", "shapes"));
-    command.addAll(List.of("--embeddings", "emb", "--codebook_size", "16", "--lr", "1e-3"));
-    command.addAll(List.of("--epochs", Integer.toString(epochs), "--experiment_name", name));
-    command.addAll(List.of("--set", "track.clearml-credentials=" + credentials));
-    command.addAll(List.of("--use_clearml", "--project_name", "pets", "--task_name", "my task"));
-    command.addAll(List.of("--set", "train.patience=null"));
+    command.addAll(words(server, name, epochs));
     return Submit.squeeze(folder, command)
         .redirectErrorStream(true)
         .redirectOutput(folder.resolve(name + ".log").toFile());
@@ -96,8 +108,8 @@ class TrackedIT {
   void aRunWhoseTaskFailsHasFailedThere() throws Exception {
     // Enough of one shard's features is turned that Parquet's checksums notice.
     try (ClearMlServer server = new ClearMlServer(KEY, SECRET)) {
-      Process first = train(server, "before", 1).start();
-      assertThat(first.waitFor(150, TimeUnit.SECONDS)).isTrue();
+      Command before = Command.run(words(server, "before", 1).toArray(String[]::new));
+      assertThat(before.code()).as(before.err()).isZero();
       Path damaged;
       try (Stream<Path> files = Files.walk(folder.resolve("emb/v1/split=trainval"))) {
         damaged =
@@ -109,13 +121,11 @@ class TrackedIT {
         bytes[i] ^= 0x55;
       }
       Files.write(damaged, bytes);
-      Process process = train(server, "failing", 2).start();
-      assertThat(process.waitFor(150, TimeUnit.SECONDS)).isTrue();
+      Command failing = Command.run(words(server, "failing", 2).toArray(String[]::new));
       Files.write(damaged, whole);
-      assertThat(process.exitValue()).isEqualTo(4);
-      assertThat(Files.readAllLines(folder.resolve("failing.log")))
-          .anyMatch(
-              line -> line.matches("ERROR Cannot read the file .*/emb/v1/.* if it is damaged.*"));
+      assertThat(failing.code()).isEqualTo(4);
+      assertThat(failing.lastLine())
+          .matches("ERROR Cannot read the file .*/emb/v1/.* if it is damaged.*");
       assertThat(server.state()).isEqualTo("failed");
     }
   }

@@ -3,6 +3,7 @@ package io.squeeze.jobs.cluster;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.squeeze.dataset.Shapes;
+import io.squeeze.jobs.Command;
 import io.squeeze.jobs.Submit;
 import io.squeeze.jobs.TinyBackbone;
 import java.nio.file.Files;
@@ -13,6 +14,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -22,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
  * on two threads of one process.
  */
 @Timeout(400)
+@Tag("cluster")
 class ClusterIT {
   @TempDir static Path folder;
   private static Standalone cluster;
@@ -32,7 +35,11 @@ class ClusterIT {
     new Shapes(3).write(folder.resolve("shapes"), 36);
     TinyBackbone.write(folder.resolve("tiny.pt"), 1);
     cluster = new Standalone(Files.createDirectory(folder.resolve("cluster")));
-    local = walk("local", List.of("--master", "local[2]"));
+    local = Files.createDirectory(folder.resolve("local"));
+    for (String[] words : List.of(train(local, local), evaluate(local))) {
+      Command here = Command.run(words);
+      assertThat(here.code()).as(here.err()).isZero();
+    }
   }
 
   @AfterAll
@@ -56,44 +63,16 @@ class ClusterIT {
         .isZero();
   }
 
-  private static String[] extract(Path home) {
-    return new String[] {
-      "extract",
-      "--model",
-      folder + "/tiny.pt",
-      "--data_path",
-      folder + "/shapes",
-      "--device",
-      "cpu",
-      "--embeddings",
-      home + "/emb",
-      "--set",
-      "extract.rows-per-file=4"
-    };
-  }
-
+  /** A training, and the extraction before it where there are no embeddings. */
   private static String[] train(Path extracted, Path home) {
-    return new String[] {
-      "train",
-      "--embeddings",
-      extracted + "/emb",
-      "--codebook_size",
-      "16",
-      "--lr",
-      "1e-3",
-      "--shards",
-      "3",
-      "--epochs",
-      "3",
-      "--averaging_frequency",
-      "2",
-      "--device",
-      "cpu",
-      "--output_dir",
-      home + "/outputs",
-      "--experiment_name",
-      "vq"
-    };
+    List<String> words = new ArrayList<>(List.of("train", "--model", folder + "/tiny.pt"));
+    words.addAll(List.of("--data_path", folder + "/shapes", "--device", "cpu"));
+    words.addAll(List.of("--embeddings", extracted + "/emb"));
+    words.addAll(List.of("--set", "extract.rows-per-file=4", "--codebook_size", "16"));
+    words.addAll(List.of("--lr", "1e-3", "--shards", "3", "--epochs", "3"));
+    words.addAll(List.of("--averaging_frequency", "2"));
+    words.addAll(List.of("--output_dir", home + "/outputs", "--experiment_name", "vq"));
+    return words.toArray(String[]::new);
   }
 
   private static String[] evaluate(Path home) {
@@ -102,21 +81,15 @@ class ClusterIT {
     };
   }
 
-  private static Path walk(String name, List<String> options) throws Exception {
-    Path home = Files.createDirectory(folder.resolve(name));
-    run(name + "-extract.log", options, extract(home));
-    run(name + "-train.log", options, train(home, home));
-    run(name + "-evaluate.log", options, evaluate(home));
-    return home;
-  }
-
   @Test
   void theWalkOnTwoWorkersGivesTheSameBytesInTurkishAtNoonInKathmandu() throws Exception {
     String elsewhere = "-Duser.language=tr -Duser.country=TR -Duser.timezone=Asia/Kathmandu";
     List<String> options = new ArrayList<>(cluster.options());
     options.addAll(List.of("--driver-java-options", elsewhere));
     options.addAll(List.of("--conf", "spark.executor.extraJavaOptions=" + elsewhere));
-    Path home = walk("client", options);
+    Path home = Files.createDirectory(folder.resolve("client"));
+    run("client-train.log", options, train(home, home));
+    run("client-evaluate.log", options, evaluate(home));
     assertTrainedAsLocally(home);
     String summary = "outputs/vq/evaluation/test/summary.json";
     assertThat(home.resolve(summary)).hasSameTextualContentAs(local.resolve(summary));

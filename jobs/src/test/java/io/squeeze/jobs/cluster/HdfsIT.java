@@ -21,12 +21,14 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Photos, embeddings, runs, codes and reports on HDFS: the same bytes as on the local disk. */
 @Timeout(200)
+@Tag("cluster")
 class HdfsIT {
   @TempDir Path folder;
 
@@ -51,6 +53,7 @@ class HdfsIT {
                           "data.path", root + "/shapes",
                           "embeddings", root + "/emb",
                           "output.dir", root + "/outputs",
+                          "track.tensorboard", "true",
                           "visualize.dir", root + "/pictures")));
       String checkpoint = walk(spark, there, root + "/codes");
       new VisualizeJob(

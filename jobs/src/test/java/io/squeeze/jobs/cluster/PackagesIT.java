@@ -10,12 +10,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The job alone, which spark-submit resolves from a repository with all that it needs. */
 @Timeout(200)
+@Tag("cluster")
 class PackagesIT {
   private static final String VERSION = "0.1.0";
 

@@ -23,6 +23,7 @@ import java.util.Map;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FileUtil;
 import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,6 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Photos, embeddings and runs on an object store: a server that speaks S3, a process of its own.
  */
 @Timeout(200)
+@Tag("cluster")
 class S3IT {
   private static final Path SERVER = Path.of("target/s3mock/s3mock-exec.jar").toAbsolutePath();
 

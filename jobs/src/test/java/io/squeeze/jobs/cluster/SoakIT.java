@@ -24,6 +24,7 @@ import org.apache.spark.Success$;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,6 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @EnabledIfSystemProperty(named = "soak.minutes", matches = "[0-9]+")
 @SuppressWarnings("SystemOut") // its lines are what it is for
+@Tag("cluster")
 class SoakIT {
   private static final long FEWEST_MILLIS = 10_000;
   private static final int MORE_MILLIS = 20_000;

@@ -7,11 +7,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.evaluate.EvaluateJob;
-import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.publish.Coding;
 import io.squeeze.jobs.publish.DataFile;
@@ -36,7 +35,6 @@ import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -45,24 +43,15 @@ class EncodeIT {
   @TempDir private static Path folder;
   private static SparkSession spark;
   private static HadoopStorage storage;
-  private static Fixture fixture;
   private static Published embeddings;
   private static String checkpoint;
 
   @BeforeAll
   static void train() throws IOException {
-    spark = Fixture.local("local[2]");
+    spark = Shared.session();
     storage = Sessions.storage(spark);
-    fixture = new Fixture(folder, 36);
-    Settings settings =
-        fixture.settings("e", "quantizer { type = rvq, num-quantizers = 3, codebook-size = 12 }");
-    embeddings = new ExtractJob(Fixture.squeeze(spark), settings).run();
-    checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
-  }
-
-  @AfterAll
-  static void stop() {
-    spark.stop();
+    embeddings = Versions.embeddings(storage, Shared.walk().embeddings());
+    checkpoint = Shared.walk().checkpoint();
   }
 
   private static Published encode(String name, String codec) throws IOException {
@@ -108,7 +97,7 @@ class EncodeIT {
     Published decoded =
         new DecodeJob(
                 Fixture.squeeze(spark),
-                new DecodeJob.Request(codes, null, folder + "/decoded", folder + "/e"))
+                new DecodeJob.Request(codes, null, folder + "/decoded", Shared.walk().embeddings()))
             .run();
     Dataset<Row> originals = embeddings.read(spark);
     Dataset<Row> reconstructed = decoded.read(spark);
@@ -164,7 +153,9 @@ class EncodeIT {
     String other =
         TrainJob.run(
             Fixture.squeeze(spark),
-            fixture.settings("e", "seed = 7, output.experiment-name = other"));
+            Shared.walk()
+                .settings("seed = 7, output.experiment-name = other")
+                .with("output.dir", folder.toString()));
     TrainedQuantizer wrong = TrainedQuantizer.open(storage, folder + "/foreign", other, null);
     assertThatThrownBy(
             () ->

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.model.SampleDrawing;
 import io.squeeze.jobs.model.TrainedModels;
@@ -27,7 +28,6 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -47,14 +47,9 @@ class DeclaredIT {
   @BeforeAll
   static void extract() throws IOException {
     fixture = new Fixture(folder, 24);
-    spark = Fixture.local("local[2]");
+    spark = Shared.session();
     read = new ExtractJob(Fixture.squeeze(spark), fixture.settings("pets", "")).run();
     expected = rows(read);
-  }
-
-  @AfterAll
-  static void stop() {
-    spark.stop();
   }
 
   private static List<String> rows(Published published) {

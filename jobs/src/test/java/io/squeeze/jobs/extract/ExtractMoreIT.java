@@ -8,6 +8,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.SqueezeException.Category;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.encode.EncodeJob;
 import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.publish.Coding;
@@ -29,7 +30,6 @@ import java.util.Map;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,12 +40,7 @@ class ExtractMoreIT {
 
   @BeforeAll
   static void startSpark() {
-    spark = Fixture.local("local[2]");
-  }
-
-  @AfterAll
-  static void stopSpark() {
-    spark.stop();
+    spark = Shared.session();
   }
 
   private static Published extract(Settings settings) throws IOException {

@@ -40,19 +40,23 @@ public final class EveryFault {
 
   /** Tries all operations of some work in all ways. */
   public static EveryFault of(String what, Work work, Work left) throws Exception {
-    return some(what, 1, work, left);
+    return disturbed(what, true, work, left);
   }
 
   /**
-   * Tries some operations, each in one way.
+   * Tries as many operations as there are ways, from the first to the last, each in one way.
    *
-   * @param every how many operations lie between two that fail; 1: all, in all ways
    * @param left what is published; {@link Optional#empty} for nothing
    */
-  public static EveryFault some(String what, int every, Work work, Work left) throws Exception {
+  public static EveryFault some(String what, Work work, Work left) throws Exception {
+    return disturbed(what, false, work, left);
+  }
+
+  private static EveryFault disturbed(String what, boolean all, Work work, Work left)
+      throws Exception {
     EveryFault fault = new EveryFault();
     try {
-      fault.disturb(what, every, work, left);
+      fault.disturb(what, all, work, left);
     } finally {
       FaultyFileSystem.none();
     }
@@ -64,7 +68,7 @@ public final class EveryFault {
     return tried;
   }
 
-  private void disturb(String what, int every, Work work, Work left) throws Exception {
+  private void disturb(String what, boolean all, Work work, Work left) throws Exception {
     List<String> operations = Collections.synchronizedList(new ArrayList<>());
     FaultyFileSystem.fault(
         (operation, path) -> {
@@ -78,10 +82,11 @@ public final class EveryFault {
     tried.add(what);
     int last = operations.size();
     assertThat(last).isGreaterThan(5);
+    List<Kind> kinds = List.of(Kind.values());
+    int every = all ? 1 : last / kinds.size();
     for (int at = 1 + every / 2; at <= last; at += every) {
-      List<Kind> kinds = List.of(Kind.values());
       int one = at / every % kinds.size();
-      for (Kind kind : every == 1 ? kinds : kinds.subList(one, one + 1)) {
+      for (Kind kind : all ? kinds : kinds.subList(one, one + 1)) {
         String where = kind + " at operation " + at + " of " + last + ", " + operations.get(at - 1);
         String name = what + at + kind;
         tried.add(name);

@@ -25,12 +25,14 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What clusters do to executors, done to real processes: nothing in the code knows of it. */
 @Timeout(300)
+@Tag("cluster")
 class ExecutorFaultsIT {
   @TempDir static Path folder;
   private static Fixture fixture;
@@ -54,6 +56,7 @@ class ExecutorFaultsIT {
             .config("spark.executor.heartbeatInterval", "2s")
             .config("spark.storage.blockManagerHeartbeatTimeoutMs", "8000")
             .config("spark.speculation", "true")
+            .config("spark.task.maxFailures", "2")
             .config("spark.deploy.maxExecutorRetries", "-1")
             .getOrCreate();
   }
@@ -67,6 +70,11 @@ class ExecutorFaultsIT {
     return fixture.settings(
         "emb-" + name,
         "extract.rows-per-file = 5, train.shards = 3, output.experiment-name = " + name);
+  }
+
+  /** A training of what the undisturbed extraction published. */
+  private static Settings training(String name) {
+    return settings(name).with("embeddings", folder.resolve("emb-clean").toString());
   }
 
   private static List<Row> rows(SparkSession spark, Published published) {
@@ -111,11 +119,10 @@ class ExecutorFaultsIT {
 
   @Test
   void anExecutorThatIsLostForAWhileCostsNothingButTime() throws Exception {
-    new ExtractJob(Fixture.squeeze(cluster), settings("lost")).run();
     Path metrics = folder.resolve("outputs/lost/metrics.jsonl");
     String last =
         withOneStopped(
-            () -> TrainJob.run(Fixture.squeeze(cluster), settings("lost")),
+            () -> TrainJob.run(Fixture.squeeze(cluster), training("lost")),
             () -> Files.exists(metrics) && Files.size(metrics) > 0);
     assertThat(Path.of(last)).hasBinaryContent(trained);
   }
@@ -162,8 +169,7 @@ class ExecutorFaultsIT {
   @Test
   void aTaskThatAlwaysEndsItsExecutorEndsTheJobAndPublishesNothing() throws Exception {
     long began = System.nanoTime();
-    new ExtractJob(Fixture.squeeze(cluster), settings("halting")).run();
-    Settings single = settings("halting").with("train.shards", "1");
+    Settings single = training("halting").with("train.shards", "1");
     Settings halting = single.with("train.loss", Halting.class.getName());
     assertThatThrownBy(() -> TrainJob.run(Fixture.squeeze(cluster), halting))
         .hasMessageContaining("Job aborted due to stage failure");
@@ -175,7 +181,7 @@ class ExecutorFaultsIT {
     assertThatThrownBy(() -> TrainJob.run(Fixture.squeeze(cluster), unsendable))
         .hasMessageContaining("It holds a thread");
     // The same run with a loss that lives goes through.
-    assertThat(Path.of(TrainJob.run(Fixture.squeeze(cluster), settings("halting"))))
+    assertThat(Path.of(TrainJob.run(Fixture.squeeze(cluster), training("halting"))))
         .hasBinaryContent(trained);
   }
 }

@@ -41,7 +41,7 @@ public final class FaultyFileSystem extends RawLocalFileSystem {
   }
 
   /** What a session needs to know the scheme. */
-  static SparkSession.Builder on(SparkSession.Builder session) {
+  public static SparkSession.Builder on(SparkSession.Builder session) {
     return session
         .config("spark.hadoop.fs.faulty.impl", FaultyFileSystem.class.getName())
         .config("spark.hadoop.fs.AbstractFileSystem.faulty.impl", Context.class.getName());

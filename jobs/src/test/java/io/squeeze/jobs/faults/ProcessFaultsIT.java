@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.Device;
 import io.squeeze.dataset.Shapes;
+import io.squeeze.jobs.Command;
 import io.squeeze.jobs.Outside;
 import io.squeeze.jobs.Submit;
 import io.squeeze.jobs.TinyBackbone;
@@ -17,12 +18,14 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What happens to whole processes: signals, each other, strange surroundings. */
 @Timeout(200)
+@Tag("cluster")
 class ProcessFaultsIT {
   @TempDir static Path folder;
 
@@ -32,18 +35,19 @@ class ProcessFaultsIT {
     TinyBackbone.write(folder.resolve("tiny.pt"), 1);
   }
 
-  /** Extraction of a data set, its paths in full. */
-  private static ProcessBuilder extract(Path home, String photos, String embeddings) {
-    return Submit.squeeze(
-        home,
-        List.of(
-            "extract",
-            "--model",
-            folder + "/tiny.pt",
-            "--data_path",
-            folder + "/" + photos,
-            "--embeddings",
-            folder + "/" + embeddings));
+  /** The words of an extraction, its paths in full. */
+  private static List<String> words(String photos, String embeddings) {
+    List<String> words = new ArrayList<>(List.of("extract", "--model", folder + "/tiny.pt"));
+    words.addAll(List.of("--data_path", folder + "/" + photos));
+    words.addAll(List.of("--embeddings", folder + "/" + embeddings));
+    return words;
+  }
+
+  /** The same extraction as the first process's, in this JVM; what it says. */
+  private static String extractHere(int code) {
+    Command here = Command.run(words("shapes", "emb").toArray(String[]::new));
+    assertThat(here.code()).as(here.err()).isEqualTo(code);
+    return here.out() + here.err();
   }
 
   private static Process start(ProcessBuilder builder, String log) throws IOException {
@@ -67,19 +71,18 @@ class ProcessFaultsIT {
 
   @Test
   void ofTwoRunsOnOnePathTheSecondIsToldAndTheFirstEndsCleanlyBySignal() throws Exception {
-    Process first = start(extract(folder, "shapes", "emb"), "first.log");
+    Process first = start(Submit.squeeze(folder, words("shapes", "emb")), "first.log");
     Path lock = folder.resolve("emb/_lock");
     await(() -> Files.exists(lock) && Files.size(lock) > 0);
     assertThat(Outside.signal("STOP", first.toHandle())).isZero();
-    String told = ended(start(extract(folder, "shapes", "emb"), "second.log"), 3, "second.log");
+    String told = extractHere(3);
     assertThat(told)
         .contains("ERROR Another run writes to " + folder + "/emb", "\"pid\":" + first.pid());
 
     Outside.signal("TERM", first.toHandle());
     assertThat(Outside.signal("CONT", first.toHandle())).isZero();
     assertThat(ended(first, 143, "first.log")).doesNotContain("at io.squeeze");
-    String again = ended(start(extract(folder, "shapes", "emb"), "third.log"), 0, "third.log");
-    assertThat(again).contains("Embeddings: " + folder + "/emb/v1");
+    assertThat(extractHere(0)).contains("Embeddings: " + folder + "/emb/v1");
     try (Stream<Path> left = Files.list(folder.resolve("emb"))) {
       assertThat(left.map(path -> path.getFileName().toString()))
           .containsExactlyInAnyOrder("v1", "rejects", "metrics");
@@ -99,24 +102,15 @@ class ProcessFaultsIT {
     Files.writeString(list, Files.readString(list).replace("circle_1 ", id + " "));
 
     // Nothing can be written there, and new files are nobody else's.
-    ProcessBuilder builder = extract(Path.of("/proc"), photos, "вложения");
+    ProcessBuilder builder = Submit.squeeze(Path.of("/proc"), words(photos, "вложения"));
     builder.environment().put("LC_ALL", "C");
     List<String> command = new ArrayList<>(List.of("sh", "-c", "umask 077; exec \"$@\"", "sh"));
     command.addAll(builder.command());
     String said = ended(start(builder.command(command), "names.log"), 0, "names.log");
-    assertThat(said).contains("{test=0, trainval=12} rows", ", 0 rejects");
-    List<String> query =
-        List.of(
-            "query",
-            "--format",
-            "csv",
-            "--workspace",
-            folder + "/вложения",
-            "--sql",
-            "SELECT image_path FROM embeddings WHERE sample_id LIKE 'круг%'");
-    ProcessBuilder asking = Submit.squeeze(folder, query);
-    asking.environment().put("LC_ALL", "C");
-    assertThat(ended(start(asking, "query.log"), 0, "query.log")).contains("images/" + id + ".jpg");
+    assertThat(said).contains("{test=0, trainval=12} rows", ", 0 rejects", "/вложения/v1");
+    String sql = "SELECT image_path FROM embeddings WHERE sample_id LIKE 'круг%'";
+    assertThat(Command.run("query", "--workspace", folder + "/вложения", "--sql", sql).out())
+        .contains("images/" + id + ".jpg");
   }
 
   @Test

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.encode.EncodeJob;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
@@ -30,7 +31,6 @@ import java.util.stream.Stream;
 import org.apache.commons.codec.digest.DigestUtils;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -52,7 +52,7 @@ class StorageFaultsIT {
   @BeforeAll
   static void undisturbed() throws IOException {
     fixture = new Fixture(folder, 24);
-    spark = FaultyFileSystem.on(Fixture.session("local[2,3]")).getOrCreate();
+    spark = Shared.session();
     embeddings = new ExtractJob(Fixture.squeeze(spark), settings("clean")).run().path();
     checkpoint = TrainJob.run(Fixture.squeeze(spark), settings("clean"));
   }
@@ -60,11 +60,6 @@ class StorageFaultsIT {
   @AfterEach
   void mend() {
     FaultyFileSystem.none();
-  }
-
-  @AfterAll
-  static void stop() {
-    spark.stop();
   }
 
   private static String faulty(String name) {
@@ -117,13 +112,14 @@ class StorageFaultsIT {
   }
 
   /**
-   * Lets some operations fail, each in a place of its own.
-   *
-   * @param some operations between two that fail; {@code -Dfaults.every=1} tries them all
+   * Lets four operations fail, one in each way and each in a place of its own; {@code -Dfaults=all}
+   * tries them all.
    */
-  private static EveryFault disturb(
-      String what, int some, EveryFault.Work work, EveryFault.Work left) throws Exception {
-    return EveryFault.some(what, Integer.getInteger("faults.every", some), work, left);
+  private static EveryFault disturb(String what, EveryFault.Work work, EveryFault.Work left)
+      throws Exception {
+    return System.getProperty("faults", "").equals("all")
+        ? EveryFault.of(what, work, left)
+        : EveryFault.some(what, work, left);
   }
 
   /** Nothing, after a look at the checkpoints: whatever has its name is whole. */
@@ -157,7 +153,7 @@ class StorageFaultsIT {
 
   @Test
   void anExtractionThatFailsAnywhereIsGoneOnWith() throws Exception {
-    disturb("extract", 13, StorageFaultsIT::extract, name -> whole("emb-" + name));
+    disturb("extract", StorageFaultsIT::extract, name -> whole("emb-" + name));
     for (Path path : below("emb-extract")) {
       clean(path.getFileName().toString());
     }
@@ -197,12 +193,12 @@ class StorageFaultsIT {
 
   @Test
   void aTrainingAndItsEvaluationToo() throws Exception {
-    disturb("train", 31, StorageFaultsIT::train, StorageFaultsIT::checkpoints);
+    disturb("train", StorageFaultsIT::train, StorageFaultsIT::checkpoints);
   }
 
   @Test
   void soDoesEncoding() throws Exception {
-    disturb("encode", 21, StorageFaultsIT::encode, name -> whole("codes-" + name));
+    disturb("encode", StorageFaultsIT::encode, name -> whole("codes-" + name));
     for (Path path : below("codes-encode")) {
       clean(path.getFileName().toString());
     }

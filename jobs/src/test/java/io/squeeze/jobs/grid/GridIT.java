@@ -7,6 +7,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.SqueezeException.Category;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(300)
 class GridIT {
+  private final SparkSession spark = Shared.session();
   private static final String GRID =
       """
       base { train.epochs = 2 }
@@ -35,7 +37,7 @@ class GridIT {
 
   @TempDir static Path folder;
 
-  private static void run(SparkSession spark, Settings settings, int parallel) throws IOException {
+  private void run(Settings settings, int parallel) throws IOException {
     GridJob.File file = GridJob.File.parse("conf/small.conf", GRID);
     new GridJob(Fixture.squeeze(spark), file, settings.with(file.base()), "test", parallel).run();
   }
@@ -54,66 +56,62 @@ class GridIT {
   @Test
   void aGridGoesOnWithWhatIsMissingAndTellsOfWhatFails() throws IOException {
     Fixture fixture = new Fixture(folder, 36);
-    try (SparkSession spark = Fixture.local("local[2]")) {
-      Settings settings = fixture.settings("e", "");
-      assertThatThrownBy(() -> run(spark, settings, 3))
-          .isInstanceOfSatisfying(
-              SqueezeException.class, e -> assertThat(e.category()).isEqualTo(Category.PARTIAL))
-          .hasMessageContaining("1 of 5 runs failed");
-      Path grid = folder.resolve("outputs/small");
-      Map<String, FileTime> first = checkpoints(grid);
-      assertThat(first.keySet())
-          .containsExactly("none_seed-1", "none_seed-2", "vq_seed-1", "vq_seed-2");
+    Settings settings = fixture.settings("e", "");
+    assertThatThrownBy(() -> run(settings, 3))
+        .isInstanceOfSatisfying(
+            SqueezeException.class, e -> assertThat(e.category()).isEqualTo(Category.PARTIAL))
+        .hasMessageContaining("1 of 5 runs failed");
+    Path grid = folder.resolve("outputs/small");
+    Map<String, FileTime> first = checkpoints(grid);
+    assertThat(first.keySet())
+        .containsExactly("none_seed-1", "none_seed-2", "vq_seed-1", "vq_seed-2");
 
-      List<String> results = Files.readAllLines(grid.resolve("results.csv"));
-      assertThat(results).hasSize(4);
-      assertThat(results.get(0))
-          .startsWith(
-              "rank,configuration,quantizer_type,quantizer_codebook_size,n,failed,miou_mean");
-      assertThat(results.get(3)).startsWith("3,lfq_codebook-size-12,lfq,12,0,1,,");
-      assertThat(Files.readString(grid.resolve("runs.csv")))
-          .contains(
-              "failed,\"quantizer.codebook-size is 12, but every bit of lfq doubles its codes");
-      List<Row> rows =
-          spark
-              .read()
-              .parquet(grid.resolve("results.parquet").toString())
-              .orderBy("rank")
-              .collectAsList();
-      assertThat(rows.get(0).<Long>getAs("n")).isEqualTo(2);
-      assertThat(rows.get(0).<Double>getAs("miou_mean"))
-          .isGreaterThan(rows.get(1).<Double>getAs("miou_mean") - 1e-9);
-      assertThat(rows.stream().map(r -> r.<Boolean>getAs("pareto"))).contains(true);
-      assertThat(ImageIO.read(grid.resolve("rate_distortion.png").toFile()).getWidth())
-          .isEqualTo(1000);
-      assertThat(Files.readString(grid.resolve("rate_distortion.svg"))).contains("<svg", "<path");
+    List<String> results = Files.readAllLines(grid.resolve("results.csv"));
+    assertThat(results).hasSize(4);
+    assertThat(results.get(0))
+        .startsWith("rank,configuration,quantizer_type,quantizer_codebook_size,n,failed,miou_mean");
+    assertThat(results.get(3)).startsWith("3,lfq_codebook-size-12,lfq,12,0,1,,");
+    assertThat(Files.readString(grid.resolve("runs.csv")))
+        .contains("failed,\"quantizer.codebook-size is 12, but every bit of lfq doubles its codes");
+    List<Row> rows =
+        spark
+            .read()
+            .parquet(grid.resolve("results.parquet").toString())
+            .orderBy("rank")
+            .collectAsList();
+    assertThat(rows.get(0).<Long>getAs("n")).isEqualTo(2);
+    assertThat(rows.get(0).<Double>getAs("miou_mean"))
+        .isGreaterThan(rows.get(1).<Double>getAs("miou_mean") - 1e-9);
+    assertThat(rows.stream().map(r -> r.<Boolean>getAs("pareto"))).contains(true);
+    assertThat(ImageIO.read(grid.resolve("rate_distortion.png").toFile()).getWidth())
+        .isEqualTo(1000);
+    assertThat(Files.readString(grid.resolve("rate_distortion.svg"))).contains("<svg", "<path");
 
-      assertThatThrownBy(
-              () ->
-                  new GridJob(
-                          Fixture.squeeze(spark),
-                          GridJob.File.parse("conf/small.conf", GRID),
-                          settings,
-                          "dev",
-                          1)
-                      .run())
-          .hasMessageContaining("No split dev in ")
-          .hasMessageContaining("there are train, val, trainval, test");
+    assertThatThrownBy(
+            () ->
+                new GridJob(
+                        Fixture.squeeze(spark),
+                        GridJob.File.parse("conf/small.conf", GRID),
+                        settings,
+                        "dev",
+                        1)
+                    .run())
+        .hasMessageContaining("No split dev in ")
+        .hasMessageContaining("there are train, val, trainval, test");
 
-      // As if it had been killed: one run is missing, one is unfinished.
-      byte[] whole = Files.readAllBytes(grid.resolve("vq_seed-2/last.ckpt"));
-      org.apache.commons.io.FileUtils.deleteDirectory(grid.resolve("vq_seed-1").toFile());
-      Files.move(
-          grid.resolve("vq_seed-2/checkpoints/epoch_0001.ckpt"),
-          grid.resolve("vq_seed-2/last.ckpt"),
-          java.nio.file.StandardCopyOption.REPLACE_EXISTING);
-      assertThatThrownBy(() -> run(spark, settings, 1)).hasMessageContaining("1 of 5 runs failed");
-      Map<String, FileTime> second = checkpoints(grid);
-      assertThat(second.get("none_seed-1")).isEqualTo(first.get("none_seed-1"));
-      assertThat(second.get("none_seed-2")).isEqualTo(first.get("none_seed-2"));
-      assertThat(second.get("vq_seed-1")).isNotEqualTo(first.get("vq_seed-1"));
-      assertThat(grid.resolve("vq_seed-2/last.ckpt")).hasBinaryContent(whole);
-      assertThat(Files.readAllLines(grid.resolve("results.csv"))).isEqualTo(results);
-    }
+    // As if it had been killed: one run is missing, one is unfinished.
+    byte[] whole = Files.readAllBytes(grid.resolve("vq_seed-2/last.ckpt"));
+    org.apache.commons.io.FileUtils.deleteDirectory(grid.resolve("vq_seed-1").toFile());
+    Files.move(
+        grid.resolve("vq_seed-2/checkpoints/epoch_0001.ckpt"),
+        grid.resolve("vq_seed-2/last.ckpt"),
+        java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+    assertThatThrownBy(() -> run(settings, 1)).hasMessageContaining("1 of 5 runs failed");
+    Map<String, FileTime> second = checkpoints(grid);
+    assertThat(second.get("none_seed-1")).isEqualTo(first.get("none_seed-1"));
+    assertThat(second.get("none_seed-2")).isEqualTo(first.get("none_seed-2"));
+    assertThat(second.get("vq_seed-1")).isNotEqualTo(first.get("vq_seed-1"));
+    assertThat(grid.resolve("vq_seed-2/last.ckpt")).hasBinaryContent(whole);
+    assertThat(Files.readAllLines(grid.resolve("results.csv"))).isEqualTo(results);
   }
 }

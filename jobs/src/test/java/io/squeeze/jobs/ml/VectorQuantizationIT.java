@@ -9,6 +9,7 @@ import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.encode.EncodeVectorsJob;
 import io.squeeze.jobs.evaluate.EvaluateVectorsJob;
 import io.squeeze.jobs.model.TrainedQuantizer;
@@ -39,7 +40,6 @@ import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -53,12 +53,7 @@ class VectorQuantizationIT {
 
   @BeforeAll
   static void start() {
-    spark = Fixture.local("local[2]");
-  }
-
-  @AfterAll
-  static void stop() {
-    spark.stop();
+    spark = Shared.session();
   }
 
   /** Vectors around a few centres, wider along the first axes. */

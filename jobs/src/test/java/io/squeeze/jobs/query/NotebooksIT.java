@@ -5,16 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.jobs.Fixture;
-import io.squeeze.jobs.publish.Coding;
+import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.query.QueryJob.Format;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -25,25 +23,22 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What lies in notebooks/ runs, on a walk smaller than submit/quickstart's. */
 class NotebooksIT {
   private static final Path NOTEBOOKS = Path.of("../notebooks");
-  private static final String CODES = "codes/vit_vq_512";
+  private static final String CODES = "codes/array";
 
   @TempDir private static Path folder;
   private static SparkSession spark;
+  private static Path walk;
 
   @BeforeAll
-  static void walk() throws IOException {
-    spark = Fixture.local("local[2]");
-    Walk.below(folder, spark, "type = vq, codebook-size = 16", Map.of("vit_vq_512", Coding.ARRAY));
-    new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.TABLE, null);
-  }
-
-  @AfterAll
-  static void stop() {
-    spark.stop();
+  static void register() throws IOException {
+    spark = Shared.session();
+    walk = Shared.walk().folder();
+    new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.TABLE, null);
   }
 
   private static String here(String text) {
-    return text.replace("data/quickstart/", folder + "/")
+    return text.replace("data/quickstart/", walk + "/")
+        .replace("codes/vit_vq_512", CODES)
         .replace("y = 3 AND x = 3", "y = 7 AND x = 7");
   }
 
@@ -52,7 +47,7 @@ class NotebooksIT {
   void theQueriesGiveRows(String name) throws IOException {
     Path out = folder.resolve(name + ".txt");
     String sql = here(Files.readString(NOTEBOOKS.resolve(name + ".sql")));
-    new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.TABLE, out.toString()).run(sql);
+    new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.TABLE, out.toString()).run(sql);
     List<String> counts =
         Files.readString(out).lines().filter(line -> line.matches("\\([0-9]+ rows?\\)")).toList();
     assertThat(counts).isNotEmpty().doesNotContain("(0 rows)");
@@ -61,22 +56,25 @@ class NotebooksIT {
   @Test
   void aSearchInTwoStepsFindsMore() throws IOException {
     spark
-        .sql("SELECT concat(sample_id, y, x) AS id, vector FROM patches WHERE split = 'test'")
+        .sql(
+            "SELECT concat(sample_id, y, x) AS id, vector FROM patches"
+                + " WHERE split = 'test' AND data_set = 'emb/shapes'")
         .write()
         .parquet(folder + "/vectors");
     spark
         .sql(
-            "SELECT concat(sample_id, i DIV 14, i % 14) AS sample_id, array(code) AS codes"
-                + " FROM codes LATERAL VIEW posexplode(codes) AS i, code WHERE split = 'test'")
+            "SELECT concat(sample_id, i DIV 14, i % 14) AS sample_id, slice(codes, 3 * i + 1, 3) AS codes"
+                + " FROM codes LATERAL VIEW explode(sequence(0, 195)) AS i"
+                + " WHERE split = 'test' AND data_set = 'codes/array'")
         .write()
         .parquet(folder + "/single/v1/codes");
     String sql =
         Files.readString(NOTEBOOKS.resolve("search_recall.sql"))
             .replace("codes/vectors", folder + "/vectors")
             .replace("codes/rvq/v1/codes", folder + "/single/v1/codes")
-            .replace("codes/rvq", folder + "/" + CODES);
+            .replace("codes/rvq", walk + "/" + CODES);
     Path out = folder.resolve("recall.json");
-    new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.JSON, out.toString()).run(sql);
+    new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.JSON, out.toString()).run(sql);
     JsonNode found = new ObjectMapper().readTree(Files.readString(out));
     assertThat(found.get("queries").asInt()).isPositive();
     assertThat(found.get("recall_in_two_steps").asDouble())
@@ -85,7 +83,7 @@ class NotebooksIT {
 
   @Test
   void theJavaNotebookRunsAndKeepsItsPictures() throws IOException {
-    System.setProperty("workspace", folder.toString());
+    System.setProperty("workspace", walk.toString());
     try {
       JsonNode notebook = JavaNotebook.run(NOTEBOOKS.resolve("explore_java.ipynb"));
       assertThat(JavaNotebook.pictures(notebook)).isEqualTo(3);
@@ -108,15 +106,16 @@ class NotebooksIT {
     Path out = folder.resolve("python.txt");
     String script = NOTEBOOKS.resolve("decode_codes.py").toString();
     Process process =
-        new ProcessBuilder("python3", script, folder + "/" + CODES + "/v1", "circle_1")
+        new ProcessBuilder("python3", script, walk + "/" + CODES + "/v1", "circle_1")
             .redirectOutput(out.toFile())
             .start();
     assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
     List<Float> ours =
         spark
             .sql(
-                "SELECT decode_codes(codes, '%s') FROM codes WHERE sample_id = 'circle_1'"
-                    .formatted(folder + "/" + CODES))
+                ("SELECT decode_codes(codes, '%s') FROM codes"
+                        + " WHERE sample_id = 'circle_1' AND data_set = 'codes/array'")
+                    .formatted(walk + "/" + CODES))
             .head()
             .getList(0);
     String[] words = Files.readString(out).strip().split("\\s+", -1);

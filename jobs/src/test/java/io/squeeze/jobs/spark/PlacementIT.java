@@ -19,12 +19,14 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Tasks on a cluster whose workers say that they have GPUs: the devices are given, not there. */
 @Timeout(180)
+@Tag("cluster")
 class PlacementIT {
 
   /** An executor of two cores that says it has two GPUs. */

@@ -8,12 +8,12 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.SqueezeException.Category;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.SplitAssigner;
 import io.squeeze.jobs.publish.Versions.Published;
-import io.squeeze.jobs.run.Summary;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.storage.Storage;
 import io.squeeze.torch.Torch;
@@ -31,16 +31,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,177 +45,93 @@ import org.junit.jupiter.api.io.TempDir;
 class TrainIT {
   @TempDir static Path folder;
   private static Fixture fixture;
+  private static SparkSession spark;
+  private static Published embeddings;
 
   @BeforeAll
-  static void synthesize() throws IOException {
+  static void extract() throws IOException {
     fixture = new Fixture(folder, 60);
-  }
-
-  /** What a whole run leaves that must not depend on the cluster. */
-  private record Trace(List<String> embeddings, byte[] last, byte[] best, String summary) {}
-
-  private static Trace walk(String name, Supplier<SparkSession> start) throws IOException {
-    try (SparkSession spark = start.get()) {
-      Settings settings =
-          fixture.settings("e-" + name, "train.shards = 11, output.experiment-name = " + name);
-      Published published = new ExtractJob(Fixture.squeeze(spark), settings).run();
-      String last = TrainJob.run(Fixture.squeeze(spark), settings);
-      Summary summary =
-          new EvaluateJob(Fixture.squeeze(spark), EvaluateJob.Request.of(last, "test")).score();
-      return new Trace(
-          // The rows, not the files: Parquet's footer lists encodings in an order of the JVM's own.
-          published
-              .read(spark)
-              .selectExpr("sample_id", "sha2(embedding, 256)", "sha2(mask, 256)")
-              .orderBy("sample_id")
-              .collectAsList()
-              .stream()
-              .map(Row::mkString)
-              .toList(),
-          Files.readAllBytes(Path.of(last)),
-          Files.readAllBytes(Path.of(last).resolveSibling("best.ckpt")),
-          summary.json());
-    }
-  }
-
-  @Test
-  @Tag("cluster")
-  void oneSeedIsOneResultOnOneThreadOnTwoAndOnACluster() throws IOException {
-    Trace one = walk("one", () -> Fixture.local("local[1]"));
-    Trace two = walk("two", () -> Fixture.local("local[2]"));
-    Trace cluster = walk("cluster", Fixture::cluster);
-    for (Trace other : List.of(two, cluster)) {
-      assertThat(other.embeddings()).isEqualTo(one.embeddings());
-      assertThat(other.last()).isEqualTo(one.last());
-      assertThat(other.best()).isEqualTo(one.best());
-    }
-    assertThat(two.summary()).isEqualTo(one.summary());
-    assertThat(cluster.summary()).isEqualTo(one.summary());
-  }
-
-  @Test
-  @Tag("cluster")
-  void anExecutorThatDiesInARoundChangesNothing() throws Exception {
-    String more = "train.epochs = 4, train.shards = 5, output.experiment-name = ";
-    Settings settings = fixture.settings("e-death", more + "death");
-    Path metrics = folder.resolve("outputs/death/metrics.jsonl");
-    try (SparkSession spark = Fixture.cluster()) {
-      new ExtractJob(Fixture.squeeze(spark), settings).run();
-      CompletableFuture<Boolean> killed =
-          CompletableFuture.supplyAsync(() -> killAnExecutorOnce(metrics));
-      TrainJob.run(Fixture.squeeze(spark), settings);
-      assertThat(killed.get(10, TimeUnit.SECONDS)).isTrue();
-    }
-    try (SparkSession spark = Fixture.local("local[2]")) {
-      Path other =
-          Path.of(TrainJob.run(Fixture.squeeze(spark), fixture.settings("e-death", more + "life")));
-      assertThat(folder.resolve("outputs/death/last.ckpt")).hasSameBinaryContentAs(other);
-    }
-  }
-
-  /** Kills an executor's process once the first epoch is written. */
-  private static boolean killAnExecutorOnce(Path metrics) {
-    try {
-      while (!Files.exists(metrics) || Files.size(metrics) == 0) {
-        Thread.sleep(5);
-      }
-      return ProcessHandle.current()
-          .descendants()
-          .filter(p -> p.info().command().orElse("").endsWith("/java"))
-          .findFirst()
-          .orElseThrow()
-          .destroyForcibly();
-    } catch (IOException | InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
+    spark = Shared.session();
+    embeddings = new ExtractJob(Fixture.squeeze(spark), fixture.settings("e", "")).run();
   }
 
   @Test
   void oneShardIsPlainLocalTraining() throws IOException {
-    try (SparkSession spark = Fixture.local("local[2]")) {
-      Settings settings =
-          fixture.settings(
-              "e-local", "quantizer.type = none, train.shards = 1, output.experiment-name = local");
-      Published published = new ExtractJob(Fixture.squeeze(spark), settings).run();
-      String last = TrainJob.run(Fixture.squeeze(spark), settings);
+    Settings settings =
+        fixture.settings(
+            "e", "quantizer.type = none, train.shards = 1, output.experiment-name = local");
+    String last = TrainJob.run(Fixture.squeeze(spark), settings);
 
-      List<Example> examples = new ArrayList<>();
-      for (Row row :
-          new SplitAssigner(Fixture.squeeze(spark), published, settings.data())
-              .rows(SplitAssigner.TRAIN)
-              .collectAsList()) {
-        examples.add(
-            new Example(row.getAs("sample_id"), row.getAs("embedding"), row.getAs("mask")));
-      }
-      assertThat(examples).hasSize(34);
-      Manifest manifest = published.manifest();
-      Batch.Layout layout =
-          new Batch.Layout(manifest.channels(), manifest.gridHeight(), manifest.gridWidth(), 224);
-      SqueezeModel model = new SqueezeModel(settings, manifest.channels(), 3);
-      Torch.start(1);
-      LocalTrainer trainer =
-          new LocalTrainer(model, layout, settings.train(), settings.seed(), Device.cpu());
-      ModelState state =
-          ModelState.start(model, settings.train().optimizer(), model.initial(settings.seed()));
-      for (int epoch = 0; epoch < 2; epoch++) {
-        state = trainer.train(state, examples, new TrainingSteps(epoch, 0, 99, 9)).state();
-      }
-      ModelState trained = Checkpoint.read(Storage.local(), last).state();
-      for (String name : state.tensors().keySet()) {
-        assertThat(trained.tensors().get(name).bytes())
-            .as(name)
-            .isEqualTo(state.tensors().get(name).bytes());
-      }
+    List<Example> examples = new ArrayList<>();
+    for (Row row :
+        new SplitAssigner(Fixture.squeeze(spark), embeddings, settings.data())
+            .rows(SplitAssigner.TRAIN)
+            .collectAsList()) {
+      examples.add(new Example(row.getAs("sample_id"), row.getAs("embedding"), row.getAs("mask")));
+    }
+    assertThat(examples).hasSize(34);
+    Manifest manifest = embeddings.manifest();
+    Batch.Layout layout =
+        new Batch.Layout(manifest.channels(), manifest.gridHeight(), manifest.gridWidth(), 224);
+    SqueezeModel model = new SqueezeModel(settings, manifest.channels(), 3);
+    Torch.start(1);
+    LocalTrainer trainer =
+        new LocalTrainer(model, layout, settings.train(), settings.seed(), Device.cpu());
+    ModelState state =
+        ModelState.start(model, settings.train().optimizer(), model.initial(settings.seed()));
+    for (int epoch = 0; epoch < 2; epoch++) {
+      state = trainer.train(state, examples, new TrainingSteps(epoch, 0, 99, 9)).state();
+    }
+    ModelState trained = Checkpoint.read(Storage.local(), last).state();
+    for (String name : state.tensors().keySet()) {
+      assertThat(trained.tensors().get(name).bytes())
+          .as(name)
+          .isEqualTo(state.tensors().get(name).bytes());
     }
   }
 
   @Test
   void cutsHaveTheSizesThatTheirBreedsAskFor() throws IOException {
-    try (SparkSession spark = Fixture.local("local[2]")) {
-      Published published =
-          new ExtractJob(Fixture.squeeze(spark), fixture.settings("e-cuts", "")).run();
-      SplitAssigner all =
-          new SplitAssigner(
-              Fixture.squeeze(spark), published, fixture.settings("e-cuts", "").data());
-      assertThat(all.rows("trainval").count()).isEqualTo(42);
-      assertThat(all.rows("val").count()).isEqualTo(8);
-      assertThat(all.rows("train").count()).isEqualTo(34);
-      assertThat(all.rows("val").join(all.rows("train"), "sample_id").count()).isZero();
-      assertThat(all.rows("val").groupBy("breed").count().where("count > 2").count()).isZero();
-      SplitAssigner some =
-          new SplitAssigner(
-              Fixture.squeeze(spark),
-              published,
-              fixture.settings("e-cuts", "data.subset-size = 12").data());
-      assertThat(some.rows("trainval").groupBy("breed").count().where("count = 2").count())
-          .isEqualTo(6);
-      assertThat(some.rows("test").count()).isEqualTo(12);
-      assertThat(some.rows("train").count()).isEqualTo(10);
-      SplitAssigner more =
-          new SplitAssigner(
-              Fixture.squeeze(spark),
-              published,
-              fixture.settings("e-cuts", "data.subset-size = 500").data());
-      assertThat(more.rows("trainval").count()).isEqualTo(42);
-      SplitAssigner listed =
-          new SplitAssigner(
-              Fixture.squeeze(spark),
-              published,
-              fixture.settings("e-cuts", "data.cut = reference").data());
-      List<String> lines = Files.readAllLines(fixture.photos().resolve("annotations/trainval.txt"));
-      List<String> order = lines.stream().map(line -> line.split(" ", -1)[0]).toList();
-      assertThat(ids(listed.rows("train"))).isEqualTo(order.subList(0, 33));
-      assertThat(ids(listed.rows("val"))).isEqualTo(order.subList(33, 42));
-      SplitAssigner few =
-          new SplitAssigner(
-              Fixture.squeeze(spark),
-              published,
-              fixture.settings("e-cuts", "data.cut = reference, data.subset-size = 12").data());
-      assertThat(ids(few.rows("train"))).isEqualTo(order.subList(0, 9));
-      assertThat(ids(few.rows("val"))).isEqualTo(order.subList(9, 12));
-      assertThatThrownBy(() -> all.rows("validation"))
-          .hasMessageContaining("No split validation: there are train, val, trainval, test");
-    }
+    SplitAssigner all =
+        new SplitAssigner(Fixture.squeeze(spark), embeddings, fixture.settings("e", "").data());
+    assertThat(all.rows("trainval").count()).isEqualTo(42);
+    assertThat(all.rows("val").count()).isEqualTo(8);
+    assertThat(all.rows("train").count()).isEqualTo(34);
+    assertThat(all.rows("val").join(all.rows("train"), "sample_id").count()).isZero();
+    assertThat(all.rows("val").groupBy("breed").count().where("count > 2").count()).isZero();
+    SplitAssigner some =
+        new SplitAssigner(
+            Fixture.squeeze(spark),
+            embeddings,
+            fixture.settings("e", "data.subset-size = 12").data());
+    assertThat(some.rows("trainval").groupBy("breed").count().where("count = 2").count())
+        .isEqualTo(6);
+    assertThat(some.rows("test").count()).isEqualTo(12);
+    assertThat(some.rows("train").count()).isEqualTo(10);
+    SplitAssigner more =
+        new SplitAssigner(
+            Fixture.squeeze(spark),
+            embeddings,
+            fixture.settings("e", "data.subset-size = 500").data());
+    assertThat(more.rows("trainval").count()).isEqualTo(42);
+    SplitAssigner listed =
+        new SplitAssigner(
+            Fixture.squeeze(spark),
+            embeddings,
+            fixture.settings("e", "data.cut = reference").data());
+    List<String> lines = Files.readAllLines(fixture.photos().resolve("annotations/trainval.txt"));
+    List<String> order = lines.stream().map(line -> line.split(" ", -1)[0]).toList();
+    assertThat(ids(listed.rows("train"))).isEqualTo(order.subList(0, 33));
+    assertThat(ids(listed.rows("val"))).isEqualTo(order.subList(33, 42));
+    SplitAssigner few =
+        new SplitAssigner(
+            Fixture.squeeze(spark),
+            embeddings,
+            fixture.settings("e", "data.cut = reference, data.subset-size = 12").data());
+    assertThat(ids(few.rows("train"))).isEqualTo(order.subList(0, 9));
+    assertThat(ids(few.rows("val"))).isEqualTo(order.subList(9, 12));
+    assertThatThrownBy(() -> all.rows("validation"))
+        .hasMessageContaining("No split validation: there are train, val, trainval, test");
   }
 
   private static List<String> ids(Dataset<Row> rows) {
@@ -231,94 +143,82 @@ class TrainIT {
 
   @Test
   void shardsWithoutSamplesWeighNothing() throws IOException {
-    try (SparkSession spark = Fixture.local("local[2]")) {
-      Settings settings =
-          fixture.settings(
-              "e-few",
-              "train.shards = 64, data.subset-size = 6, data.val-fraction = 0, "
-                  + "output.experiment-name = few");
-      Path last = Path.of(TrainJob.run(Fixture.squeeze(spark), settings));
-      AveragingIT.assertFinite(Checkpoint.read(Storage.local(), last.toString()).state());
-    }
+    Settings settings =
+        fixture.settings(
+            "e",
+            "train.shards = 64, data.subset-size = 6, data.val-fraction = 0, "
+                + "output.experiment-name = few");
+    Path last = Path.of(TrainJob.run(Fixture.squeeze(spark), settings));
+    AveragingTest.assertFinite(Checkpoint.read(Storage.local(), last.toString()).state());
   }
 
   @Test
   void aFinishedRunIsFoundAndAnotherIsRefused() throws IOException {
-    try (SparkSession spark = Fixture.local("local[2]")) {
-      String name = "output.experiment-name = again, train.shards = 2";
-      Path last = Path.of(TrainJob.run(Fixture.squeeze(spark), fixture.settings("e-again", name)));
-      var written = Files.getLastModifiedTime(last);
-      TrainJob.run(Fixture.squeeze(spark), fixture.settings("e-again", name));
-      assertThat(Files.getLastModifiedTime(last)).isEqualTo(written);
+    String name = "output.experiment-name = again, train.shards = 2";
+    Path last = Path.of(TrainJob.run(Fixture.squeeze(spark), fixture.settings("e", name)));
+    var written = Files.getLastModifiedTime(last);
+    TrainJob.run(Fixture.squeeze(spark), fixture.settings("e", name));
+    assertThat(Files.getLastModifiedTime(last)).isEqualTo(written);
 
-      assertThatThrownBy(
-              () ->
-                  TrainJob.run(
-                      Fixture.squeeze(spark), fixture.settings("e-again", name + ", train.lr = 9")))
-          .isInstanceOfSatisfying(
-              SqueezeException.class,
-              e -> assertThat(e.category()).isEqualTo(Category.CONFIGURATION))
-          .hasMessageContaining("train.lr: is 0.001, asked for 9");
+    assertThatThrownBy(
+            () ->
+                TrainJob.run(
+                    Fixture.squeeze(spark), fixture.settings("e", name + ", train.lr = 9")))
+        .isInstanceOfSatisfying(
+            SqueezeException.class, e -> assertThat(e.category()).isEqualTo(Category.CONFIGURATION))
+        .hasMessageContaining("train.lr: is 0.001, asked for 9");
 
-      new ExtractJob(Fixture.squeeze(spark), fixture.settings("e-again-2", "")).run();
-      assertThatThrownBy(
-              () -> TrainJob.run(Fixture.squeeze(spark), fixture.settings("e-again-2", name)))
-          .hasMessageContaining("embeddings: is ")
-          .hasMessageContaining("e-again-2/v1");
-    }
+    new ExtractJob(Fixture.squeeze(spark), fixture.settings("again", "")).run();
+    assertThatThrownBy(() -> TrainJob.run(Fixture.squeeze(spark), fixture.settings("again", name)))
+        .hasMessageContaining("embeddings: is ")
+        .hasMessageContaining("again/v1");
   }
 
   @Test
   void whatIsLeftOfARunIsGoneOnWithToTheSameBytes() throws IOException {
-    try (SparkSession spark = Fixture.local("local[2]")) {
-      String more = "train.epochs = 3, train.shards = 2, output.experiment-name = left";
-      Settings settings = fixture.settings("e-left", more);
-      Path last = Path.of(TrainJob.run(Fixture.squeeze(spark), settings));
-      Path run = last.getParent();
-      Map<String, byte[]> whole = contents(run);
-      assertThat(whole.keySet())
-          .containsExactly(
-              "best.ckpt",
-              "checkpoints/epoch_0001.ckpt",
-              "checkpoints/epoch_0002.ckpt",
-              "last.ckpt");
-      byte[] bytes = whole.get("last.ckpt");
+    String more = "train.epochs = 3, train.shards = 2, output.experiment-name = left";
+    Settings settings = fixture.settings("e", more);
+    Path last = Path.of(TrainJob.run(Fixture.squeeze(spark), settings));
+    Path run = last.getParent();
+    Map<String, byte[]> whole = contents(run);
+    assertThat(whole.keySet())
+        .containsExactly(
+            "best.ckpt", "checkpoints/epoch_0001.ckpt", "checkpoints/epoch_0002.ckpt", "last.ckpt");
+    byte[] bytes = whole.get("last.ckpt");
 
-      // Killed between two moves, while writing, and with a newest one that is damaged.
-      Files.move(last, run.resolve("checkpoints/epoch_0003.ckpt"));
-      Files.writeString(run.resolve("_last.ckpt.part"), "half");
+    // Killed between two moves, while writing, and with a newest one that is damaged.
+    Files.move(last, run.resolve("checkpoints/epoch_0003.ckpt"));
+    Files.writeString(run.resolve("_last.ckpt.part"), "half");
+    TrainJob.run(Fixture.squeeze(spark), settings);
+    assertThat(contents(run)).containsAllEntriesOf(whole);
+    for (int length : List.of(0, 100, bytes.length / 2, bytes.length - 1)) {
+      Files.write(last, Arrays.copyOf(bytes, length));
       TrainJob.run(Fixture.squeeze(spark), settings);
       assertThat(contents(run)).containsAllEntriesOf(whole);
-      for (int length : List.of(0, 100, bytes.length / 2, bytes.length - 1)) {
-        Files.write(last, Arrays.copyOf(bytes, length));
-        TrainJob.run(Fixture.squeeze(spark), settings);
-        assertThat(contents(run)).containsAllEntriesOf(whole);
-      }
-      Files.write(last, Arrays.copyOf(bytes, 100));
-      Files.delete(run.resolve("checkpoints/epoch_0002.ckpt"));
-      TrainJob.run(Fixture.squeeze(spark), settings);
-      assertThat(contents(run)).containsAllEntriesOf(whole);
-      List<String> epochs = new ArrayList<>();
-      for (String line : Files.readAllLines(run.resolve("metrics.jsonl"))) {
-        epochs.add(line.replaceAll(".*\"epoch\":([0-9]+).*", "$1"));
-      }
-      assertThat(epochs).containsExactly("1", "2", "3");
-
-      for (String name : List.of("last.ckpt", "checkpoints/epoch_0001.ckpt")) {
-        Files.write(run.resolve(name), Arrays.copyOf(bytes, 100));
-      }
-      Files.delete(run.resolve("checkpoints/epoch_0002.ckpt"));
-      assertThatThrownBy(() -> TrainJob.run(Fixture.squeeze(spark), settings))
-          .hasMessageContaining("no earlier one can be read: --restart begins again");
-      assertThatThrownBy(
-              () ->
-                  new EvaluateJob(
-                      Fixture.squeeze(spark), EvaluateJob.Request.of(last.toString(), "test")))
-          .hasMessageContaining("Invalid safetensors file");
-      TrainJob.run(
-          Fixture.squeeze(spark), fixture.settings("e-left", more + ", train.resume = false"));
-      assertThat(contents(run)).containsExactlyInAnyOrderEntriesOf(whole);
     }
+    Files.write(last, Arrays.copyOf(bytes, 100));
+    Files.delete(run.resolve("checkpoints/epoch_0002.ckpt"));
+    TrainJob.run(Fixture.squeeze(spark), settings);
+    assertThat(contents(run)).containsAllEntriesOf(whole);
+    List<String> epochs = new ArrayList<>();
+    for (String line : Files.readAllLines(run.resolve("metrics.jsonl"))) {
+      epochs.add(line.replaceAll(".*\"epoch\":([0-9]+).*", "$1"));
+    }
+    assertThat(epochs).containsExactly("1", "2", "3");
+
+    for (String name : List.of("last.ckpt", "checkpoints/epoch_0001.ckpt")) {
+      Files.write(run.resolve(name), Arrays.copyOf(bytes, 100));
+    }
+    Files.delete(run.resolve("checkpoints/epoch_0002.ckpt"));
+    assertThatThrownBy(() -> TrainJob.run(Fixture.squeeze(spark), settings))
+        .hasMessageContaining("no earlier one can be read: --restart begins again");
+    assertThatThrownBy(
+            () ->
+                new EvaluateJob(
+                    Fixture.squeeze(spark), EvaluateJob.Request.of(last.toString(), "test")))
+        .hasMessageContaining("Invalid safetensors file");
+    TrainJob.run(Fixture.squeeze(spark), fixture.settings("e", more + ", train.resume = false"));
+    assertThat(contents(run)).containsExactlyInAnyOrderEntriesOf(whole);
   }
 
   private static Map<String, byte[]> contents(Path run) throws IOException {
@@ -333,39 +233,35 @@ class TrainIT {
 
   @Test
   void trainingStopsWhereNothingGetsBetterAndIsFinishedThen() throws IOException {
-    try (SparkSession spark = Fixture.local("local[2]")) {
-      Settings settings =
-          fixture.settings(
-              "e-stop",
-              "train.epochs = 9, train.lr = 0, train.patience = 2, quantizer.type = none,"
-                  + " train.batch-norm = frozen, output.experiment-name = stop");
-      Path last = Path.of(TrainJob.run(Fixture.squeeze(spark), settings));
-      Checkpoint checkpoint = Checkpoint.read(Storage.local(), last.toString());
-      assertThat(checkpoint.epoch()).isEqualTo(3);
-      assertThat(checkpoint.progress().finished()).isTrue();
-      assertThat(checkpoint.progress().bestEpoch()).isEqualTo(1);
-      var written = Files.getLastModifiedTime(last);
-      TrainJob.run(Fixture.squeeze(spark), settings);
-      assertThat(Files.getLastModifiedTime(last)).isEqualTo(written);
-      assertThat(Files.readString(last.resolveSibling("metrics.jsonl")))
-          .contains("\"val/iou/pet\":", "\"val/f1/border\":", "\"train/ce\":", "\"time/read\":");
-    }
+    Settings settings =
+        fixture.settings(
+            "e",
+            "train.epochs = 9, train.lr = 0, train.patience = 2, quantizer.type = none,"
+                + " train.batch-norm = frozen, output.experiment-name = stop");
+    Path last = Path.of(TrainJob.run(Fixture.squeeze(spark), settings));
+    Checkpoint checkpoint = Checkpoint.read(Storage.local(), last.toString());
+    assertThat(checkpoint.epoch()).isEqualTo(3);
+    assertThat(checkpoint.progress().finished()).isTrue();
+    assertThat(checkpoint.progress().bestEpoch()).isEqualTo(1);
+    var written = Files.getLastModifiedTime(last);
+    TrainJob.run(Fixture.squeeze(spark), settings);
+    assertThat(Files.getLastModifiedTime(last)).isEqualTo(written);
+    assertThat(Files.readString(last.resolveSibling("metrics.jsonl")))
+        .contains("\"val/iou/pet\":", "\"val/f1/border\":", "\"train/ce\":", "\"time/read\":");
   }
 
   @Test
   void aLossThatIsNotFiniteNamesTheShard() throws IOException {
-    try (SparkSession spark = Fixture.local("local[2]")) {
-      Settings settings =
-          fixture.settings(
-              "e-nan",
-              "quantizer.loss-weight = 1000000, quantizer.commitment = 1000000, train.lr = 1000,"
-                  + " train.epochs = 20, train.shards = 2, output.experiment-name = nan");
-      assertThatThrownBy(() -> TrainJob.run(Fixture.squeeze(spark), settings))
-          .satisfies(
-              e -> {
-                assertThat(SqueezeException.find(e).category()).isEqualTo(Category.TRAINING);
-                assertThat(SqueezeException.find(e).getMessage()).startsWith("Shard ");
-              });
-    }
+    Settings settings =
+        fixture.settings(
+            "e",
+            "quantizer.loss-weight = 1000000, quantizer.commitment = 1000000, train.lr = 1000,"
+                + " train.epochs = 20, train.shards = 2, output.experiment-name = nan");
+    assertThatThrownBy(() -> TrainJob.run(Fixture.squeeze(spark), settings))
+        .satisfies(
+            e -> {
+              assertThat(SqueezeException.find(e).category()).isEqualTo(Category.TRAINING);
+              assertThat(SqueezeException.find(e).getMessage()).startsWith("Shard ");
+            });
   }
 }

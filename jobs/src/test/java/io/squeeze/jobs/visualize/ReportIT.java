@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.evaluate.EvaluateJob;
-import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.model.SampleDrawing;
 import io.squeeze.jobs.run.SampleTable;
 import io.squeeze.jobs.train.TrainJob;
@@ -20,10 +20,10 @@ import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
+import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -33,31 +33,22 @@ import org.junit.jupiter.api.io.TempDir;
 class ReportIT {
   @TempDir static Path folder;
   private static SparkSession spark;
-  private static Fixture fixture;
   private static String checkpoint;
   private static String baseline;
 
   @BeforeAll
-  static void walk() throws IOException {
-    fixture = new Fixture(folder, 36);
-    spark = Fixture.local("local[2]");
-    Settings settings = fixture.settings("e", "track.picture-every = 1");
-    new ExtractJob(Fixture.squeeze(spark), settings).run();
-    checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
-    baseline =
-        TrainJob.run(
-            Fixture.squeeze(spark),
-            fixture.settings("e", "quantizer.type = none, output.experiment-name = baseline"));
-  }
-
-  @AfterAll
-  static void stop() {
-    spark.stop();
+  static void copy() throws IOException {
+    spark = Shared.session();
+    // A copy: what is shown is written into the run.
+    FileUtils.copyDirectory(
+        Shared.walk().folder().resolve("outputs").toFile(), folder.resolve("outputs").toFile());
+    checkpoint = folder + "/outputs/vq_squeeze/last.ckpt";
+    baseline = folder + "/outputs/baseline/last.ckpt";
   }
 
   private static VisualizeJob.Shown show(String baselinePath, String more) throws IOException {
     Settings settings =
-        fixture.settings("e", "visualize.dir = \"" + folder.resolve("pictures") + "\", " + more);
+        Shared.walk().settings("visualize.dir = \"" + folder.resolve("pictures") + "\", " + more);
     return new VisualizeJob(
             Fixture.squeeze(spark),
             new EvaluateJob.Request(checkpoint, baselinePath, null, "test", null),
@@ -99,7 +90,7 @@ class ReportIT {
     assertThat(ids(page, "Lost most", "Random")).isEqualTo(names(changed));
     assertThat(page)
         .contains("IoU kept", "Codes used", "alt=\"Mean IoU by breed\"", "alt=\"Loss\"")
-        .contains("amortized", "&quot;codebook-size&quot; : 16")
+        .contains("amortized", "&quot;codebook-size&quot; : 12")
         .doesNotContain("src=\"http", "href=\"http");
     assertThat(shown.summary().baseline().miou()).isPositive();
     assertThat(spark.sparkContext().statusTracker().getJobIdsForGroup("visualize " + checkpoint))
@@ -126,7 +117,7 @@ class ReportIT {
   void theTableSaysWhatEverySampleKeptAndCost() throws IOException {
     show(baseline, "");
     for (Row row : table().collectAsList()) {
-      // 16 codes on a grid of the tiny backbone.
+      // A code of twelve takes four bits.
       int codes = row.getList(row.fieldIndex("codes")).size();
       assertThat(row.<Long>getAs("code_bits")).isEqualTo(4L * codes);
       assertThat(row.<Integer>getAs("packed_bytes")).isEqualTo((4 * codes + 7) / 8);
@@ -152,7 +143,7 @@ class ReportIT {
     assertThat(written.stream().map(ReportIT::name))
         .containsExactly("best_results_test.png", "report_test.html");
     BufferedImage picture = ImageIO.read(Path.of(written.get(0)).toFile());
-    int side = fixture.settings("e", "").image().size();
+    int side = Shared.walk().settings("").image().size();
     assertThat(picture.getWidth()).isEqualTo(16 + 4 * (side + 16));
     assertThat(Files.readString(Path.of(written.get(1))))
         .contains("Worst: none", "Random: none")
@@ -179,7 +170,9 @@ class ReportIT {
         StandardCopyOption.REPLACE_EXISTING);
     Files.delete(run.resolve("checkpoints/epoch_0001.ckpt"));
     Files.createFile(events.resolve("events.out.tfevents.0000000007.squeeze"));
-    TrainJob.run(Fixture.squeeze(spark), fixture.settings("e", "track.picture-every = 1"));
+    TrainJob.run(
+        Fixture.squeeze(spark),
+        Shared.walk().settings("").with("output.dir", folder.resolve("outputs").toString()));
     assertThat(names(events)).isEqualTo(whole);
     assertThat(run.resolve("last.ckpt")).hasBinaryContent(last);
   }

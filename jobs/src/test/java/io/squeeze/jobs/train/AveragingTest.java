@@ -10,6 +10,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.SqueezeException.Category;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.train.Averaging.Epoch;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.train.Batch;
@@ -24,24 +25,18 @@ import java.util.Set;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(120)
-class AveragingIT {
+class AveragingTest {
   private static final Batch.Layout LAYOUT = new Batch.Layout(6, 3, 3, 12);
   private static SparkSession spark;
 
   @BeforeAll
   static void start() {
-    spark = Fixture.local("local[2]");
-  }
-
-  @AfterAll
-  static void stop() {
-    spark.stop();
+    spark = Shared.session();
   }
 
   private static Settings settings(String more) {

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.squeeze.golden.Golden;
-import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.publish.SplitAssigner;
 import io.squeeze.jobs.run.ReferenceMetrics;
 import io.squeeze.metric.ConfusionMatrix;
@@ -22,7 +22,8 @@ import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.Test;
 
 /** Numbers that torchmetrics and the Python project gave: see the goldens' README. */
-class ReferenceIT {
+class ReferenceMetricsTest {
+  private final SparkSession spark = Shared.session();
   private static final Golden GOLDEN = new Golden("metrics");
 
   private static Dataset<Row> table(SparkSession spark, String target, int classes) {
@@ -48,16 +49,14 @@ class ReferenceIT {
 
   @Test
   void batchMeansAndSampleMeansAreThoseOfThePythonProject() {
-    try (SparkSession spark = Fixture.local("local[2]")) {
-      Dataset<Row> whole = table(spark, "target_no255", 21);
-      ReferenceMetrics batches = ReferenceMetrics.of(whole, "confusion", 21, 2, true);
-      assertThat(batches.batchMeanIou())
-          .isCloseTo(GOLDEN.doubles("torchmetrics_iou_logged_epoch_value")[0], within(1e-6));
-      ReferenceMetrics samples =
-          ReferenceMetrics.of(table(spark, "target", 21), "confusion", 21, 2, false);
-      double mean = Arrays.stream(GOLDEN.doubles("sample_iou_nc21")).average().orElseThrow();
-      assertThat(samples.sampleIou()).isCloseTo(mean, within(1e-9));
-      assertThat(samples.batchMeanIou()).isNull();
-    }
+    Dataset<Row> whole = table(spark, "target_no255", 21);
+    ReferenceMetrics batches = ReferenceMetrics.of(whole, "confusion", 21, 2, true);
+    assertThat(batches.batchMeanIou())
+        .isCloseTo(GOLDEN.doubles("torchmetrics_iou_logged_epoch_value")[0], within(1e-6));
+    ReferenceMetrics samples =
+        ReferenceMetrics.of(table(spark, "target", 21), "confusion", 21, 2, false);
+    double mean = Arrays.stream(GOLDEN.doubles("sample_iou_nc21")).average().orElseThrow();
+    assertThat(samples.sampleIou()).isCloseTo(mean, within(1e-9));
+    assertThat(samples.batchMeanIou()).isNull();
   }
 }

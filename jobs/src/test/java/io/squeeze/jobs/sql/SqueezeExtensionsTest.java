@@ -3,16 +3,15 @@ package io.squeeze.jobs.sql;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
 import java.nio.file.Path;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class SqueezeExtensionsIT {
+class SqueezeExtensionsTest {
   private static final String TABLE =
       """
       VALUES (1, array(3f, 4f), X'0000404000008040'), (2, array(0f, 0f), X'0000000000000000'),
@@ -23,13 +22,8 @@ class SqueezeExtensionsIT {
 
   @BeforeAll
   static void start() {
-    spark = Fixture.local("local[2]");
+    spark = Shared.session();
     SqueezeExtensions.register(spark);
-  }
-
-  @AfterAll
-  static void stop() {
-    spark.stop();
   }
 
   private static Row first(String sql) {

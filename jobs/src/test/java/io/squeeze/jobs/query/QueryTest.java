@@ -9,9 +9,9 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Fixture;
-import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.Shared;
+import io.squeeze.jobs.Walk;
 import io.squeeze.jobs.model.LoadedModel;
-import io.squeeze.jobs.publish.Coding;
 import io.squeeze.jobs.query.QueryJob.Format;
 import io.squeeze.jobs.run.Summary;
 import io.squeeze.jobs.spark.Sessions;
@@ -33,64 +33,54 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Queries over what a small walk published. */
-class QueryIT {
+class QueryTest {
   private static final int CHANNELS = 24;
 
   @TempDir private static Path folder;
   private static SparkSession spark;
+  private static Path walk;
   private static String checkpoint;
 
   @BeforeAll
-  static void walk() throws IOException {
-    spark = Fixture.local("local[2]");
-    String quantizer = "type = rvq, num-quantizers = 3, codebook-size = 12";
-    Map<String, String> codecs = Map.of("array", Coding.ARRAY, "entropy", Coding.ENTROPY);
-    checkpoint = Walk.below(folder, spark, quantizer, codecs).checkpoint();
-    Fixture half = new Fixture(folder, 24);
-    new ExtractJob(
-            Fixture.squeeze(spark), half.settings("emb/half", "extract.embedding-dtype = float16"))
-        .run();
-    new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.TABLE, null);
-  }
-
-  @AfterAll
-  static void stop() {
-    spark.stop();
+  static void register() throws IOException {
+    spark = Shared.session();
+    walk = Shared.walk().folder();
+    checkpoint = Shared.walk().checkpoint();
+    new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.TABLE, null);
   }
 
   private static Row first(String sql) {
-    return spark.sql(sql.replace("codes/pets", folder + "/codes/array")).head();
+    return spark.sql(sql.replace("codes/pets", walk + "/codes/array")).head();
   }
 
   private String written(String sql, Format format) throws IOException {
     Path file = folder.resolve("out." + format);
-    new QueryJob(Fixture.squeeze(spark), folder.toString(), format, file.toString()).run(sql);
+    new QueryJob(Fixture.squeeze(spark), walk.toString(), format, file.toString()).run(sql);
     return Files.readString(file);
   }
 
   @Test
   void theViewsAreOfAllThatIsPublished() {
     assertThat(first("SELECT count(*), count(DISTINCT data_set) FROM embeddings"))
-        .hasToString("[48,2]");
+        .hasToString("[72,2]");
     assertThat(first("SELECT count(*), count(DISTINCT y), max(x) FROM patches"))
-        .hasToString("[9408,14,13]");
-    assertThat(first("SELECT count(*), min(size(codes)) FROM codes")).hasToString("[48,588]");
+        .hasToString("[14112,14,13]");
+    assertThat(first("SELECT count(*), min(size(codes)) FROM codes")).hasToString("[72,588]");
     assertThat(first("SELECT count(*) FROM codebook WHERE data_set = 'codes/array'"))
         .hasToString("[36]");
-    assertThat(first("SELECT count(*), min(evaluation) FROM samples")).hasToString("[6,test]");
+    assertThat(first("SELECT count(*), min(evaluation) FROM samples")).hasToString("[12,test]");
     assertThat(first("SELECT count(*) FROM rejects")).hasToString("[0]");
     Row run =
         first(
             "SELECT run, quantizer, evaluation, samples, nominal FROM runs WHERE quantizer = 'rvq'");
     assertThat(run.getString(0)).startsWith("outputs/");
     assertThat(run.getString(1)).isEqualTo("rvq");
-    assertThat(run.getLong(3)).isEqualTo(6);
+    assertThat(run.getLong(3)).isEqualTo(12);
     assertThat(run.getDouble(4)).isEqualTo(CHANNELS * 32 / 12.0);
   }
 
@@ -134,7 +124,7 @@ class QueryIT {
   void aDistanceByLookupIsTheDistanceToWhatTheCodesStandFor() {
     String query =
         "(SELECT first(vector) AS q FROM patches WHERE sample_id = 'circle_3' AND y = 7 AND x = 7)";
-    String codes = folder + "/codes/array";
+    String codes = walk + "/codes/array";
     List<Row> rows =
         spark
             .sql(
@@ -148,7 +138,7 @@ class QueryIT {
                 """
                     .formatted(codes, checkpoint, codes, checkpoint, query))
             .collectAsList();
-    assertThat(rows).hasSize(24);
+    assertThat(rows).hasSize(Walk.PHOTOS);
     Tasks.start();
     try (LoadedModel loaded = LoadedModel.of(Checkpoint.read(Sessions.storage(spark), checkpoint));
         NDManager scope = loaded.manager().newSubManager()) {
@@ -192,7 +182,7 @@ class QueryIT {
     // A path of its own: no query before has sent this model.
     String sql =
         "SELECT code_distance(array(cast(id AS int), 1, 2), array(1f), '%s') FROM range(3)"
-            .formatted(folder + "/codes/array/v1");
+            .formatted(walk + "/codes/array/v1");
     long before = context.broadcast(0).id();
     spark.sql("EXPLAIN EXTENDED " + sql).collect();
     assertThat(spark.sql(sql).schema().size()).isEqualTo(1);
@@ -203,12 +193,12 @@ class QueryIT {
   void codesAreDecodedByEngineThatKnowsNothingOfThem() throws Exception {
     String sql =
         Files.readString(Path.of("../notebooks/decode_codes.duckdb.sql"))
-            .replace("codes/pets", folder + "/codes/array");
+            .replace("codes/pets", walk + "/codes/array");
     Map<String, List<Float>> ours = new HashMap<>();
     spark
         .sql(
             "SELECT concat(split, '/', sample_id), decode_codes(codes, '%s') FROM codes"
-                    .formatted(folder + "/codes/array")
+                    .formatted(walk + "/codes/array")
                 + " WHERE data_set = 'codes/array'")
         .collectAsList()
         .forEach(row -> ours.put(row.getString(0), row.getList(1)));
@@ -226,7 +216,7 @@ class QueryIT {
         vectors++;
       }
     }
-    assertThat(vectors).isEqualTo(24 * 196);
+    assertThat(vectors).isEqualTo(Walk.PHOTOS * 196);
   }
 
   @Test
@@ -249,7 +239,7 @@ class QueryIT {
 
   @Test
   void binaryCodesAreUnpackedAndCounted() {
-    String packed = folder + "/codes/entropy";
+    String packed = walk + "/codes/entropy";
     Dataset<Row> unpacked =
         spark.sql(
             "SELECT sample_id, split, unpack_codes(codes, '%s') FROM parquet.`%s/v1/codes`"
@@ -264,7 +254,7 @@ class QueryIT {
             .map(level -> scala.collection.JavaConverters.seqAsJavaList(level))
             .toList();
     assertThat(counts).hasSize(3);
-    assertThat(counts).allSatisfy(level -> assertThat(sum(level)).isEqualTo(24 * 196));
+    assertThat(counts).allSatisfy(level -> assertThat(sum(level)).isEqualTo(Walk.PHOTOS * 196));
   }
 
   private static long sum(List<Long> counts) {
@@ -316,14 +306,14 @@ class QueryIT {
             "circle_2   [1, 2]  x, \"y\"  NULL",
             "(2 rows)");
     Path parquet = folder.resolve("result");
-    new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.PARQUET, parquet.toString())
+    new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.PARQUET, parquet.toString())
         .run("-- first\nCREATE OR REPLACE TEMP VIEW t AS SELECT ';' AS s;\nSELECT s FROM t;\n");
     assertThat(spark.read().parquet(parquet.toString()).head().getString(0)).isEqualTo(";");
   }
 
   @Test
   void whatCannotBeAnsweredIsSaid() throws IOException {
-    QueryJob job = new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.TABLE, null);
+    QueryJob job = new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.TABLE, null);
     assertThatThrownBy(() -> job.run("SELECT * FROM nothing"))
         .isInstanceOf(SqueezeException.class)
         .hasMessageContaining("nothing")
@@ -337,21 +327,21 @@ class QueryIT {
             () ->
                 job.run(
                     "SELECT code_distance(codes, array(1f), '"
-                        + folder
+                        + walk
                         + "/codes/array') FROM codes"))
         .hasStackTraceContaining("is of vectors of 24 values, not of an array of 1");
     QueryJob over =
-        new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.PARQUET, folder + "/codes");
+        new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.PARQUET, walk + "/codes");
     assertThatThrownBy(() -> over.run("SELECT 1 AS n"))
         .hasMessageContaining("no result of a query: name another folder (--out)");
-    QueryJob twice = new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.CSV, null);
+    QueryJob twice = new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.CSV, null);
     assertThatThrownBy(() -> twice.run("SELECT 1 AS n, 2 AS n"))
         .hasMessageContaining("Two columns are called n");
     assertThatThrownBy(
-            () -> new QueryJob(Fixture.squeeze(spark), folder + "/none", Format.TABLE, null))
+            () -> new QueryJob(Fixture.squeeze(spark), walk + "/none", Format.TABLE, null))
         .hasMessageContaining("(--workspace)");
     assertThatThrownBy(
-            () -> new QueryJob(Fixture.squeeze(spark), folder.toString(), Format.PARQUET, null))
+            () -> new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.PARQUET, null))
         .hasMessageContaining("(--out)");
     assertThatThrownBy(() -> Format.named("xml")).hasMessageContaining("No format xml (--format)");
   }

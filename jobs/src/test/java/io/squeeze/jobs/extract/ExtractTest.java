@@ -7,6 +7,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.SqueezeException.Category;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.TinyBackbone;
 import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.Manifest;
@@ -34,22 +35,16 @@ import javax.imageio.stream.ImageOutputStream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class ExtractIT {
+class ExtractTest {
   private static SparkSession spark;
 
   @BeforeAll
   static void startSpark() {
-    spark = Fixture.local("local[2]");
-  }
-
-  @AfterAll
-  static void stopSpark() {
-    spark.stop();
+    spark = Shared.session();
   }
 
   private static Published extract(Settings settings) throws IOException {
