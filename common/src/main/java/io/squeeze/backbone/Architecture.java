@@ -21,15 +21,21 @@ public interface Architecture {
    */
   ScriptProgram program(Weights weights);
 
-  /** A tensor to begin with where there is no checkpoint, as training would draw it. */
+  /**
+   * Draws the first value of a tensor for a program without a checkpoint. It has the distribution
+   * that training begins with.
+   */
   HostTensor initial(String name, long[] shape, SplittableRandom random);
 
-  /** Our name of a checkpoint's tensor, where files of different age differ. */
+  /**
+   * Translates a tensor's name in a checkpoint to our name. Older and newer files use different
+   * names.
+   */
   default String canonical(String name) {
     return name;
   }
 
-  /** Whether a checkpoint may hold this tensor although the program asks not for it. */
+  /** Whether a checkpoint may hold this tensor although the program does not ask for it. */
   default boolean ignores(String name) {
     return false;
   }

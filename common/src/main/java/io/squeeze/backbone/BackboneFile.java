@@ -19,17 +19,17 @@ import java.util.HexFormat;
  *
  * @param name for people: vit, or the file's name
  * @param digest SHA-256 of the file, in hex
- * @param precision what it computes in, where we packed it
+ * @param precision the type that it computes in, if we packed the program
  */
 public record BackboneFile(
     String name, String digest, Preprocessing preprocessing, Precision precision, Output output)
     implements Serializable {
 
   /**
-   * The form of what the program gives.
+   * The layout of the program's output.
    *
-   * @param tokens whether it is [B, prefix + h * w, C], else [B, C, h, w]
-   * @param prefix tokens before the grid's, such as a class token
+   * @param tokens whether the output is [B, prefix + h * w, C]; otherwise it is [B, C, h, w]
+   * @param prefix number of tokens before those of the grid, such as a class token
    */
   public record Output(boolean tokens, int prefix) implements Serializable {
     public static final Output GRID = new Output(false, 0);

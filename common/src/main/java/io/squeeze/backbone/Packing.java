@@ -24,11 +24,11 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * Packs an architecture and its weights into a TorchScript file: once, then it is found in the
- * cache by what it was made from.
+ * Packs an architecture and its weights into a TorchScript file. It does so only once: later calls
+ * find the file in the cache, because its name is a digest of its sources.
  *
- * @param cache folder, created where missing
- * @param allowNonFinite whether NaN and infinity among the weights are taken
+ * @param cache folder; it is created if it does not exist
+ * @param allowNonFinite whether weights may be NaN or infinite
  */
 public record Packing(
     Architecture architecture, Precision precision, Path cache, boolean allowNonFinite) {
@@ -91,30 +91,27 @@ public record Packing(
     missing.removeAll(tensors.keySet());
     if (!missing.isEmpty() || !unexpected.isEmpty()) {
       throw SqueezeException.input(
-          path
-              + " does not hold the weights of "
-              + architecture.name()
-              + " (--weights): "
-              + some("missing", missing)
-              + "; "
-              + some("unexpected", unexpected));
+          "%s does not hold the weights of %s (--weights): %s; %s"
+              .formatted(
+                  path,
+                  architecture.name(),
+                  some("missing", missing),
+                  some("unexpected", unexpected)));
     }
     asked.forEach(
         (name, shape) -> {
           TensorSource tensor = tensors.get(name);
           if (!Arrays.equals(shape, tensor.shape()) || !tensor.type().isFloat()) {
             throw SqueezeException.input(
-                path
-                    + " does not hold the weights of "
-                    + architecture.name()
-                    + " (--weights): "
-                    + name
-                    + " should be floating "
-                    + Arrays.toString(shape)
-                    + ", found "
-                    + tensor.type()
-                    + " "
-                    + Arrays.toString(tensor.shape()));
+                ("%s does not hold the weights of %s (--weights): %s should be floating %s, "
+                        + "found %s %s")
+                    .formatted(
+                        path,
+                        architecture.name(),
+                        name,
+                        Arrays.toString(shape),
+                        tensor.type(),
+                        Arrays.toString(tensor.shape())));
           }
         });
     return tensors;
@@ -138,11 +135,9 @@ public record Packing(
           for (float value : values.floats()) {
             if (!Float.isFinite(value) && !allowNonFinite) {
               throw SqueezeException.input(
-                  name
-                      + " of "
-                      + path
-                      + " holds NaN or infinity (--weights); backbone.allow-non-finite = true takes"
-                      + " it as it is");
+                  ("%s of %s holds NaN or infinity (--weights); backbone.allow-non-finite = true "
+                          + "takes it as it is")
+                      .formatted(name, path));
             }
           }
           return values;

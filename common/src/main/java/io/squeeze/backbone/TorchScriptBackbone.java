@@ -70,15 +70,9 @@ public final class TorchScriptBackbone implements Backbone {
       }
       String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
       throw SqueezeException.input(
-          "Cannot use "
-              + local
-              + " as a backbone: it is no TorchScript program for float32 [B, 3, "
-              + file.preprocessing().size()
-              + ", "
-              + file.preprocessing().size()
-              + "] ("
-              + reason
-              + "); set --model to a file that torch.jit.save wrote",
+          ("Cannot use %s as a backbone: it is no TorchScript program for float32 [B, 3, "
+                  + "%s, %s] (%s); set --model to a file that torch.jit.save wrote")
+              .formatted(local, file.preprocessing().size(), file.preprocessing().size(), reason),
           e);
     } catch (SqueezeException e) {
       forever.close();
@@ -86,7 +80,7 @@ public final class TorchScriptBackbone implements Backbone {
     }
   }
 
-  /** Runs one empty image through: channels and grid are what comes out. */
+  /** Runs one empty image through the program. The shape of the output gives channels and grid. */
   private static Grid probe(
       PtSymbolBlock program, NDManager manager, Path path, BackboneFile file) {
     int size = file.preprocessing().size();
@@ -107,18 +101,17 @@ public final class TorchScriptBackbone implements Backbone {
         return new Grid((int) shape.get(1), (int) shape.get(2), (int) shape.get(3));
       }
       throw SqueezeException.input(
-          "Cannot use "
-              + path
-              + " as a backbone: for one image it gives "
-              + out.size()
-              + (out.size() == 1 ? " tensor" : " tensors, the first")
-              + " of shape "
-              + shape
-              + ", where "
-              + (file.output().tokens()
-                  ? "[B, " + file.output().prefix() + " + h * h, C]"
-                  : "[B, C, h, w]")
-              + " is asked for; backbone.layout and backbone.prefix-tokens say what it gives");
+          ("Cannot use %s as a backbone: for one image it gives %s%s of shape %s, where "
+                  + "%s is expected: set backbone.layout and backbone.prefix-tokens to what it "
+                  + "gives")
+              .formatted(
+                  path,
+                  out.size(),
+                  out.size() == 1 ? " tensor" : " tensors, the first",
+                  shape,
+                  file.output().tokens()
+                      ? "[B, " + file.output().prefix() + " + h * h, C]"
+                      : "[B, C, h, w]"));
     }
   }
 

@@ -2,14 +2,20 @@ package io.squeeze.codec;
 
 import java.util.stream.IntStream;
 
-/** Packs codes of a fixed width a level without gaps, the lowest bit of a code first. */
+/**
+ * Packs codes without gaps, the lowest bit of each code first. All codes of a level have the same
+ * width.
+ */
 public final class BitPacking implements CodeCodec {
   private static final long serialVersionUID = 1L;
 
   private final int[] levels;
   private final int[] bits;
 
-  /** For codes below {@code levels[i % levels.length]} at place i: one size for each level. */
+  /**
+   * A packer for codes of these levels. The code at place i is below {@code levels[i %
+   * levels.length]}.
+   */
   public BitPacking(int... levels) {
     this.levels = levels.clone();
     this.bits = IntStream.of(levels).map(BitPacking::bits).toArray();
@@ -71,7 +77,7 @@ public final class BitPacking implements CodeCodec {
       filled -= width;
     }
     if (ahead != 0) {
-      throw CodeCodec.damaged("there is something behind the last of " + codes + " codes");
+      throw CodeCodec.damaged("there are bits after the last of " + codes + " codes");
     }
     CodeCodec.check(unpacked, levels);
     return unpacked;

@@ -3,7 +3,10 @@ package io.squeeze.codec;
 import io.squeeze.config.SqueezeException;
 import java.io.Serializable;
 
-/** How the codes of a sample become bytes: row-major, level fastest, as they stand in a table. */
+/**
+ * Turns the codes of a sample into bytes and back. The codes have the order of the tables:
+ * row-major, and the levels of a vector side by side.
+ */
 public interface CodeCodec extends Serializable {
 
   /**
@@ -14,13 +17,13 @@ public interface CodeCodec extends Serializable {
   byte[] pack(int[] codes);
 
   /**
-   * Bytes to the {@code codes} codes that they were packed from.
+   * Unpacks {@code codes} codes from their bytes.
    *
-   * @throws SqueezeException of category input if they were packed from no such codes
+   * @throws SqueezeException of category input if no such number of codes gives these bytes
    */
   int[] unpack(byte[] packed, int codes);
 
-  /** Refuses a code that is none of its level's. */
+  /** Refuses a code that its level does not have. */
   static void check(int[] codes, int[] levels) {
     if (codes.length % levels.length != 0) {
       throw damaged(codes.length + " codes for vectors of " + levels.length + " levels");
@@ -28,7 +31,8 @@ public interface CodeCodec extends Serializable {
     for (int i = 0; i < codes.length; i++) {
       int size = levels[i % levels.length];
       if (codes[i] < 0 || codes[i] >= size) {
-        throw damaged("code " + codes[i] + " of level " + i % levels.length + " of " + size);
+        throw damaged(
+            "code " + codes[i] + " of level " + i % levels.length + " is not below " + size);
       }
     }
   }
@@ -40,7 +44,10 @@ public interface CodeCodec extends Serializable {
     }
   }
 
-  /** What says that codes are not those of the codebook, or not what was written. */
+  /**
+   * The error for codes that do not belong to the codebook, or that changed after they were
+   * written.
+   */
   static SqueezeException damaged(String what) {
     return SqueezeException.input("Damaged or foreign codes: " + what);
   }

@@ -4,7 +4,7 @@ import io.squeeze.metric.CodeUsage;
 import java.util.List;
 
 /**
- * What the vectors of a data set take, counted in five ways; the one definition of each.
+ * The size of a data set's vectors, counted in five ways. This class alone defines each of them.
  *
  * @param samples grids
  * @param bitsPerVector at a fixed width
@@ -13,15 +13,16 @@ import java.util.List;
 public record Compression(long samples, double bitsPerVector, Bytes bytes) {
 
   /**
-   * Bytes.
+   * Sizes in bytes.
    *
-   * @param float32 of the features, four a value
-   * @param embeddings that the features really take in Parquet; null where they are not stored
-   * @param nominal of the codes at a fixed width, fractions of a byte included
-   * @param packed of each sample's packed codes, rounded up
-   * @param entropy by the entropy of the codes: what an ideal coder of single codes would need
-   * @param stored that the codes really take in Parquet, from the footers
-   * @param amortized as stored, with the codebook and the projection back counted in
+   * @param float32 size of the features in float32: four bytes per value
+   * @param embeddings size of the features as Parquet stores them; null if they are not stored
+   * @param nominal size of the codes at a fixed width, including fractions of a byte
+   * @param packed size of the packed codes, where each sample is rounded up to whole bytes
+   * @param entropy size of the codes by their entropy: what an ideal coder of single codes would
+   *     need
+   * @param stored size of the codes as Parquet stores them, read from the footers
+   * @param amortized the stored size plus the size of the codebook and the projection back
    */
   public record Bytes(
       double float32,
@@ -65,13 +66,13 @@ public record Compression(long samples, double bitsPerVector, Bytes bytes) {
   /**
    * Counts the bytes of quantized samples.
    *
-   * @param samples how many
+   * @param samples number of samples
    * @param positions vectors of a sample
    * @param channels float32 values of a vector
    * @param usage the codes of each level over all samples
-   * @param storedBytes of the codes in Parquet
-   * @param decoderBytes of what turns codes into features
-   * @param embeddingBytes that the features take in Parquet; null where they are not stored
+   * @param storedBytes size of the codes in Parquet
+   * @param decoderBytes size of the tensors that turn codes into features
+   * @param embeddingBytes size of the features in Parquet; null if they are not stored
    */
   public static Compression of(
       long samples,
@@ -105,12 +106,12 @@ public record Compression(long samples, double bitsPerVector, Bytes bytes) {
     return new Compression(samples, 32.0 * channels, bytes);
   }
 
-  /** Against the features in float32. */
+  /** The ratios to the features in float32. */
   public Ratios ratios() {
     return Ratios.of(bytes.float32(), bytes);
   }
 
-  /** Against what the features really take in Parquet; null where they are not stored. */
+  /** The ratios to the features as Parquet stores them; null if they are not stored. */
   public Ratios ratiosOfStored() {
     return bytes.embeddings() == null ? null : Ratios.of(bytes.embeddings(), bytes);
   }

@@ -5,8 +5,8 @@ import java.util.List;
 
 /**
  * Arithmetic coding of single codes (Witten, Neal and Cleary, Communications of the ACM 30(6),
- * 1987) with one fixed table of frequencies for each level. A sample takes its own entropy, two
- * bits more, and what fills the last byte.
+ * 1987) with one fixed table of frequencies for each level. A sample takes the bits of its entropy,
+ * two more, and the bits that fill the last byte.
  */
 public final class EntropyCoding implements CodeCodec {
   /** Codes of the largest codebook whose table the arithmetic can hold. */
@@ -25,9 +25,10 @@ public final class EntropyCoding implements CodeCodec {
   private final int[] totalBits;
 
   /**
-   * For a level's codes with these frequencies.
+   * A coder for levels with these frequencies.
    *
-   * @param frequencies [level][code] of {@link #frequencies}: at least 1, their sum a power of two
+   * @param frequencies [level][code], from {@link #frequencies}: each is at least 1, and the sum of
+   *     a level is a power of two
    */
   public EntropyCoding(List<int[]> frequencies) {
     levels = frequencies.stream().mapToInt(level -> level.length).toArray();
@@ -50,7 +51,10 @@ public final class EntropyCoding implements CodeCodec {
     }
   }
 
-  /** Frequencies for codes that occurred so often: a code that did not can still be coded. */
+  /**
+   * Frequencies for codes with these counts. A code with a count of 0 gets a frequency, too, so
+   * that it can be coded.
+   */
   public static int[] frequencies(long[] counts) {
     int total = 1 << Math.max(16, BitPacking.bits(counts.length) + 4);
     double all = Math.max(1, Arrays.stream(counts).sum());
@@ -144,9 +148,9 @@ public final class EntropyCoding implements CodeCodec {
         value = (value << 1) | in.next();
       }
     }
-    // Any bytes decode to something: only those that the codes give are theirs.
+    // Any bytes decode to some codes. They are valid only if packing those codes gives them again.
     if (!Arrays.equals(pack(unpacked), packed)) {
-      throw CodeCodec.damaged(packed.length + " bytes that no " + codes + " codes give");
+      throw CodeCodec.damaged("no " + codes + " codes give these " + packed.length + " bytes");
     }
     return unpacked;
   }

@@ -4,11 +4,11 @@ import java.io.Serializable;
 import java.util.List;
 
 /**
- * How a backbone computes and what it gives.
+ * How a backbone computes, and the layout of its output.
  *
  * @param precision fp32, fp16 or bf16
- * @param tokens whether its output is [B, prefix + h * w, C], else [B, C, h, w]
- * @param prefixTokens tokens before the grid's
+ * @param tokens whether its output is [B, prefix + h * w, C]; otherwise it is [B, C, h, w]
+ * @param prefixTokens number of tokens before those of the grid
  * @param allowNonFinite whether weights may hold NaN or infinity
  */
 public record BackboneSettings(

@@ -7,9 +7,10 @@ import java.util.regex.Pattern;
  * Where tasks compute.
  *
  * @param device auto, cpu or cuda:N
- * @param gpuTasks tasks that share a GPU at a time where Spark assigns none
- * @param gpuShare of a task of a stage that computes; null for what Spark is told
- * @param threads of a task's operations: a number, auto, or task-cpus for Spark's own setting
+ * @param gpuTasks number of tasks that use one GPU at the same time, where Spark assigns no GPUs
+ * @param gpuShare share of a GPU for each task of a stage that computes; null: Spark's own settings
+ * @param threads threads of each operation in a task: a number, auto, or task-cpus for Spark's own
+ *     setting
  */
 public record ComputeSettings(String device, int gpuTasks, Double gpuShare, String threads)
     implements Serializable {

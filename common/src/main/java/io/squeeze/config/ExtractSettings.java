@@ -4,13 +4,15 @@ import java.io.Serializable;
 import java.util.List;
 
 /**
- * Batch of a forward pass, what is stored, and how rows are laid into files.
+ * The batch of a forward pass, the stored type, the threads of a task, and the size of the files.
  *
- * @param fixedBatchSize null: by the device
+ * @param fixedBatchSize images of a forward pass; null: the device decides
  * @param embeddingDtype auto, float32 or float16
- * @param fixedDecodeThreads of a task, ahead of the forward pass; null: by the device
- * @param fixedReadThreads of a task, ahead of decoding; null: by where the files lie
- * @param photos null: all; else this many of each split
+ * @param fixedDecodeThreads threads of a task that decode ahead of the forward pass; null: the
+ *     device decides
+ * @param fixedReadThreads threads of a task that read ahead of decoding; null: the place of the
+ *     files decides
+ * @param photos number of photos of each split; null: all
  */
 public record ExtractSettings(
     Integer fixedBatchSize,
@@ -49,8 +51,9 @@ public record ExtractSettings(
   }
 
   /**
-   * Threads that decode ahead; 0 where the task does it itself, between forward passes: on a CPU
-   * these keep every core busy as it is, and more threads would only push each other aside.
+   * Number of threads that decode ahead. With 0, the task itself decodes, between forward passes.
+   * This is the choice on a CPU: there the forward passes already keep every core busy, and more
+   * threads would only compete with them.
    */
   public int decodeThreads(boolean gpu) {
     return fixedDecodeThreads != null ? fixedDecodeThreads : gpu ? GPU_DECODE_THREADS : 0;

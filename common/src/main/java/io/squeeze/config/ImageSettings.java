@@ -6,8 +6,8 @@ import java.util.List;
 /**
  * Limits of decoding, and the square that a backbone sees: sides in pixels, mean and std in 0..1.
  *
- * @param resize what the shorter side becomes before the crop
- * @param squash whether both sides become that, without a crop of the longer one
+ * @param resize length of the shorter side before the crop
+ * @param squash whether both sides get this length, so that the longer one is not cropped more
  * @param scaledDecoding whether a JPEG may be decoded to a half, a quarter or an eighth of its size
  * @param applyOrientation whether pictures are turned as their EXIF block says
  */

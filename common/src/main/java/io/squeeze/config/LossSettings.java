@@ -4,11 +4,11 @@ import java.io.Serializable;
 import java.util.List;
 
 /**
- * What the head is trained to lower.
+ * The loss that training of the head minimizes.
  *
  * @param type its short name, or a class
- * @param classWeights of cross entropy, one a class; empty: all alike
- * @param gamma of focal loss
+ * @param classWeights weights of cross entropy, one per class; empty: all classes count the same
+ * @param gamma exponent of the focal loss
  * @param ce weight of cross entropy in the combined loss
  * @param dice weight of dice in it
  * @param focal weight of focal loss in it

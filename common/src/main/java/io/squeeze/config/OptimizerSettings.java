@@ -11,9 +11,9 @@ import java.util.List;
  * @param weightDecay decoupled for adamw, an L2 penalty for the others
  * @param momentum of sgd; 0 for none
  * @param cosine whether the rate falls to {@code minLr} along half a cosine
- * @param warmupEpochs over which the rate rises from 0
- * @param maxScale most that several shards multiply the rate by
- * @param clipNorm most that the norm of a step's gradients may be; null for any
+ * @param warmupEpochs number of epochs over which the rate rises from 0
+ * @param maxScale largest factor by which several shards multiply the rate
+ * @param clipNorm largest norm that a step's gradients may have; null: no limit
  */
 public record OptimizerSettings(
     String type,

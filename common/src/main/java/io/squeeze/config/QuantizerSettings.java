@@ -4,18 +4,18 @@ import java.io.Serializable;
 import java.util.List;
 
 /**
- * The quantizer and its options; what is null is the type's own choice.
+ * The quantizer and its options. For a value of null, the type chooses its own.
  *
  * @param type its short name, or a class
  * @param codebookSize codes of each level
  * @param bottleneckDim width of the vectors that are searched
- * @param numQuantizers codes of a vector, where the type has several
- * @param codebooks parts of a vector that are quantized apart, where the type has such
+ * @param numQuantizers number of codes of a vector, for types with several
+ * @param codebooks number of parts of a vector that are quantized separately, for types that do so
  * @param commitment weight of the commitment loss within the quantizer's loss
  * @param gradient how gradients pass the assignment: straight-through or rotation
- * @param beam codes that encoding keeps open at a level
+ * @param beam beam width: number of candidates that encoding keeps at each level
  * @param referenceQuirks whether the reference library's oddities are reproduced
- * @param lossWeight of the quantizer's loss beside the segmentation loss
+ * @param lossWeight weight of the quantizer's loss, which is added to the segmentation loss
  */
 public record QuantizerSettings(
     String type,
@@ -38,8 +38,10 @@ public record QuantizerSettings(
   /**
    * A codebook that follows its vectors by moving averages.
    *
-   * @param reviveAfter a code that won none of so many vectors, times the codebook's size, is dead
-   * @param maxInitSamples most vectors that k-means sees; 0 for all, null for a choice by size
+   * @param reviveAfter a code is dead after it was nearest to none of this many vectors, times the
+   *     codebook's size
+   * @param maxInitSamples largest number of vectors for k-means; 0: all; null: the codebook's size
+   *     decides
    */
   public record Codebook(
       double decay, double eps, int reviveAfter, int kmeansIterations, Integer maxInitSamples)
@@ -79,8 +81,8 @@ public record QuantizerSettings(
   /**
    * Options of rvq.
    *
-   * @param dropoutFrom least level after which training may stop
-   * @param dropoutMultiple of which the number of kept levels is one
+   * @param dropoutFrom training never drops the levels up to this one, counted from 0
+   * @param dropoutMultiple the number of kept levels is a multiple of this, or all levels
    * @param gradientFraction share of a level's gradient that its residual passes on
    */
   public record Residual(
@@ -131,12 +133,12 @@ public record QuantizerSettings(
             residual.doubleIn("gradient-fraction", 0, 1)));
   }
 
-  /** Codes of a level: as set, or else. */
+  /** Codes of a level; {@code otherwise} if the setting is null. */
   public int codebookSize(int otherwise) {
     return codebookSize == null ? otherwise : codebookSize;
   }
 
-  /** Width of the bottleneck: as set, or else. */
+  /** Width of the bottleneck; {@code otherwise} if the setting is null. */
   public int bottleneckDim(int otherwise) {
     return bottleneckDim == null ? otherwise : bottleneckDim;
   }

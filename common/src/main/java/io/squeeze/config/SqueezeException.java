@@ -1,6 +1,9 @@
 package io.squeeze.config;
 
-/** A failure that a user can act on; its message is one sentence and its category the exit code. */
+/**
+ * A failure that a user can act on. Its message is one sentence, or a list of problems in the
+ * configuration. Its category gives the exit code.
+ */
 public final class SqueezeException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 

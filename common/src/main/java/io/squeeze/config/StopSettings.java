@@ -6,8 +6,9 @@ import java.util.List;
 /**
  * Which epoch is best, and when to stop looking for a better one.
  *
- * @param monitor the metric that tells
- * @param patience epochs without a better one that end the run; null: all epochs
+ * @param monitor the metric that decides which epoch is best
+ * @param patience number of epochs without improvement after which the run ends; null: it does all
+ *     epochs
  */
 public record StopSettings(String monitor, Integer patience) implements Serializable {
   private static final List<String> METRICS =

@@ -4,14 +4,14 @@ import java.io.Serializable;
 import java.net.URI;
 
 /**
- * Where runs can be followed.
+ * The trackers that a run reports to.
  *
- * @param credentials file of ClearML's; null for the usual place
+ * @param credentials file with the credentials for ClearML; null: the usual file
  * @param mlflow address of a server; null for none
- * @param task name of the run there; null for the experiment's
+ * @param task name of the run in the trackers; null: the name of the experiment
  * @param pictures held-out samples that are drawn
- * @param pictureEvery epochs between two of them; null: after the last epoch alone
- * @param checkpoint whether the best one is uploaded
+ * @param pictureEvery number of epochs between two pictures; null: only after the last epoch
+ * @param checkpoint whether the best checkpoint is uploaded
  */
 public record TrackSettings(
     boolean tensorBoard,

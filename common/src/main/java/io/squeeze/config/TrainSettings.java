@@ -8,14 +8,16 @@ import java.util.List;
  *
  * @param head conv, deeplab, or none to learn by reconstruction; auto until the embeddings are
  *     known
- * @param freshHead whether a head that comes with the backbone's weights is left alone
- * @param adapterParameters of the adapter before the quantizer; null for none
- * @param featureDim what the embeddings' channels must be; null for any
+ * @param freshHead whether the head begins at random, although the backbone's weights have a
+ *     trained head
+ * @param adapterParameters number of parameters of the adapter before the quantizer; null: no
+ *     adapter
+ * @param featureDim number of channels that the embeddings must have; null: any
  * @param frozenBatchNorm whether batch norm keeps the statistics that it begins with
- * @param averagingFrequency steps between two averagings; null: by the state's size
+ * @param averagingFrequency steps between two averagings; null: the size of the state decides
  * @param dropDiverged whether a shard whose numbers are not finite is left out of a round
- * @param resume whether an unfinished run is gone on with
- * @param keep checkpoints of past epochs
+ * @param resume whether training continues an unfinished run
+ * @param keep number of past epochs whose checkpoints are kept
  */
 public record TrainSettings(
     String head,

@@ -9,12 +9,13 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Takes a share of every stratum by hashed id: sample and stratum alone decide, so no table of
- * chosen ids exists anywhere and any task can ask.
+ * Takes a share of every stratum by hashed id. Sample and stratum alone decide, so every task can
+ * compute the decision, and no table of chosen ids exists.
  *
  * @param seed of the hash
  * @param purpose names the cut, so that two cuts of one seed are independent
- * @param thresholds the largest place taken, by stratum; a stratum that is absent gives nothing
+ * @param thresholds the largest place taken, by stratum; from a stratum without an entry nothing is
+ *     taken
  */
 public record Cut(long seed, String purpose, Map<String, Long> thresholds) implements Serializable {
   public Cut {

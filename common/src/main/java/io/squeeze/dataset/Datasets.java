@@ -27,12 +27,11 @@ public final class Datasets {
         .orElseThrow(
             () ->
                 SqueezeException.configuration(
-                    "Unknown data set "
-                        + name
-                        + ": it is neither one of "
-                        + Plugins.names(SegmentationDataset.class, SegmentationDataset::name)
-                        + ", nor a class on the class path, nor a declaration in a .conf file"
-                        + " (data.dataset, --dataset)"));
+                    ("Unknown data set %s: it is neither one of %s, nor a class on the class path, "
+                            + "nor a declaration in a .conf file (data.dataset, --dataset)")
+                        .formatted(
+                            name,
+                            Plugins.names(SegmentationDataset.class, SegmentationDataset::name))));
   }
 
   /** The data set of a name or class, if there is one. */

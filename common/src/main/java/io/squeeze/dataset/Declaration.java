@@ -45,7 +45,8 @@ record Declaration(Config config, String text, String path) {
    *
    * @param images a path with {id}
    * @param masks a path with {id}; empty for none
-   * @param list a file with an id a line; empty: the folder of the images is the list
+   * @param list a file with one id per line; empty: the files in the folder of the images are the
+   *     list
    */
   record Place(String images, String masks, String list) implements Serializable {}
 
@@ -192,7 +193,8 @@ record Declaration(Config config, String text, String path) {
             "codes");
     for (String column : config.getStringList("table.columns")) {
       if (taken.contains(column)) {
-        throw invalid("table.columns: " + column + " is a column of ours, rename it in the table");
+        throw invalid(
+            "table.columns: " + column + " is a name of our own tables, rename the column");
       }
     }
     return config.getStringList("table.columns").stream()
@@ -237,12 +239,12 @@ record Declaration(Config config, String text, String path) {
       String file = place.images().substring(place.images().lastIndexOf('/') + 1);
       if (place.list().isEmpty()
           && place.images().indexOf(ID) < place.images().length() - file.length()) {
-        throw invalid("images is " + place.images() + ": a folder lists files, so give a list");
+        throw invalid("images is " + place.images() + ", with {id} in a folder's name: set list");
       }
       places.put(checked(entry.getKey()), place);
     }
     if (places.isEmpty()) {
-      throw invalid("splits names none");
+      throw invalid("splits declares no split");
     }
     return places;
   }
@@ -260,7 +262,7 @@ record Declaration(Config config, String text, String path) {
 
   private String checked(String split) {
     if (!split.matches("[A-Za-z0-9][A-Za-z0-9._-]*")) {
-      throw invalid("the split " + split + " becomes a folder: letters, digits, . _ - will do");
+      throw invalid("the split " + split + " names a folder: use only letters, digits, . _ -");
     }
     return split;
   }

@@ -68,11 +68,10 @@ public final class OxfordPet implements SegmentationDataset {
       }
     }
     throw SqueezeException.input(
-        "No Oxford-IIIT Pet data in "
-            + path
-            + ": annotations/trainval.txt and annotations/test.txt are not there, nor below "
-            + TORCHVISION_FOLDER
-            + "/; set --data_path (data/README.md says where to get the data)");
+        ("No Oxford-IIIT Pet data in %s: annotations/trainval.txt and "
+                + "annotations/test.txt are not there, nor below %s/; set --data_path "
+                + "(data/README.md says where to get the data)")
+            .formatted(path, TORCHVISION_FOLDER));
   }
 
   @Override

@@ -40,7 +40,10 @@ public interface SegmentationDataset extends Serializable {
     return "";
   }
 
-  /** What else rows follow from, beside the name: changes where classes or labels change. */
+  /**
+   * Identifies everything that the rows depend on besides the name. It changes when classes or
+   * labels change.
+   */
   default String version() {
     return "";
   }

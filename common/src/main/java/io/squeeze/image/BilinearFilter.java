@@ -3,8 +3,9 @@ package io.squeeze.image;
 import java.util.Arrays;
 
 /**
- * The weights of one direction, for the pixels inside the crop: of each the same number, filled up
- * with zeros to a number that is fast, where there are so many pixels.
+ * The weights of a resize in one direction, for the pixels inside the crop. All pixels have the
+ * same number of weights. Zeros fill it up to a number that is fast, if the picture has so many
+ * pixels.
  */
 record BilinearFilter(int[] start, int taps, int[] weights) {
   private static final int PRECISION = 22;
@@ -141,7 +142,10 @@ record BilinearFilter(int[] start, int taps, int[] weights) {
     }
   }
 
-  /** Row {@code y} of the crop, of rows that lie at their number modulo how many they are. */
+  /**
+   * Computes row {@code y} of the crop. The ring holds row i of the picture at index i modulo its
+   * length.
+   */
   void acrossColumns(int[][] ring, int y, int[] sums) {
     Arrays.fill(sums, HALF);
     for (int k = 0; k < taps; k++) {

@@ -77,13 +77,9 @@ record Bitmap(int width, int height, int bands, byte[] data, byte[] palette, cha
       if (bands >= 3 && (data[p] != data[p + 1] || data[p] != data[p + 2])) {
         throw notOne(
             i,
-            "the colour "
-                + (data[p] & 0xFF)
-                + ", "
-                + (data[p + 1] & 0xFF)
-                + ", "
-                + (data[p + 2] & 0xFF)
-                + ": store the class's number, as grey or as the index of a palette");
+            ("the colour %s, %s, %s: store the class's number, as grey or as the index of a "
+                    + "palette")
+                .formatted(data[p] & 0xFF, data[p + 1] & 0xFF, data[p + 2] & 0xFF));
       }
       if (bands % 2 == 0 && data[p + bands - 1] != data[bands - 1]) {
         throw notOne(i, "another alpha than the first one: store labels without alpha");

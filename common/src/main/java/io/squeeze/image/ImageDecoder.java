@@ -22,7 +22,10 @@ public final class ImageDecoder {
   /** Work of needless scans that is still done, in blocks: about half a second. */
   private static final long MOST_EXCESS_BLOCKS = 1 << 25;
 
-  /** Pixels that any file may announce; more than these need bytes, which no bomb has. */
+  /**
+   * Number of pixels that any file may announce. For more, a file must have enough bytes, which a
+   * decompression bomb does not have.
+   */
   private static final long ANY_PIXELS = 1 << 24;
 
   private static final long PIXELS_A_BYTE = 1 << 14;
@@ -69,7 +72,7 @@ public final class ImageDecoder {
   }
 
   /**
-   * The same bytes, of a file that is no larger than may be.
+   * Returns the bytes of a file, if it is not larger than the limit.
    *
    * @param name for the message
    */
@@ -149,12 +152,12 @@ public final class ImageDecoder {
         () -> format(file) == Format.JPEG ? Bitmap.of(rgb(file)).labels() : bitmap(file).labels());
   }
 
-  /** What a file can make of a decoder. */
+  /** A try to decode a file. */
   private interface Attempt<T> {
     T run() throws BadSampleException;
   }
 
-  /** A defect of a decoder costs the file that shows it, not the job. */
+  /** Rejects the file if a decoder has a defect, so that the defect does not end the job. */
   private static <T> T guarded(Attempt<T> attempt) throws BadSampleException {
     try {
       return attempt.run();
@@ -207,12 +210,8 @@ public final class ImageDecoder {
     if (pixels > limits.maxPixels()) {
       throw new BadSampleException(
           Code.TOO_LARGE,
-          "the header announces "
-              + width
-              + "x"
-              + height
-              + " pixels, image.max-pixels is "
-              + limits.maxPixels());
+          "the header announces %sx%s pixels, image.max-pixels is %s"
+              .formatted(width, height, limits.maxPixels()));
     }
     if (pixels > ANY_PIXELS && pixels / bytes > PIXELS_A_BYTE) {
       throw new BadSampleException(

@@ -5,10 +5,10 @@ public final class Inks {
   private Inks() {}
 
   /**
-   * What an ink leaves of the light.
+   * The light that remains after an ink.
    *
    * @param ink 0..255
-   * @param light what black ink leaves, 0..255
+   * @param light the light that remains after the black ink, 0..255
    */
   public static byte light(int ink, int light) {
     int product = ink * light + 128;

@@ -1,11 +1,11 @@
 package io.squeeze.image;
 
 /**
- * What is known of a photo whose pixels have been decoded.
+ * The facts about a decoded photo.
  *
  * @param width of the whole photo in pixels
  * @param height of the whole photo in pixels
- * @param denominator what it was divided by while it was decoded: 1, 2, 4 or 8
- * @param warning what a decoder would warn of; null for nothing
+ * @param denominator the factor by which decoding scaled it down: 1, 2, 4 or 8
+ * @param warning the warning of the decoder; null: none
  */
 public record Photo(int width, int height, int denominator, String warning) {}

@@ -7,11 +7,12 @@ import java.nio.FloatBuffer;
 import java.util.List;
 
 /**
- * From a photo to what a backbone reads: square crop, division by 255, mean and standard deviation.
+ * Turns a photo into the input of a backbone: square crop, division by 255, mean and standard
+ * deviation.
  *
  * @param size side of the square in pixels
- * @param resize what the photo's shorter side becomes before the centre is cropped, in pixels
- * @param squash whether both sides become that instead
+ * @param resize length of the photo's shorter side before the centre is cropped, in pixels
+ * @param squash whether both sides get this length instead
  * @param mean of each channel, in 0..1
  * @param std of each channel, in 0..1
  */
@@ -38,7 +39,10 @@ public record Preprocessing(
     return square(mask.width(), mask.height()).apply(mask);
   }
 
-  /** What a JPEG may be divided by while it is decoded, and stay as large as it is scaled to. */
+  /**
+   * The largest factor by which decoding may scale a JPEG down: the result must not be smaller than
+   * the size that it is resized to.
+   */
   int reduction(int width, int height) {
     int times = Math.min(width, height) / resize;
     return Math.max(1, Math.min(8, Integer.highestOneBit(times)));

@@ -12,7 +12,10 @@ import java.io.Serializable;
 public final class SquareCrop implements Serializable {
   private static final long serialVersionUID = 1L;
 
-  /** Pixels of the longest side that a picture is scaled to; all but the crop is never made. */
+  /**
+   * Largest length of the longer side after scaling, in pixels. Only the pixels of the crop are
+   * computed.
+   */
   private static final int LONGEST = 1 << 27;
 
   private final int side;
@@ -57,7 +60,10 @@ public final class SquareCrop implements Serializable {
     return new RgbImage(side, side, out);
   }
 
-  /** Takes a row of the crop, [3, side] of 0..255, which is its own until it returns. */
+  /**
+   * Takes a row of the crop, [3, side] of 0..255. The array belongs to the sink until the method
+   * returns.
+   */
   interface RowSink {
     void take(int[] row, int y);
   }
@@ -77,7 +83,10 @@ public final class SquareCrop implements Serializable {
     private final RowSink sink;
     private final long[] pair;
 
-    /** The rows that the next one of the crop is made of, and one more, at their number modulo. */
+    /**
+     * The rows that the next row of the crop needs, and one more. Row i is at index i modulo the
+     * length.
+     */
     private final int[][] ring;
 
     private final int[] sums;

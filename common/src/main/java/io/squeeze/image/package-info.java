@@ -1,5 +1,5 @@
 /**
- * From the bytes of a picture to what a backbone reads: every format to Pillow's pixels to the bit,
- * crops that are torchvision's, normalised planes. Limits and rejections are told by code.
+ * Turns the bytes of a picture into the input of a backbone. Every format is decoded to Pillow's
+ * pixels, bit for bit, cropped as in torchvision, and normalised. Every rejection has a code.
  */
 package io.squeeze.image;

@@ -19,8 +19,8 @@ import java.util.Map;
  *
  * <p>With n the number and m the sum of a batch's vectors on a code: {@code c <- decay c + (1 -
  * decay) n}, {@code s <- decay s + (1 - decay) m}, codeword {@code = s / c'} where {@code c'} is c
- * with Laplace smoothing. c, s and how many vectors a code has waited for one of its own are
- * tensors beside the codewords.
+ * with Laplace smoothing. Besides the codewords, three more tensors hold c, s and the number of
+ * vectors since a code was last the nearest one.
  */
 public final class EmaCodebook implements Serializable {
   private static final long serialVersionUID = 1L;
@@ -71,7 +71,9 @@ public final class EmaCodebook implements Serializable {
     return name + ".idle_vectors";
   }
 
-  /** Codewords as the reference library draws them: Kaiming's bound for [K, d], sqrt(6 / (K d)). */
+  /**
+   * Codewords as the reference library draws them: Kaiming's bound for [1, K, d], sqrt(6 / (K d)).
+   */
   public Map<String, HostTensor> initial(long seed) {
     double bound = Math.sqrt(6.0 / ((double) codes * width));
     HostTensor drawn = HostTensor.uniform(Seeds.random(seed, embed()), bound, codes, width);
@@ -211,7 +213,10 @@ public final class EmaCodebook implements Serializable {
     return new KMeans(settings.kmeansIterations(), seed, unit);
   }
 
-  /** The codes that won none of the last vectors, as many as the settings ask for; ascending. */
+  /**
+   * The codes that were nearest to none of the last vectors, in ascending order. The settings give
+   * the number of vectors.
+   */
   public List<Integer> dead(Map<String, HostTensor> tensors) {
     List<Integer> dead = new ArrayList<>();
     long patience = (long) settings.reviveAfter() * codes;
@@ -225,10 +230,10 @@ public final class EmaCodebook implements Serializable {
   }
 
   /**
-   * Puts dead codes on vectors, one each in the order given, with averages to match.
+   * Moves dead codes to vectors, one to each in the given order, and sets their averages to match.
    *
-   * @param vectors as many are revived as there are
-   * @param clusterSize that a revived code has
+   * @param vectors the vectors; at most one code is revived for each
+   * @param clusterSize cluster size that a revived code gets
    * @return how many were revived
    */
   public int revive(

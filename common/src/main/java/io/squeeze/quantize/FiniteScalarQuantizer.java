@@ -86,13 +86,9 @@ final class FiniteScalarQuantizer implements Quantizer {
     }
     if (size != null && size != product(levels)) {
       throw SqueezeException.configuration(
-          "quantizer.fsq.levels "
-              + levels
-              + " make "
-              + product(levels)
-              + " codes, but --codebook_size is "
-              + size
-              + ": leave one of them out");
+          ("quantizer.fsq.levels %s make %s codes, but --codebook_size is %s: leave one "
+                  + "of them out")
+              .formatted(levels, product(levels), size));
     }
     return levels;
   }
@@ -191,7 +187,7 @@ final class FiniteScalarQuantizer implements Quantizer {
             .div(each(digits, FiniteScalarQuantizer::middle));
   }
 
-  /** What a digit of each dimension counts, int64 [d]. */
+  /** The place value of each dimension's digit, int64 [d]. */
   private NDArray basis(NDArray beside) {
     long[] basis = new long[values.length];
     long next = 1;

@@ -9,11 +9,11 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * Seeded k-means over vectors wherever they lie. The first centroids are drawn in a few passes with
- * chances in proportion to the squared distance to those drawn so far (k-means||, Bahmani et al.
- * 2012) and thinned out by k-means++ (Arthur and Vassilvitskii, 2007); Lloyd's rounds move them. A
- * mean without members stays where it is. Sums are exact and draws go by each vector's key, so the
- * centroids do not depend on how the vectors are split or ordered.
+ * Seeded k-means over vectors on one machine or many. A few passes draw candidates, with chances in
+ * proportion to the squared distance to the candidates so far (k-means||, Bahmani et al. 2012).
+ * K-means++ chooses the first centroids among them (Arthur and Vassilvitskii, 2007), and Lloyd's
+ * rounds move the centroids. A centroid without vectors stays. Sums are exact, and draws depend on
+ * each vector's key, so the centroids do not depend on how the vectors are split or ordered.
  */
 public final class KMeans {
   /** Passes of k-means||, each drawing about as many vectors as there are centroids. */
@@ -94,7 +94,7 @@ public final class KMeans {
     return new Result(centroids, points.count(centroids).counts());
   }
 
-  /** The centroids of the vectors on each, as they were where there are none. */
+  /** Moves each centroid to the mean of its vectors. A centroid without vectors stays. */
   static float[] moved(CodebookStatistics statistics, float[] centroids, boolean unit) {
     int width = statistics.width();
     float[] moved = centroids.clone();

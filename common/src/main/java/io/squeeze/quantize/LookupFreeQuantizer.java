@@ -73,11 +73,9 @@ final class LookupFreeQuantizer implements Quantizer {
     quirks = settings.referenceQuirks();
     if (options.softClamp() != null && options.softClamp() < options.codebookScale()) {
       throw SqueezeException.configuration(
-          "quantizer.lfq.soft-clamp is "
-              + options.softClamp()
-              + ", below codebook-scale "
-              + options.codebookScale()
-              + ": no vector would reach its code");
+          ("quantizer.lfq.soft-clamp is %s, below codebook-scale %s: no vector would "
+                  + "reach its code")
+              .formatted(options.softClamp(), options.codebookScale()));
     }
   }
 

@@ -25,10 +25,10 @@ final class Projected implements Quantizer {
   }
 
   /**
-   * The same, or as the reference library does it.
+   * The same, with the reference library's behaviour as a choice.
    *
-   * @param starving whether vectors that ask for no gradient keep the output's gradient from the
-   *     projection
+   * @param starving whether the projection gets no gradient from the output if the vectors
+   *     themselves need no gradient, as in the reference library
    */
   Projected(Projection in, Quantizer inner, Projection out, boolean starving) {
     this.in = in;

@@ -7,13 +7,13 @@ import java.util.List;
 import java.util.stream.LongStream;
 
 /**
- * What a quantizer makes of a batch.
+ * The result of quantizing a batch.
  *
  * @param vectors [N, C], what the codes stand for
  * @param codes int64 [N, levels], -1 where a level or a vector was left out; null without
  *     quantization
- * @param searched what was looked up in each codebook, [n, d] without gradient, null for a level
- *     left out; empty where there are no codebooks
+ * @param searched the vectors that were looked up in each codebook, [n, d] without gradient; null
+ *     for a level that was left out; empty if there are no codebooks
  * @param losses the quantizer's own loss, one for each level or one for all: [L]; {@link #loss} is
  *     their mean
  * @param assigned the codes of the vectors that count, int64 [n, levels]

@@ -123,7 +123,10 @@ public interface Quantizer extends Serializable {
     return kept.scattered(rows, vectors);
   }
 
-  /** What each codebook would see of vectors [N, C] where every level takes its nearest code. */
+  /**
+   * The vectors that each codebook gets to search for, from vectors [N, C], if every level takes
+   * its nearest code.
+   */
   default List<NDArray> searched(NDArray vectors, Parameters parameters) {
     return quantize(vectors, parameters, Mode.EVALUATION).searched();
   }
@@ -139,7 +142,7 @@ public interface Quantizer extends Serializable {
     }
   }
 
-  /** Puts right what does not survive averaging: called with the averaged tensors. */
+  /** Corrects averaged tensors: it computes those again that an average would make wrong. */
   default void rebuild(Map<String, HostTensor> tensors) {
     codebooks().forEach(codebook -> codebook.rebuild(tensors));
   }
@@ -150,12 +153,15 @@ public interface Quantizer extends Serializable {
    */
   NDArray decode(NDArray codes, Parameters parameters);
 
-  /** Vectors as their codes are searched for, [N, C] -> [N, d]: behind a projection, if any. */
+  /**
+   * Vectors in the space where codes are searched, [N, C] -> [N, d]: after the projection, if there
+   * is one.
+   */
   default NDArray toSearchSpace(NDArray vectors, Parameters parameters) {
     return vectors;
   }
 
-  /** What codes stand for where they are searched for: int64 [N, levels] -> [N, d]. */
+  /** The vectors of codes in the space where codes are searched: int64 [N, levels] -> [N, d]. */
   default NDArray codewordsInSearchSpace(NDArray codes, Parameters parameters) {
     return decode(codes, parameters);
   }

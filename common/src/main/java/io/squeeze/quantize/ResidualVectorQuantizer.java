@@ -55,11 +55,8 @@ final class ResidualVectorQuantizer implements Quantizer {
     options = settings.residual();
     if (options.dropout() && options.dropoutFrom() >= depth) {
       throw SqueezeException.configuration(
-          "quantizer.rvq.dropout-from is "
-              + options.dropoutFrom()
-              + ", but there are levels 0 to "
-              + (depth - 1)
-              + " (--num_quantizers)");
+          ("quantizer.rvq.dropout-from is %s, but there are levels 0 to %s " + "(--num_quantizers)")
+              .formatted(options.dropoutFrom(), depth - 1));
     }
     codebooks = new ArrayList<>();
     for (int level = 0; level < (options.sharedCodebook() ? 1 : depth); level++) {
@@ -163,7 +160,7 @@ final class ResidualVectorQuantizer implements Quantizer {
     return passed.mul(share).add(constant.mul(rest));
   }
 
-  /** Keeps the {@code beam} best prefixes by what is left of the vector. */
+  /** Beam search: keeps the {@code beam} prefixes of codes with the smallest residual. */
   private Quantized encode(NDArray vectors, Parameters parameters) {
     NDList books = new NDList();
     for (int level = 0; level < depth; level++) {

@@ -90,10 +90,10 @@ public final class Chart {
   /**
    * Bars of named things.
    *
-   * @param axis what the names are of; may be empty
+   * @param axis title of the axis with the names; may be empty
    * @param names of the bars
-   * @param series a value for every name, null for none, by what the colour stands for; the last is
-   *     the reference, in grey, where there are several
+   * @param series by colour, a value for every name (null: none); if there are several series, the
+   *     last one is the reference, in grey
    */
   public static Chart bars(
       String title,

@@ -25,7 +25,8 @@ public final class RateChart {
    *
    * @param group points of a group have one colour
    * @param deviation of the quality between seeds; 0 where it is not known
-   * @param front whether no other is better in one and not worse in the other
+   * @param front whether it is on the Pareto front: no other point is better in one quantity and
+   *     not worse in the other
    */
   public record Point(
       String label, String group, double bits, double quality, double deviation, boolean front) {}

@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * What dropout draws in a step of training, from the seed, the epoch and each sample's id: the same
- * on every cluster.
+ * The context of a forward pass. In a step of training, dropout draws from the seed, the epoch and
+ * each sample's id, so it draws the same on every cluster.
  *
  * @param samples ids of the batch, in order; empty outside of training
  * @param losses whether the quantizer's losses are asked for

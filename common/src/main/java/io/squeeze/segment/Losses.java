@@ -29,11 +29,8 @@ final class Losses {
       int given = settings.classWeights().size();
       if (given != 0 && given != classes) {
         throw SqueezeException.configuration(
-            "train.class-weights (--class_weights) holds "
-                + given
-                + " weights for "
-                + classes
-                + " classes");
+            "train.class-weights (--class_weights) holds %s weights for %s classes"
+                .formatted(given, classes));
       }
       float[] weights = new float[given];
       for (int k = 0; k < given; k++) {

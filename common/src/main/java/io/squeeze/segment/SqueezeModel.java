@@ -20,8 +20,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What is trained: maybe an adapter, a quantizer, and a segmentation head on what it leaves.
- * Without a head the quantizer learns to reconstruct. Holds no tensors.
+ * The model that is trained: an optional adapter, a quantizer, and a segmentation head that reads
+ * the quantized features. Without a head, the quantizer learns to reconstruct its input. The model
+ * holds no tensors.
  */
 public final class SqueezeModel implements Serializable {
   private static final long serialVersionUID = 1L;
@@ -154,7 +155,7 @@ public final class SqueezeModel implements Serializable {
   }
 
   /**
-   * What a batch is to be lowered in.
+   * The loss of a batch, which training minimizes.
    *
    * @param total scalar: the weighted terms, and the weighted loss of the quantizer
    * @param terms of the segmentation loss; without a head the mean squared error of the vectors

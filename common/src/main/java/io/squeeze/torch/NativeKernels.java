@@ -36,7 +36,7 @@ public final class NativeKernels {
     return plain("float32", x);
   }
 
-  /** Sums of squares of what rounding took away and of the numbers themselves: float32 [2]. */
+  /** Sums of squares of the rounding errors, and of the numbers themselves: float32 [2]. */
   public static NDArray squares(NDArray x, NDArray rounded) {
     return plain("squares", x, rounded);
   }
@@ -78,9 +78,9 @@ public final class NativeKernels {
   }
 
   /**
-   * The index of the nearest code in Euclidean distance: z [N, d], codebook [K, d] -> [N]. A row's
-   * last bit depends on the shape of its matrix, so rows go in multiples of 64, filled up with
-   * zeros, of which about a million distances are held at a time.
+   * The index of the nearest code in Euclidean distance: z [N, d], codebook [K, d] -> [N]. The last
+   * bit of a row depends on the shape of its matrix. Therefore rows are processed in multiples of
+   * 64, filled up with zeros, and about a million distances are in memory at a time.
    */
   public static NDArray nearest(NDArray z, NDArray codebook) {
     return plain("nearest", z, codebook);
@@ -133,8 +133,8 @@ public final class NativeKernels {
   }
 
   /**
-   * Codes of residual vectors, the {@code width} best prefixes by what they leave kept at every
-   * level: z [N, d], codebooks [L, K, d] -> int64 [N, L].
+   * Codes of residual vectors by beam search. Every level keeps the {@code width} prefixes with the
+   * smallest residual: z [N, d], codebooks [L, K, d] -> int64 [N, L].
    */
   public static NDArray beam(NDArray z, NDArray codebooks, int width) {
     return plain("beam", z, codebooks, scalar(z, width));
@@ -157,7 +157,8 @@ public final class NativeKernels {
   }
 
   /**
-   * Digits of numbers in a mixed base: int64 [N], what a digit counts [d], digits [d] -> [N, d].
+   * Digits of numbers in a mixed base: numbers int64 [N], place values [d], number of values of
+   * each digit [d] -> [N, d].
    */
   public static NDArray digits(NDArray numbers, NDArray basis, NDArray counts) {
     return plain("digits", numbers, basis, counts);

@@ -107,9 +107,9 @@ public final class Torch {
   }
 
   /**
-   * A float32 scalar in torch's own memory. What DJL makes of a Java number lies in a buffer of the
-   * heap's garbage collector: {@code x.mul(0.5f)} saves it for the backward pass, and a collection
-   * in between leaves a gradient times whatever lies there then.
+   * A float32 scalar in torch's own memory. DJL puts a Java number into a buffer that the garbage
+   * collector owns. {@code x.mul(0.5f)} keeps this buffer for the backward pass. If a collection
+   * comes in between, the gradient is multiplied by whatever the memory then holds.
    */
   public static NDArray scalar(NDManager manager, double value) {
     return floats(manager, new Shape(), b -> b.put((float) value));

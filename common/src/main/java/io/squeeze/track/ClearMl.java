@@ -17,8 +17,8 @@ import java.util.Map;
 import java.util.UUID;
 
 /**
- * Tells a run to a ClearML server as a task of type training, by its REST API. Scalars and plots
- * may be sent twice: the server knows them by task, title, series and epoch.
+ * Reports a run to a ClearML server as a task of type training, by its REST API. Scalars and plots
+ * may be sent twice, because the server identifies them by task, title, series and epoch.
  */
 public final class ClearMl implements Tracker {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -213,12 +213,11 @@ public final class ClearMl implements Tracker {
     JsonNode reply = call("events.add_batch", "application/json-lines", lines.toString());
     if (reply.path("errors").asInt() > 0) {
       throw Refusal.ofThis(
-          "takes "
-              + reply.path("added").asInt()
-              + " of "
-              + events.size()
-              + " events: "
-              + Http.shortened(reply.path("errors_info").toString()));
+          "takes %s of %s events: %s"
+              .formatted(
+                  reply.path("added").asInt(),
+                  events.size(),
+                  Http.shortened(reply.path("errors_info").toString())));
     }
   }
 
@@ -249,15 +248,10 @@ public final class ClearMl implements Tracker {
       throws IOException, InterruptedException {
     String boundary = UUID.randomUUID().toString();
     String head =
-        "--"
-            + boundary
-            + "\r\nContent-Disposition: form-data; name=\""
-            + quoted(path)
-            + "\"; filename=\""
-            + quoted(path.substring(path.lastIndexOf('/') + 1))
-            + "\"\r\nContent-Type: "
-            + type
-            + "\r\n\r\n";
+        ("--%s\r\nContent-Disposition: form-data; name=\"%s\"; "
+                + "filename=\"%s\"\r\nContent-Type: %s\r\n\r\n")
+            .formatted(
+                boundary, quoted(path), quoted(path.substring(path.lastIndexOf('/') + 1)), type);
     String tail = "\r\n--" + boundary + "--\r\n";
     BodyPublisher form =
         BodyPublishers.concat(
@@ -316,7 +310,7 @@ public final class ClearMl implements Tracker {
     } catch (JsonProcessingException e) {
       // Said below.
     }
-    throw Refusal.ofAll("answers as no ClearML server does");
+    throw Refusal.ofAll("does not answer like a ClearML server");
   }
 
   /** With a token that is renewed once where it is refused. */

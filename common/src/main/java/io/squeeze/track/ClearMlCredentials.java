@@ -6,7 +6,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.util.Map;
 
 /**
- * Where a ClearML server is, and who we are there. Nothing of it but the addresses is ever shown.
+ * The addresses of a ClearML server, and our credentials for it. Only the addresses are ever shown.
  *
  * @param api address of the API server
  * @param web address that people open; null where it is not known
@@ -16,13 +16,13 @@ public record ClearMlCredentials(String api, String web, String files, String ke
   private static final String PUBLIC = "https://api.clear.ml";
 
   /**
-   * Reads a file, under what the environment says: CLEARML_API_HOST, CLEARML_WEB_HOST,
-   * CLEARML_FILES_HOST, CLEARML_API_ACCESS_KEY, CLEARML_API_SECRET_KEY. The other servers of the
-   * public one are known; nothing of a private one goes to them.
+   * Reads a file. The environment overrides it: CLEARML_API_HOST, CLEARML_WEB_HOST,
+   * CLEARML_FILES_HOST, CLEARML_API_ACCESS_KEY, CLEARML_API_SECRET_KEY. With the public API server,
+   * the public web and file servers are used. Nothing from a private server goes to them.
    *
    * @param yaml with the keys api_host, web_host, files_host, api_key, api_secret; null without one
-   * @throws IllegalArgumentException if the file is none, key or secret are nowhere, or an address
-   *     holds a password
+   * @throws IllegalArgumentException if the file is no YAML, key or secret is missing, or an
+   *     address holds a password
    */
   public static ClearMlCredentials of(String yaml, Map<String, String> environment) {
     JsonNode file = parsed(yaml);
@@ -63,7 +63,7 @@ public record ClearMlCredentials(String api, String web, String files, String ke
       return otherwise;
     }
     if (address.contains("@")) {
-      throw new IllegalArgumentException(key + " holds a user or password, which is not its place");
+      throw new IllegalArgumentException(key + " holds a user or password: remove it there");
     }
     return address.replaceAll("/+$", "");
   }

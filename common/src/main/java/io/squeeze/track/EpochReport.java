@@ -3,14 +3,14 @@ package io.squeeze.track;
 import java.util.Map;
 
 /**
- * What an epoch gave.
+ * The results of an epoch.
  *
  * @param epoch counted from 1
- * @param millis when, since 1970: of one epoch always the same, however often it is sent
+ * @param millis time of the epoch since 1970; it stays the same if the epoch is sent again
  * @param scalars by tag, {@code train/loss}; NaN and infinity are allowed
  * @param pictures PNG files by tag
  * @param histograms by tag
- * @param again whether an earlier process sent it, unless that was cut off
+ * @param again whether an earlier process has sent it already, if it was not interrupted before
  */
 public record EpochReport(
     int epoch,

@@ -20,7 +20,10 @@ import java.util.Base64;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 
-/** Requests to a tracker's server; what is no success is an exception, without any header in it. */
+/**
+ * Sends requests to a tracker's server. An answer that is no success becomes an exception. The
+ * exception holds no header.
+ */
 final class Http {
   static final Duration TIMEOUT = Duration.ofSeconds(15);
   private static final int LONGEST = 200;
@@ -53,8 +56,8 @@ final class Http {
   /**
    * The body of an answer.
    *
-   * @param said what of a body says why it is no success
-   * @throws IOException or {@link Refusal} if it is none
+   * @param said takes the reason of a failure from a body
+   * @throws IOException or {@link Refusal} if the answer is no success
    */
   static String success(HttpResponse<String> response, UnaryOperator<String> said)
       throws IOException {

@@ -256,7 +256,7 @@ public final class Mlflow implements Tracker {
     try {
       return JSON.readTree(answer);
     } catch (JsonProcessingException e) {
-      throw Refusal.ofAll("answers as no MLflow server does");
+      throw Refusal.ofAll("does not answer like an MLflow server");
     }
   }
 

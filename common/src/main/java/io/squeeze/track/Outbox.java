@@ -8,14 +8,15 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Hands a run's messages to one tracker, in order, on a thread of its own. What fails is tried
- * again after longer and longer waits; what piles up meanwhile is bounded, the oldest going first.
- * The user is warned of a tracker once a process, however many runs it has.
+ * Sends a run's messages to one tracker, in order, on its own thread. After a failure it tries
+ * again, with longer and longer waits. At most {@link #CAPACITY} messages wait meanwhile; the
+ * oldest is dropped first. A process warns the user once about each kind of failure of a tracker,
+ * however many runs it has.
  */
 final class Outbox {
   static final int CAPACITY = 1000;
 
-  /** Of those that wait, so many have more than numbers. */
+  /** With this many waiting messages, an epoch is added with its numbers only. */
   static final int WHOLE = 20;
 
   private static final Set<String> WARNED = ConcurrentHashMap.newKeySet();
@@ -26,10 +27,10 @@ final class Outbox {
   }
 
   /**
-   * How long it waits.
+   * The waits between two tries.
    *
-   * @param first before the second try
-   * @param longest before any
+   * @param first wait before the second try
+   * @param longest longest wait before any try
    */
   record Patience(Duration first, Duration longest) {
     static final Patience USUAL = new Patience(Duration.ofSeconds(1), Duration.ofMinutes(1));
@@ -119,7 +120,7 @@ final class Outbox {
         delivered();
         return true;
       } catch (Refusal e) {
-        // Without a run there, nothing that follows has a place.
+        // The tracker has not opened the run, so it cannot take any later message.
         if (e.lasting() || !opened) {
           refuse(e);
           return false;
@@ -127,7 +128,7 @@ final class Outbox {
         warn("part", e, "that part is left out");
         return true;
       } catch (IOException | RuntimeException e) {
-        warn("down", e, "the run goes on, and what it tells is sent later");
+        warn("down", e, "the run goes on, and its messages are sent later");
       }
       boolean inTime = pause(delay);
       delay =
@@ -146,7 +147,8 @@ final class Outbox {
     notifyAll();
     long end = System.nanoTime() + millis * 1_000_000;
     boolean before = closing;
-    // Woken by what is added, too: that is no reason to try earlier, the end is.
+    // A new message wakes this thread, too. It is no reason to try earlier, but the end of the run
+    // is.
     for (long left = millis; left > 0 && before == closing; ) {
       wait(left);
       left = (end - System.nanoTime()) / 1_000_000;
@@ -174,14 +176,17 @@ final class Outbox {
     notifyAll();
   }
 
-  /** Waits until all is sent, as long as the tracker takes it. */
+  /** Waits until all is sent, but not for a tracker that fails. */
   synchronized void await(long deadlineNanos) throws InterruptedException {
     while (!failing && left(deadlineNanos) > 0 && !isDone()) {
       wait(left(deadlineNanos));
     }
   }
 
-  /** Waits until all is sent, and gives up then. */
+  /**
+   * Waits until all is sent or the deadline has passed. Then it gives up and warns about lost
+   * messages.
+   */
   synchronized void settle(long deadlineNanos) throws InterruptedException {
     while (left(deadlineNanos) > 0 && !isDone()) {
       wait(left(deadlineNanos));

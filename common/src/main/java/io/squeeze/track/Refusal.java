@@ -14,12 +14,14 @@ final class Refusal extends IOException {
     this.status = status;
   }
 
-  /** Of us: credentials, or a server of another kind. */
+  /**
+   * The server refuses us: it does not accept the credentials, or it is a server of another kind.
+   */
   static Refusal ofAll(String message) {
     return new Refusal(message, true, 0);
   }
 
-  /** Of what was sent; the next may pass. */
+  /** The server refuses this message; it may accept the next one. */
   static Refusal ofThis(String message) {
     return new Refusal(message, false, 0);
   }

@@ -4,13 +4,13 @@ import java.io.IOException;
 import java.util.Map;
 
 /**
- * What a tracker is told of a run before its first epoch.
+ * The facts that a tracker gets about a run before its first epoch.
  *
- * @param project that the run belongs to
- * @param name of the run in it
+ * @param project the project that the run belongs to
+ * @param name name of the run in the project
  * @param parameters settings by key
- * @param epoch already done, where the run is gone on with; 0 of a new one
- * @param ids where the trackers remember what they call the run
+ * @param epoch last epoch that is done, if the run continues; 0 for a new run
+ * @param ids keeps the names that the trackers give to the run
  */
 public record RunInfo(
     String project, String name, Map<String, String> parameters, int epoch, Ids ids) {

@@ -10,9 +10,9 @@ import java.util.Map;
 import java.util.zip.CRC32C;
 
 /**
- * Writes TensorBoard's event files: one an epoch, whole or not there, so that they may lie on any
- * storage and a run that is gone on with replaces what comes after its checkpoint. TensorBoard
- * reads the files of a folder as one, by name.
+ * Writes TensorBoard's event files: one per epoch. A file is complete or does not exist. So the
+ * files may lie on any storage, and a run that continues replaces the files after its checkpoint.
+ * TensorBoard reads the files of a folder as one, by name.
  *
  * <p>A file is a sequence of records, {@code length, crc(length), Event, crc(Event)}; messages and
  * their fields are those of TensorFlow's event.proto and summary.proto, and of the plugins text and
@@ -44,8 +44,8 @@ public final class TensorBoard implements Tracker {
   }
 
   /**
-   * The epoch that a file of such a folder is of: 0 of the run's beginning, {@link
-   * Integer#MAX_VALUE} of its end; -1 of a file that is not ours.
+   * The epoch of a file in such a folder: 0 for the run's beginning, {@link Integer#MAX_VALUE} for
+   * its end, and -1 for a file that is not ours.
    */
   public static int epoch(String name) {
     if (name.equals(FORM_OF_LAST)) {

@@ -8,8 +8,8 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Tells a run to any number of trackers. No call fails, and none waits for a tracker that fails; a
- * process that is ended while the run goes on tells them that it stopped.
+ * Reports a run to any number of trackers. No call fails, and no call waits for a tracker that
+ * fails. If a signal ends the process during the run, it tells the trackers that the run stopped.
  */
 public final class Tracking {
   /** A run that is done waits this long for trackers that are slow. */
@@ -74,7 +74,7 @@ public final class Tracking {
     }
   }
 
-  /** Waits for what is on its way; what a tracker does not take goes on behind. */
+  /** Waits a while for messages that are on their way. The rest is sent in the background. */
   public void close() {
     LEFT.addAll(outboxes);
     outboxes.forEach(Outbox::close);

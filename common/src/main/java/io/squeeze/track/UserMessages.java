@@ -1,6 +1,6 @@
 package io.squeeze.track;
 
-/** Where trackers are heard: once each, unless they have good news. */
+/** Takes the messages of trackers to the user. */
 public interface UserMessages {
   void say(String sentence);
 

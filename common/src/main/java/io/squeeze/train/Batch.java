@@ -35,15 +35,13 @@ public record Batch(NDArray features, NDArray mask) {
     for (Example example : examples) {
       if (example.mask().length != layout.size() * layout.size()) {
         throw SqueezeException.input(
-            "The mask of "
-                + example.id()
-                + " has "
-                + example.mask().length
-                + " pixels, not "
-                + layout.size()
-                + " x "
-                + layout.size()
-                + (example.mask().length == 0 ? ": decode with --masks" : ""));
+            "The mask of %s has %s pixels, not %s x %s%s"
+                .formatted(
+                    example.id(),
+                    example.mask().length,
+                    layout.size(),
+                    layout.size(),
+                    example.mask().length == 0 ? ": decode with --masks" : ""));
       }
     }
     NDArray features = features(manager, examples.stream().map(Example::features).toList(), layout);

@@ -70,7 +70,8 @@ public final class LocalTrainer {
   /**
    * The steps of an epoch to take: batches from (inclusive) to (exclusive).
    *
-   * @param perEpoch steps of the longest shard: what the learning rate's schedule counts in
+   * @param perEpoch steps of the longest shard in an epoch; the schedule of the learning rate uses
+   *     them
    */
   public record TrainingSteps(int epoch, int from, int to, int perEpoch) implements Serializable {}
 
@@ -127,7 +128,7 @@ public final class LocalTrainer {
           }
         }
       }
-      // What the last step made of the parameters no loss has seen.
+      // No loss has seen the parameters after the last step, so they are checked here.
       List<NDArray> all = new ArrayList<>(optimizer.arrays());
       model.trained().forEach(name -> all.add(parameters.get(name)));
       boolean finite = all.isEmpty() || NativeKernels.finite(all);
@@ -147,15 +148,9 @@ public final class LocalTrainer {
       double value, String what, TrainingSteps steps, int batch, double lr) {
     if (!Double.isFinite(value)) {
       throw SqueezeException.training(
-          "The "
-              + what
-              + " of epoch "
-              + (steps.epoch() + 1)
-              + ", batch "
-              + (batch + 1)
-              + " is not finite; lower train.lr (here "
-              + lr
-              + "), set train.clip-norm, or look for features that are not finite");
+          ("The %s of epoch %s, batch %s is not finite; lower train.lr (here %s), set "
+                  + "train.clip-norm, or look for features that are not finite")
+              .formatted(what, steps.epoch() + 1, batch + 1, lr));
     }
   }
 

@@ -17,9 +17,9 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * Puts dead codes on vectors of the data. Every shard offers a few, those whose hash of seed,
- * epoch, sample and position is least; the least of all shards are taken, so it does not matter how
- * they are gathered.
+ * Moves dead codes to vectors of the data. Every shard offers the vectors with the smallest hashes
+ * of seed, epoch, sample and position. The smallest hashes of all shards are used, so the order of
+ * gathering does not matter.
  */
 public final class Revival {
   /** Vectors offered for a codebook in a round: more dead codes wait for the next one. */

@@ -68,7 +68,10 @@ public final class StateAverager {
     return counters;
   }
 
-  /** Both together: the most steps, the least time that a code waited. */
+  /**
+   * Merges the counters of two states: the larger number of steps, and the shorter wait of each
+   * code.
+   */
   public static Map<String, HostTensor> merged(
       Map<String, HostTensor> a, Map<String, HostTensor> b) {
     Map<String, HostTensor> merged = new LinkedHashMap<>(a);
@@ -127,8 +130,8 @@ public final class StateAverager {
    * A state of averaged chunks.
    *
    * @param like has the names and shapes
-   * @param states that were averaged: a codebook of several is rebuilt from its averaged sizes and
-   *     sums
+   * @param states number of states that were averaged; if there are several, each codebook is
+   *     rebuilt from its averaged sizes and sums
    */
   public static ModelState assemble(
       ModelState like,

@@ -10,12 +10,12 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * What some samples gave, in training or evaluation.
+ * The results of some samples, in training or evaluation.
  *
- * @param lossSum loss of each sample's batch, summed over samples
- * @param terms of the segmentation loss by name, unweighted, summed alike
- * @param segmentationSum their weighted sum
- * @param times where the time went
+ * @param lossSum the sum over the samples of their batch's loss
+ * @param terms the terms of the segmentation loss by name, without weights, summed in the same way
+ * @param segmentationSum the weighted sum of the terms
+ * @param times the time of each part of the work
  */
 public record Tally(
     long samples,

@@ -85,14 +85,8 @@ final class FileTensor implements TensorSource {
   private static SqueezeException invalid(
       String name, long[] shape, long[] strides, String reason) {
     return SqueezeException.input(
-        "Invalid tensor "
-            + name
-            + " of shape "
-            + Arrays.toString(shape)
-            + " and strides "
-            + Arrays.toString(strides)
-            + ": "
-            + reason);
+        "Invalid tensor %s of shape %s and strides %s: %s"
+            .formatted(name, Arrays.toString(shape), Arrays.toString(strides), reason));
   }
 
   @Override

@@ -115,11 +115,8 @@ public record HostTensor(ElementType type, long[] shape, byte[] bytes)
     for (long length : shape) {
       if (length < 0 || (!empty && length > MAX_BYTES / bytes)) {
         throw SqueezeException.input(
-            "Invalid tensor of shape "
-                + Arrays.toString(shape)
-                + ": a tensor has at most "
-                + MAX_BYTES
-                + " bytes");
+            "Invalid tensor of shape %s: a tensor has at most %s bytes"
+                .formatted(Arrays.toString(shape), MAX_BYTES));
       }
       bytes *= empty ? 0 : length;
       if (empty) {

@@ -29,7 +29,7 @@ final class StoredZip {
   private final Map<String, Entry> entries = new LinkedHashMap<>();
   private long directory;
 
-  /** Where an entry's local header and how many bytes of content there are. */
+  /** Where an entry's local header lies, and the number of bytes of its content. */
   record Entry(String name, long header, long size) {}
 
   /** Where an entry's content lies in the file. */
@@ -95,7 +95,7 @@ final class StoredZip {
       }
       ByteBuffer large = read(position, 56);
       if (large.getInt(0) != END_64) {
-        throw invalid("its zip64 record is none");
+        throw invalid("its zip64 record has a wrong signature");
       }
       count = large.getLong(32);
       size = large.getLong(40);
@@ -104,15 +104,12 @@ final class StoredZip {
     }
     if (count < 0 || count > MAX_ENTRIES || size > MAX_DIRECTORY) {
       throw invalid(
-          "its directory has "
-              + Long.toUnsignedString(count)
-              + " entries in "
-              + Long.toUnsignedString(size)
-              + " bytes; at most "
-              + MAX_ENTRIES
-              + " in "
-              + MAX_DIRECTORY
-              + " are read");
+          "its directory has %s entries in %s bytes; at most %s in %s are read"
+              .formatted(
+                  Long.toUnsignedString(count),
+                  Long.toUnsignedString(size),
+                  MAX_ENTRIES,
+                  MAX_DIRECTORY));
     }
     if (size < 46 * count || directory < 0 || directory > endPosition - size) {
       throw invalid("its directory lies outside of it");

@@ -85,15 +85,8 @@ final class TorchFile {
     if (storage.elements() != bytes / storage.type().bytes()
         || bytes % storage.type().bytes() != 0) {
       throw invalid(
-          "the storage "
-              + storage.key()
-              + " should have "
-              + storage.elements()
-              + " elements of "
-              + storage.type()
-              + ", found "
-              + bytes
-              + " bytes");
+          "the storage %s should have %s elements of %s, found %s bytes"
+              .formatted(storage.key(), storage.elements(), storage.type(), bytes));
     }
   }
 
@@ -131,15 +124,9 @@ final class TorchFile {
       if (elements != storage.elements()
           || elements > (file.length() - position) / storage.type().bytes()) {
         throw invalid(
-            "the storage "
-                + storage.key()
-                + " should have "
-                + storage.elements()
-                + " elements, its header says "
-                + elements
-                + " and "
-                + (file.length() - position)
-                + " bytes are left");
+            ("the storage %s should have %s elements, its header says %s and %s bytes are "
+                    + "left")
+                .formatted(storage.key(), storage.elements(), elements, file.length() - position));
       }
       positions.put(storage.key(), position);
       position += elements * storage.type().bytes();

@@ -118,7 +118,8 @@ class CodecTest {
       int[] foreign = new int[c.levels().length];
       foreign[0] = c.levels()[0];
       assertThatThrownBy(() -> codec.pack(foreign))
-          .hasMessageContaining("code " + c.levels()[0] + " of level 0 of " + c.levels()[0]);
+          .hasMessageContaining(
+              "code " + c.levels()[0] + " of level 0 is not below " + c.levels()[0]);
     }
   }
 
@@ -128,7 +129,7 @@ class CodecTest {
     byte[] packed = new BitPacking(512).pack(new int[] {1, 511, 0, 256});
     assertThat(packed).isEqualTo(new byte[] {0x01, (byte) 0xFE, 0x03, 0x00, 0x08});
     assertThatThrownBy(() -> new BitPacking(300).unpack(new byte[] {(byte) 0xFF, (byte) 0x01}, 1))
-        .hasMessageContaining("code 511 of level 0 of 300");
+        .hasMessageContaining("code 511 of level 0 is not below 300");
     assertThatThrownBy(() -> new BitPacking(512).unpack(new byte[] {(byte) 0xFF, (byte) 0x11}, 1))
         .hasMessageContaining("behind the last");
   }

@@ -104,7 +104,7 @@ class DeclaredDatasetTest {
         .hasMessageContaining("are paths with {id}");
     assertThatThrownBy(
             () -> DeclaredDataset.parse(ADE.replace("/ADE_{id}.jpg", "/{id}/1.jpg"), "ade.conf"))
-        .hasMessageContaining("a folder lists files, so give a list");
+        .hasMessageContaining("with {id} in a folder's name: set list");
     assertThatThrownBy(() -> DeclaredDataset.parse(ADE.replace("sky]", "wall]"), "ade.conf"))
         .hasMessageContaining("classes names one twice");
     assertThatThrownBy(() -> DeclaredDataset.parse("splits { a = b }", "voc.conf"))

@@ -254,7 +254,7 @@ class ClearMlTest {
     server.fail("/auth.login", Fault.status(200, "<html>Welcome</html>"));
     wholeRun(tracking(SECRET));
     assertThat(heard.warned).hasSize(1);
-    assertThat(heard.warned.get(0)).contains("answers as no ClearML server does");
+    assertThat(heard.warned.get(0)).contains("does not answer like a ClearML server");
   }
 
   @Test

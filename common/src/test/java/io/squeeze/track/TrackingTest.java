@@ -113,7 +113,7 @@ class TrackingTest {
     Tracking.settle(Duration.ofSeconds(10));
     assertThat(fake.got).containsExactly("start run", "epoch 1", "COMPLETED ");
     assertThat(heard.warned)
-        .containsExactly(fake.name + ": down; the run goes on, and what it tells is sent later");
+        .containsExactly(fake.name + ": down; the run goes on, and its messages are sent later");
   }
 
   @Test
@@ -163,7 +163,7 @@ class TrackingTest {
     Tracking.settle(Duration.ofMillis(100));
     assertThat(heard.warned)
         .containsExactly(
-            fake.name + ": down; the run goes on, and what it tells is sent later",
+            fake.name + ": down; the run goes on, and its messages are sent later",
             fake.name + ": 2 messages of this run were not sent");
   }
 

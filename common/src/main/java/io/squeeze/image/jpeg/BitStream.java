@@ -6,8 +6,8 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 
 /**
- * The bytes of a JPEG file: its markers, and the bits of its scans up to the next marker, behind
- * which a scan reads zeros, as libjpeg does.
+ * The bytes of a JPEG file: its markers, and the bits of its scans. The bits of a scan end at the
+ * next marker. After them a scan reads zeros, as in libjpeg.
  */
 final class BitStream {
   private static final VarHandle LONGS =
@@ -20,7 +20,8 @@ final class BitStream {
   private int marker;
 
   /**
-   * The next bits, the first one highest; below {@link #count} bits are zeros or the ones after.
+   * The next bits, the first one highest. The upper {@link #count} bits are valid; below them are
+   * zeros or the bits that follow.
    */
   long bits;
 

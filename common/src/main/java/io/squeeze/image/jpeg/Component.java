@@ -21,7 +21,7 @@ final class Component {
   /** Sides of what a block of 8 x 8 becomes: 8, or less where the picture is scaled down. */
   int side;
 
-  /** Samples that are neither filled up nor made up. */
+  /** Samples that belong to the picture, without padding. */
   int width;
 
   int height;

@@ -47,15 +47,8 @@ record Frame(
       if (horizontal % c.horizontal != 0 || vertical % c.vertical != 0) {
         throw new BadSampleException(
             BadSampleException.Code.UNSUPPORTED,
-            "JPEG components sampled "
-                + c.horizontal
-                + "x"
-                + c.vertical
-                + " of "
-                + horizontal
-                + "x"
-                + vertical
-                + ": no whole ratio");
+            "JPEG components sampled %sx%s of %sx%s: no whole ratio"
+                .formatted(c.horizontal, c.vertical, horizontal, vertical));
       }
     }
     return this;

@@ -13,8 +13,9 @@ import java.util.List;
  * libjpeg-turbo does with its accurate integer DCT and fancy upsampling. Colour profiles and
  * orientation are left to others.
  *
- * <p>What libjpeg warns of and goes on is decoded the same way, with a {@link #warning}; what ends
- * early, what libjpeg refuses, and kinds beyond these are a {@link BadSampleException}.
+ * <p>Where libjpeg warns and goes on, this decoder gives the same pixels and a {@link #warning}. It
+ * throws a {@link BadSampleException} for a file that ends early, that libjpeg refuses, or that is
+ * of another kind.
  */
 public final class JpegDecoder {
   private static final int SOF0 = 0xC0;

@@ -64,8 +64,8 @@ public final class TurboJpeg {
    *
    * @param width of the picture as it is scaled down
    * @param height the same
-   * @return false where libjpeg warns or refuses, which is for the decoder in Java to judge; the
-   *     target got nothing then
+   * @return false if libjpeg warns or refuses. Then the target got no row, and the decoder in Java
+   *     must judge the file
    */
   static boolean decode(byte[] file, int width, int height, Region wanted, PixelRows target) {
     int bytes = Math.multiplyExact(width * 3, height);

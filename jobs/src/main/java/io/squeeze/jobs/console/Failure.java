@@ -41,20 +41,19 @@ public record Failure(String sentence, int code) {
       }
       if (message.contains("SparkContext was shut down")
           || message.contains("stopped SparkContext")) {
-        String sentence = "Stopped before the end (" + root + "): the same command goes on from ";
+        String sentence = "Stopped before the end (" + root + "): ";
+        String again = "run the same command again, which continues with the complete files";
         return ending()
-            ? new Failure(sentence + "what is whole", STOPPED)
-            : of(Category.RESOURCE, sentence + "what is whole, once the cluster's log says why");
+            ? new Failure(sentence + again, STOPPED)
+            : of(Category.RESOURCE, sentence + "the cluster's log has the cause; " + again);
       }
       Matcher reading = READING.matcher(message);
       if (reading.find()) {
         return of(
             Category.INPUT,
-            "Cannot read the file "
-                + reading.group(1)
-                + " ("
-                + root
-                + "): if it is damaged, delete the version that holds it and write that again");
+            ("Cannot read the file %s (%s): if it is damaged, delete the version that holds "
+                    + "it and write that again")
+                .formatted(reading.group(1), root));
       }
     }
     return new Failure(root, UNEXPECTED);

@@ -24,7 +24,7 @@ import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 
-/** Looks at driver and executors before a job of hours does. */
+/** Checks the driver and the executors before a long job starts. */
 public final class DoctorJob {
   private static final String DRIVER = "driver";
   private static final long GIB = 1L << 30;
@@ -89,15 +89,8 @@ public final class DoctorJob {
     if (!failed.isEmpty()) {
       Check first = failed.get(0);
       throw SqueezeException.resource(
-          failed.size()
-              + " of "
-              + checks.size()
-              + " checks failed, the first on "
-              + first.place()
-              + ": "
-              + first.what()
-              + ": "
-              + first.found(),
+          "%s of %s checks failed, the first on %s: %s: %s"
+              .formatted(failed.size(), checks.size(), first.place(), first.what(), first.found()),
           null);
     }
   }
@@ -187,7 +180,7 @@ public final class DoctorJob {
     if (output != null) {
       add(
           probe.written() == null
-              ? Check.ok(place, "output", output + " takes, moves and gives back a file")
+              ? Check.ok(place, "output", output + ": a file was written, moved and read")
               : Check.failed(place, "output", output + ": " + probe.written()));
     }
     clock(place, probe, before);

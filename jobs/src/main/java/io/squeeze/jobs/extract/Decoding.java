@@ -21,8 +21,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.sql.Row;
 
 /**
- * Decodes photos in threads of its own, a bounded number ahead of who takes them, in the order of
- * the rows; without threads, when they are taken.
+ * Decodes photos in the order of the rows. Its own threads decode a bounded number of photos ahead
+ * of the consumer. Without threads, it decodes a photo when the consumer takes it.
  */
 final class Decoding implements Iterator<PreparedSample>, AutoCloseable {
   /** Scaled photos of a task that are decoded in full, too, to tell what scaling costs. */
@@ -137,7 +137,9 @@ final class Decoding implements Iterator<PreparedSample>, AutoCloseable {
     }
   }
 
-  /** The labels of a photo; without a mask, where that may be, none counts. */
+  /**
+   * The labels of a photo. If the mask is missing and the data set allows that, no pixel counts.
+   */
   private Mask mask(Reading.Bytes file, Photo photo) throws BadSampleException {
     SegmentationDataset dataset = preparation.dataset();
     try {
@@ -156,14 +158,8 @@ final class Decoding implements Iterator<PreparedSample>, AutoCloseable {
     if (mask.width() != photo.width() || mask.height() != photo.height()) {
       throw new BadSampleException(
           Code.SIZE_MISMATCH,
-          "the image has "
-              + photo.width()
-              + "x"
-              + photo.height()
-              + " pixels, the mask "
-              + mask.width()
-              + "x"
-              + mask.height());
+          "the image has %sx%s pixels, the mask %sx%s"
+              .formatted(photo.width(), photo.height(), mask.width(), mask.height()));
     }
   }
 

@@ -48,8 +48,9 @@ import org.apache.spark.util.LongAccumulator;
 import scala.Tuple2;
 
 /**
- * Images to embeddings, or straight to codes: every photo goes through the backbone once, and never
- * again. A run that was cut off is continued file by file; more photos become the next version.
+ * Extracts embeddings from images, or codes directly. Every photo goes through the backbone only
+ * once. The job continues an interrupted run file by file. If there are more photos, it publishes a
+ * next version.
  */
 public final class ExtractJob {
   private final SqueezeSession session;
@@ -386,20 +387,15 @@ public final class ExtractJob {
   private void report(Published published) {
     Manifest manifest = published.manifest();
     reporter.say(
-        "Published "
-            + published.path()
-            + ": "
-            + manifest.rows()
-            + " rows of "
-            + manifest.channels()
-            + "x"
-            + manifest.gridHeight()
-            + "x"
-            + manifest.gridWidth()
-            + (encoder == null ? " in " + manifest.dtype() : " as codes")
-            + ", "
-            + manifest.rejected()
-            + " rejects");
+        "Published %s: %s rows of %sx%sx%s%s, %s rejects"
+            .formatted(
+                published.path(),
+                manifest.rows(),
+                manifest.channels(),
+                manifest.gridHeight(),
+                manifest.gridWidth(),
+                encoder == null ? " in " + manifest.dtype() : " as codes",
+                manifest.rejected()));
     if (tally.rounding().images() > 0) {
       reporter.say(
           String.format(

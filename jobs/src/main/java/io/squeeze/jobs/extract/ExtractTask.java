@@ -32,9 +32,10 @@ import scala.Tuple2;
  * Turns the listed samples of one file into its rows, and what cannot be used into rejects. On a
  * GPU, decoding runs ahead in threads of its own and writing behind in another.
  *
- * @param run tells the files of this run from those that an earlier one left
- * @param left whole files of earlier runs, maybe, by their stem
- * @param checkpoint whose quantizer turns features into codes; null to keep features
+ * @param run the part of file names that distinguishes this run from earlier ones
+ * @param left files of earlier runs by their stem; they may be complete
+ * @param checkpoint the checkpoint whose quantizer turns features into codes; null: features are
+ *     kept
  */
 record ExtractTask(
     SegmentationDataset dataset,

@@ -9,12 +9,14 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * Which file a listed sample goes to: from its place in the list alone, so that the layout is the
- * same on any cluster.
+ * Decides which file a listed sample goes to. Only the sample's place in the list decides, so the
+ * layout is the same on any cluster.
  *
- * @param folder of the table below the version's; empty for the version's own
- * @param rows samples of each split
- * @param firstNumber what the files of each split count from: others may be there already
+ * @param folder folder of the table below that of the version; empty: the folder of the version
+ *     itself
+ * @param rows number of samples of each split
+ * @param firstNumber first number of the files of each split; files with lower numbers may exist
+ *     already
  */
 record FilePlan(
     String folder,

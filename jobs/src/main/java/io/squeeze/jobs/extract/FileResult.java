@@ -16,16 +16,18 @@ record FileResult(DataFile rows, DataFile rejects, Tally tally) implements Seria
   /**
    * Where the time went, in nanoseconds, and what was noticed on the way.
    *
-   * @param images that went through the backbone
-   * @param read what decoding waited for files, all its threads together
-   * @param decode of all decoding threads together, without that
-   * @param waited of the forward pass, for decoding and for writing
-   * @param threads that decode beside a task's forward pass; 0 where the task does it itself
-   * @param turbo images of tasks that have libjpeg-turbo
-   * @param rounding what rounding to float16 took away
-   * @param scaling what decoding to a smaller size changed, of the photos where it was measured
-   * @param warned photos that were decoded although a decoder would warn
-   * @param warning one of them, and what of; null for none
+   * @param images number of images that went through the backbone
+   * @param read time that all decoding threads together waited for files
+   * @param decode time of all decoding threads together, without this wait
+   * @param waited time that the forward pass waited for decoding and for writing
+   * @param threads number of threads that decode beside a task's forward pass; 0 if the task
+   *     decodes itself
+   * @param turbo number of images of tasks that have libjpeg-turbo
+   * @param rounding the error of rounding to float16
+   * @param scaling the change of features by decoding to a smaller size, for the photos where it
+   *     was measured
+   * @param warned number of photos that were decoded although a decoder would warn
+   * @param warning one of these photos and its warning; null: none
    */
   record Tally(
       long images,

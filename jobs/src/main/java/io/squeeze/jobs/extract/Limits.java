@@ -3,7 +3,7 @@ package io.squeeze.jobs.extract;
 import io.squeeze.jobs.extract.FileResult.Tally;
 import java.util.Locale;
 
-/** What an extraction could not be faster than, and which setting helps. */
+/** Says what limited the speed of an extraction, and which setting helps. */
 final class Limits {
   private static final String MORE_READERS = "more --read_threads read more files at a time";
 
@@ -43,7 +43,7 @@ final class Limits {
     return String.format(
         Locale.ROOT,
         "%s limits: reading %.0f %%, decoding %.0f %%, backbone %.0f %%, writing %.0f %% of %.1f"
-            + " cores, which alone would decode %,.0f photos/s and compute %,.0f; %s",
+            + " cores; they could only decode %,.0f photos/s, or only compute %,.0f; %s",
         what,
         100 * tally.read() / busy,
         100 * tally.decode() / busy,
@@ -70,7 +70,7 @@ final class Limits {
         fed,
         device,
         fed >= device
-            ? "fewer --decode_threads do"
+            ? "fewer --decode_threads are enough"
             : reading
                 ? MORE_READERS
                 : "more executor cores with more --decode_threads, or " + fasterDecoding(tally));

@@ -44,7 +44,8 @@ final class Output implements AutoCloseable {
   /**
    * Begins the files.
    *
-   * @param behind whether rows are written in a thread of their own, else by who puts them
+   * @param behind whether a separate thread writes the rows; otherwise the caller of {@link #put}
+   *     writes them
    */
   Output(ExtractTask task, String name, StoredForm form, Grid grid, boolean behind)
       throws IOException {
@@ -161,15 +162,9 @@ final class Output implements AutoCloseable {
     String id = row.getAs(Columns.SAMPLE_ID);
     if (task.settings().data().failOnBadSample()) {
       throw SqueezeException.input(
-          "Bad sample "
-              + id
-              + " ("
-              + stage
-              + ", "
-              + reason.code()
-              + "): "
-              + reason.getMessage()
-              + "; data.on-bad-sample = skip would list it among the rejects");
+          ("Bad sample %s (%s, %s): %s; data.on-bad-sample = skip would list it among the "
+                  + "rejects")
+              .formatted(id, stage, reason.code(), reason.getMessage()));
     }
     if (rejected == null) {
       String path = Storage.join(task.rejects(), rejectName(name));
@@ -185,7 +180,10 @@ final class Output implements AutoCloseable {
     rejected.write(group);
   }
 
-  /** Waits for the writer and closes the files: rejects first, so that whole rows mean both. */
+  /**
+   * Waits for the writer and closes the files. It closes the rejects first: if the file of rows is
+   * complete, so is the other.
+   */
   boolean finish() throws IOException {
     if (thread != null) {
       hand(Optional.empty());

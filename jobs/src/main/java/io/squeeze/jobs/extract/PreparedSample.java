@@ -4,12 +4,12 @@ import io.squeeze.image.BadSampleException;
 import org.apache.spark.sql.Row;
 
 /**
- * A listed sample behind decoding: pixels for the backbone, or the reason why there are none.
+ * A listed sample after decoding: pixels for the backbone, or the reason why there are none.
  *
  * @param pixels [3, S, S], normalised
  * @param mask labels [S, S]; null where none is asked for
- * @param unscaled the same of the photo decoded in full, where the cost of scaling is measured on
- *     it; else null
+ * @param unscaled the same pixels from the photo at full size, if the effect of scaling is measured
+ *     on it; otherwise null
  * @param warning of the decoder; null for none
  * @param stage of the rejection; null for a good sample
  */

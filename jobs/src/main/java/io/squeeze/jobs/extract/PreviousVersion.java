@@ -38,9 +38,11 @@ final class PreviousVersion {
   }
 
   /**
-   * The listed samples that the version before has no row of; those that were rejected, too.
+   * The listed samples without a row in the previous version. Samples that it rejected are among
+   * them.
    *
-   * @throws SqueezeException of category configuration if a row is not listed as it was
+   * @throws SqueezeException of category configuration if a row of the previous version is no
+   *     longer listed, or is listed differently
    */
   Dataset<Row> unseen(Dataset<Row> listed) {
     if (before.isEmpty()) {
@@ -66,11 +68,9 @@ final class PreviousVersion {
     long gone = published.select(all).except(named).count();
     if (gone > 0) {
       throw SqueezeException.configuration(
-          gone
-              + " samples of "
-              + before.get().path()
-              + " are listed no more, or in another way: a next version can only add samples; name"
-              + " another folder with --embeddings or --codes");
+          ("%s samples of %s are no longer listed, or are listed differently: a next "
+                  + "version can only add samples; name another folder with --embeddings or --codes")
+              .formatted(gone, before.get().path()));
     }
     Dataset<Row> ids = published.select(col(Columns.SAMPLE_ID).as("published_id"));
     Column same = col(Columns.SAMPLE_ID).equalTo(col("published_id"));

@@ -40,12 +40,12 @@ final class Rejects {
   }
 
   /**
-   * Tells of the rejects.
+   * Reports the rejects.
    *
    * @param total photos that were tried
-   * @param before rows that the version has from the one before
-   * @param limit largest share of rejects that still publishes
-   * @throws SqueezeException of category input if there are more
+   * @param before number of rows that the version takes from the previous one
+   * @param limit largest share of rejects with which a version is still published
+   * @throws SqueezeException of category input if there are more, or if the version would be empty
    */
   void check(long total, long before, double limit) throws IOException {
     String folder = place.beside(TABLE);

@@ -45,8 +45,9 @@ abstract sealed class StoredForm implements AutoCloseable {
   abstract Stored value(NDArray stored);
 
   /**
-   * A value for each sample, null where it cannot be stored: float32 [B, C, h, w]. One at a time: a
-   * batch of DeepLab's features takes memory that is dear to touch.
+   * A value for each sample, null where it cannot be stored: float32 [B, C, h, w]. Samples are
+   * converted one at a time, because a batch of DeepLab's features takes so much memory that
+   * touching it is slow.
    */
   List<Stored> values(NDArray features) {
     List<Stored> values = new ArrayList<>();
@@ -64,7 +65,7 @@ abstract sealed class StoredForm implements AutoCloseable {
   /** Whether every number is finite, as it is and as it is stored. */
   private boolean storable(NDArray one, NDArray stored) {
     if (!half()) {
-      // A sum of numbers times zero is a number only where every one was.
+      // The sum of the values times zero is 0 only if every value is finite.
       return one.mul(0f).sum().getFloat() == 0;
     }
     float[] squares = Torch.tensor(NativeKernels.squares(one, stored)).floats();

@@ -18,8 +18,8 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /**
- * Removes what a data set no longer needs: versions before the newest, and what killed jobs left
- * unfinished. The current version is never among it.
+ * Removes what a data set no longer needs: old versions, and the leftovers of killed jobs. It never
+ * removes the current version.
  */
 public final class GcJob {
   private static final String REJECTS = "rejects";

@@ -37,8 +37,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Many trainings over one extraction, some at a time. A run that is finished is found, one that
- * fails is told of and the others go on.
+ * Many trainings over one extraction, some at a time. It skips finished runs. If a run fails, it
+ * reports the failure and the other runs go on.
  */
 public final class GridJob {
   private static final Logger LOG = LoggerFactory.getLogger(GridJob.class);
@@ -117,14 +117,8 @@ public final class GridJob {
    */
   public void run() throws IOException {
     reporter.say(
-        "Grid "
-            + name
-            + ": "
-            + runs.size()
-            + " runs, "
-            + parallel
-            + " at a time, ranked by "
-            + split);
+        "Grid %s: %s runs, %s at a time, ranked by %s"
+            .formatted(name, runs.size(), parallel, split));
     extract();
     ExecutorService threads = Executors.newFixedThreadPool(parallel);
     try (ShardPool pool = new ShardPool()) {
@@ -169,12 +163,8 @@ public final class GridJob {
         Manifest manifest = TrainJob.embeddings(session, settings).manifest();
         if (!SplitAssigner.names(manifest).contains(split)) {
           throw SqueezeException.usage(
-              "No split "
-                  + split
-                  + " in "
-                  + path
-                  + " (--rank_by): there are "
-                  + String.join(", ", SplitAssigner.names(manifest)));
+              "No split %s in %s (--rank_by): there are %s"
+                  .formatted(split, path, String.join(", ", SplitAssigner.names(manifest))));
         }
       }
     }

@@ -14,11 +14,12 @@ import java.util.function.ToDoubleFunction;
  * A configuration of a grid: the mean over the runs that differ in their seed alone.
  *
  * @param values of the settings that the grid varies, without the seed
- * @param runs that are done
- * @param failed runs
+ * @param runs number of runs that are done
+ * @param failed number of failed runs
  * @param miou NaN where none is done
- * @param deviation of the sample (n - 1); NaN of fewer than two
- * @param front whether no configuration has fewer bits and at least its IoU, or as many and more
+ * @param deviation sample standard deviation of the mean IoU (n - 1); NaN for fewer than two runs
+ * @param front whether it is on the Pareto front: no configuration has fewer bits and at least its
+ *     IoU, or as many bits and a higher IoU
  */
 record Result(
     String configuration,

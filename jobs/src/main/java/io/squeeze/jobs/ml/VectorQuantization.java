@@ -67,8 +67,8 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     maxIter = new IntParam(this, "maxIter", "rounds of Lloyd's algorithm");
     maxInitSamples =
         new IntParam(this, "maxInitSamples", "most vectors to fit to; 0: all, -1: by codebookSize");
-    beam = new IntParam(this, "beam", "codes that rvq keeps open at a level");
-    seed = new LongParam(this, "seed", "of every draw");
+    beam = new IntParam(this, "beam", "beam width of rvq: codes that it keeps at a level");
+    seed = new LongParam(this, "seed", "seed of every random draw");
     setDefault(inputCol, "features");
     setDefault(outputCol, "codes");
     setDefault(quantizerType, "vq");

@@ -109,7 +109,8 @@ public final class QueryJob {
   }
 
   /**
-   * Runs statements. As a table each result is written, in other formats that of the last one.
+   * Runs statements. The table format writes the result of every statement. Other formats write the
+   * last result only.
    *
    * @param sql one statement, or several that end with a semicolon at the end of a line
    * @throws SqueezeException of category usage if it is no SQL of these views
@@ -142,7 +143,7 @@ public final class QueryJob {
     for (String name : rows.columns()) {
       if (!names.add(name.toLowerCase(Locale.ROOT))) {
         throw SqueezeException.usage(
-            "Two columns are called " + name + ": call one otherwise (AS) for this --format");
+            "Two columns are called " + name + ": rename one with AS for this --format");
       }
     }
   }
@@ -185,7 +186,7 @@ public final class QueryJob {
       String path = storage.qualified(out);
       if (storage.exists(path) && !storage.exists(Storage.join(path, "_SUCCESS"))) {
         throw SqueezeException.usage(
-            path + " is there, and no result of a query: name another folder (--out)");
+            path + " exists and is no result of a query: name another folder (--out)");
       }
       Tables.replace(storage, results.get(0), path);
       reporter.say("Written: " + path);

@@ -39,8 +39,8 @@ public final class Sessions {
     conf.setIfMissing("spark.app.name", "squeeze " + command);
     conf.setIfMissing("spark.master", "local[*]");
     conf.setIfMissing("spark.ui.showConsoleProgress", "false");
-    // glibc would give a step's large blocks back and take them anew, page by page: several times
-    // slower. The driver's process has these from submit/squeeze.
+    // Without these, glibc would return the large blocks of a step and request them again, page by
+    // page, which is several times slower. For the driver, submit/squeeze sets them.
     conf.setIfMissing("spark.executorEnv.MALLOC_ARENA_MAX", "1");
     conf.setIfMissing("spark.executorEnv.MALLOC_MMAP_THRESHOLD_", "33554432");
     conf.setIfMissing("spark.executorEnv.MALLOC_TRIM_THRESHOLD_", "1073741824");
@@ -68,11 +68,10 @@ public final class Sessions {
     String master = conf.get("spark.master");
     if (gpu && isLocal(master)) {
       throw SqueezeException.configuration(
-          "The master "
-              + master
-              + " schedules no GPUs, so no task would ever start: leave out"
-              + " spark.task.resource.gpu.amount (--device uses the GPUs that libtorch sees), or use"
-              + " a cluster");
+          ("The master %s schedules no GPUs, so no task would ever start: leave out "
+                  + "spark.task.resource.gpu.amount (--device uses the GPUs that libtorch sees), "
+                  + "or use a cluster")
+              .formatted(master));
     }
     SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
     JobDescription.name(spark, "squeeze", command);

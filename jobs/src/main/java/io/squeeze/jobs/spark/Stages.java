@@ -8,7 +8,10 @@ import org.apache.spark.resource.ResourceProfile;
 import org.apache.spark.resource.ResourceProfileBuilder;
 import org.apache.spark.resource.TaskResourceRequests;
 
-/** What stages ask of the cluster: those that compute a share of a GPU, the others only cores. */
+/**
+ * The resources that stages ask for. A stage that computes asks for a share of a GPU; other stages
+ * ask for cores only.
+ */
 public final class Stages {
   static final String SHARE = "gpu-share";
 

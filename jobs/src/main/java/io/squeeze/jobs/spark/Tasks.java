@@ -90,12 +90,10 @@ public final class Tasks {
   private static void checkPresent(Device device, int gpus) {
     if (device.isGpu() && device.getDeviceId() >= gpus) {
       throw SqueezeException.resource(
-          "This task should use cuda:"
-              + device.getDeviceId()
-              + ", but libtorch sees "
-              + gpus
-              + " CUDA devices here: give the executors libtorch's CUDA build"
-              + " (PYTORCH_LIBRARY_PATH), or use --device cpu",
+          ("This task should use cuda:%s, but libtorch sees %s CUDA devices here: give "
+                  + "the executors libtorch's CUDA build (PYTORCH_LIBRARY_PATH), or use --device "
+                  + "cpu")
+              .formatted(device.getDeviceId(), gpus),
           null);
     }
   }

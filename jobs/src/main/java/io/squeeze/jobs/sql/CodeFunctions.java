@@ -106,12 +106,9 @@ public final class CodeFunctions {
     int channels = loaded.layout().channels();
     if (values.length == 0 || values.length % channels != 0) {
       throw SqueezeException.input(
-          model
-              + " is of vectors of "
-              + channels
-              + " values, not of an array of "
-              + values.length
-              + ": it holds one vector, or several one after the other");
+          ("%s is of vectors of %s values, not of an array of %s: it holds one vector, or "
+                  + "several one after the other")
+              .formatted(model, channels, values.length));
     }
     int count = values.length / channels;
     int rows = (count + BLOCK - 1) / BLOCK * BLOCK;

@@ -25,9 +25,9 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
 
 /**
- * A model that a query names by path: a data set of codes, or a checkpoint. Analysing a query opens
- * the files alone. libtorch is loaded, and the model sent to the executors, when the first task is:
- * once for an application.
+ * A model that a query names by path: a data set of codes, or a checkpoint. Analysing a query only
+ * opens the files. When the first task is sent, libtorch is loaded and the model is sent to the
+ * executors, once per application.
  */
 public final class QueryModel implements Serializable {
   private static final long serialVersionUID = 1L;

@@ -85,9 +85,9 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
               "encode_vector",
               ARRAYS,
               Arity.of(2),
-              "_FUNC_(vector, model) - Returns the codes, level by level, that a quantizer gives a"
-                  + " vector; of several vectors one after the other, their codes one after the"
-                  + " other."
+              "_FUNC_(vector, model) - Returns the codes that a quantizer gives to a vector, level"
+                  + " by level. The array may hold several vectors in sequence; then the result"
+                  + " holds their codes in sequence."
                   + MODEL,
               List.of("SELECT encode_vector(array(0.1, 0.2, 0.3), 'outputs/vq/last.ckpt')", "[7]"),
               arguments ->
@@ -133,12 +133,12 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
               "code_distance",
               ARRAYS,
               Arity.of(3),
-              "_FUNC_(codes, query, model) - Returns the Euclidean distance of a query to the vector"
-                  + " that codes stand for, in the space where the quantizer searches, by lookups"
-                  + " alone. Of the codes of a grid: the distance to the nearest of its vectors. Of a"
-                  + " query of several vectors, one after the other: the mean over them. A query of"
-                  + " whole numbers is codes itself."
-                  + MODEL,
+              ("_FUNC_(codes, query, model) - Returns the Euclidean distance of a query to "
+                      + "the vector that codes stand for, in the space where the quantizer searches, "
+                      + "by lookups alone. With the codes of a grid, it is the distance to the nearest "
+                      + "vector of the grid. With a query of several vectors in sequence, it is the "
+                      + "mean over them. A query of whole numbers holds codes itself.%s")
+                  .formatted(MODEL),
               List.of(
                   "SELECT sample_id FROM codes ORDER BY code_distance(codes, array(0.1, 0.2, 0.3),"
                       + " 'codes/pets') LIMIT 10",

@@ -128,16 +128,8 @@ public final class VectorFunctions {
     int bytes = type.equals("float16") ? Short.BYTES : Float.BYTES;
     if (embedding.length != (long) bytes * channels * height * width) {
       throw SqueezeException.input(
-          "An embedding of "
-              + embedding.length
-              + " bytes is no "
-              + channels
-              + " x "
-              + height
-              + " x "
-              + width
-              + " in "
-              + type);
+          "An embedding of %s bytes is no %s x %s x %s in %s"
+              .formatted(embedding.length, channels, height, width, type));
     }
     byte[] vector = new byte[bytes * channels];
     int area = height * width;
@@ -178,7 +170,7 @@ public final class VectorFunctions {
   private static void check(int a, int b) {
     if (a != b) {
       throw SqueezeException.input(
-          "Cannot compare a vector of " + a + " values with one of " + b + ": both need as many");
+          "Cannot compare a vector of " + a + " values with one of " + b + ": lengths must match");
     }
   }
 

@@ -41,10 +41,10 @@ import scala.Tuple2;
  * the order of the shards, so the driver receives one state however many shards there are.
  */
 final class Averaging {
-  /** Bytes of samples that a task holds at most where the rounds are ours to choose. */
+  /** Largest number of bytes of samples that a task holds, if this class chooses the rounds. */
   private static final long HELD = 256L << 20;
 
-  /** TrainingSteps between two averagings of a small state ... */
+  /** Steps between two averagings of a small state ... */
   private static final int FEWEST_STEPS = 5;
 
   /** ... and of a large one, for each of its chunks. */
@@ -144,7 +144,7 @@ final class Averaging {
     return new Epoch(state, tally, dropped);
   }
 
-  /** TrainingSteps of a round: the more, the more an average costs. */
+  /** The number of steps of a round. It grows with the cost of an average. */
   private int frequency(int chunks) {
     TrainSettings train = trainer.settings();
     if (shards.parts() == 1) {
@@ -251,7 +251,8 @@ final class Averaging {
       if (e.category() != SqueezeException.Category.TRAINING) {
         throw e;
       }
-      // A task that fails is tried again, and fails again: a round is told instead.
+      // Spark would repeat a failed task, which would fail again. So the task reports the failure
+      // to the round.
       diverged = List.of("Shard " + shard.group() + ": " + e.getMessage());
     }
     Report report = new Report(Tally.empty(trainer.model()), Map.of(), List.of(), diverged);

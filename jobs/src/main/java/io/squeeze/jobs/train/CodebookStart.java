@@ -74,13 +74,11 @@ final class CodebookStart {
                   + ")");
         }
         reporter.say(
-            "k-means: "
-                + codebook.codes()
-                + " codes"
-                + (codebooks.size() == 1 ? "" : " of codebook " + (i + 1))
-                + " from "
-                + count
-                + " vectors");
+            "k-means: %s codes%s from %s vectors"
+                .formatted(
+                    codebook.codes(),
+                    codebooks.size() == 1 ? "" : " of codebook " + (i + 1),
+                    count));
         KMeans kMeans = codebook.kMeans(settings.seed() + i);
         codebook.start(tensors, kMeans.run(points, codebook.codes()), batchVectors);
       }

@@ -15,8 +15,8 @@ import java.util.Arrays;
 import java.util.Map;
 
 /**
- * The head that DeepLabV3's official weights come with: it was trained on 21 classes (those of
- * VOC), so it begins a head of as many.
+ * The head of DeepLabV3's official weights. It was trained on 21 classes (those of VOC), so a head
+ * of 21 classes can begin with it.
  */
 final class PretrainedHead {
   private static final int CLASSES = 21;
@@ -45,25 +45,15 @@ final class PretrainedHead {
     String hint = "; train.head-start = fresh begins at random";
     if (!storage.exists(path)) {
       throw SqueezeException.configuration(
-          "The head of "
-              + CLASSES
-              + " classes begins with the weights that made the embeddings, but there is no "
-              + path
-              + ": set --weights to the file with SHA-256 "
-              + expected
-              + hint);
+          ("The head of %s classes begins with the weights that made the embeddings, but "
+                  + "there is no %s: set --weights to the file with SHA-256 %s%s")
+              .formatted(CLASSES, path, expected, hint));
     }
     String found = Backbones.digest(storage, path);
     if (!found.equals(expected)) {
       throw SqueezeException.configuration(
-          "The embeddings were made with weights of SHA-256 "
-              + expected
-              + ", "
-              + path
-              + " has "
-              + found
-              + " (--weights)"
-              + hint);
+          "The embeddings were made with weights of SHA-256 %s, %s has %s (--weights)%s"
+              .formatted(expected, path, found, hint));
     }
     try (StateDict dict = StateDict.open(storage, path)) {
       for (Map.Entry<String, HostTensor> entry : tensors.entrySet()) {
@@ -72,12 +62,8 @@ final class PretrainedHead {
           TensorSource tensor = dict.tensors().get(theirs);
           if (tensor == null || !Arrays.equals(tensor.shape(), entry.getValue().shape())) {
             throw SqueezeException.input(
-                path
-                    + " has no "
-                    + theirs
-                    + " of "
-                    + Arrays.toString(entry.getValue().shape())
-                    + hint);
+                "%s has no %s of %s%s"
+                    .formatted(path, theirs, Arrays.toString(entry.getValue().shape()), hint));
           }
           entry.setValue(HostTensor.of(tensor).as(ElementType.F32));
         }

@@ -5,16 +5,17 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 
-/** The shards that one training or several read: those that are alike are read once. */
+/** The shards that one or several trainings read. Equal shards are read only once. */
 public final class ShardPool implements AutoCloseable {
   private final Map<Key, Shards> shards = new ConcurrentHashMap<>();
 
   /**
-   * What shards follow from.
+   * Everything that shards depend on.
    *
    * @param embeddings path of the version
    * @param cut train or val
-   * @param parts as asked for; null: by the data's size, and the two that follow
+   * @param parts number of shards that the settings ask for; null: the size of the data and the
+   *     next two parameters decide
    */
   record Key(
       String embeddings,

@@ -69,13 +69,13 @@ public final class TrainJob {
   }
 
   /**
-   * Trains, goes on with what an earlier run left, or finds that it is finished; the path of the
+   * Trains, continues an unfinished run, or finds that the run is finished. Returns the path of the
    * last checkpoint.
    *
    * @throws SqueezeException of category configuration if another run is in the folder
    */
   private String run() throws IOException {
-    // What quantizer and loss refuse is said before hours of extraction.
+    // Quantizer and loss check their settings now, before hours of extraction.
     Quantizer.of(settings.quantizer(), 1);
     LossType.named(settings.train().loss().type());
     if (settings.train().head().equals("none")) {
@@ -132,16 +132,14 @@ public final class TrainJob {
     Shards validation =
         pool.get(key(embeddings, SplitAssigner.VALIDATION), () -> held(cuts, rowBytes));
     reporter.say(
-        "Training "
-            + settings.quantizer().type()
-            + " on "
-            + train.count()
-            + " samples in "
-            + train.parts()
-            + (train.parts() == 1 ? " shard, " : " shards, ")
-            + validation.count()
-            + " held out, embeddings "
-            + embeddings.path());
+        "Training %s on %s samples in %s%s%s held out, embeddings %s"
+            .formatted(
+                settings.quantizer().type(),
+                train.count(),
+                train.parts(),
+                train.parts() == 1 ? " shard, " : " shards, ",
+                validation.count(),
+                embeddings.path()));
     TrainingListeners followers =
         new TrainingListeners(session, settings, folder, embeddings, validation.count() > 0);
     try {
@@ -149,11 +147,8 @@ public final class TrainJob {
       if (left.isPresent()) {
         start = left.get();
         reporter.say(
-            "Going on after epoch "
-                + start.epoch()
-                + " of "
-                + settings.train().epochs()
-                + " (--restart begins again)");
+            "Going on after epoch %s of %s (--restart begins again)"
+                .formatted(start.epoch(), settings.train().epochs()));
         folder.resume(start);
         followers.start(start.epoch());
       } else {
@@ -205,11 +200,9 @@ public final class TrainJob {
     Integer asked = settings.train().featureDim();
     if (asked != null && asked != manifest.channels()) {
       throw SqueezeException.configuration(
-          "--feature_dim is "
-              + asked
-              + ", but the embeddings have "
-              + manifest.channels()
-              + " channels: leave it out, or name others by --embeddings");
+          ("--feature_dim is %s, but the embeddings have %s channels: leave it out, or "
+                  + "name others by --embeddings")
+              .formatted(asked, manifest.channels()));
     }
   }
 
@@ -221,11 +214,8 @@ public final class TrainJob {
       reporter.say("--codebook_size changes nothing: " + type + " has no codes");
     } else if (asked != null && levels[0] != asked) {
       reporter.say(
-          type
-              + " takes "
-              + levels[0]
-              + " codes: its published size nearest in bits to --codebook_size "
-              + asked);
+          "%s takes %s codes: its published size nearest in bits to --codebook_size %s"
+              .formatted(type, levels[0], asked));
     }
   }
 
@@ -237,12 +227,8 @@ public final class TrainJob {
       int asked = settings.classes() == null ? own : settings.classes();
       if (asked < own) {
         throw SqueezeException.configuration(
-            "num-classes is "
-                + asked
-                + ", but the data set has "
-                + own
-                + " classes: "
-                + String.join(", ", manifest.classes()));
+            "num-classes is %s, but the data set has %s classes: %s"
+                .formatted(asked, own, String.join(", ", manifest.classes())));
       }
       List<String> names = new ArrayList<>(manifest.classes());
       List<Integer> palette = new ArrayList<>(manifest.palette());

@@ -58,7 +58,10 @@ final class Training {
     this.followers = followers;
   }
 
-  /** Does the epochs that are left behind a checkpoint; its state may be that before the first. */
+  /**
+   * Trains the epochs that remain after a checkpoint, which may hold the state before the first
+   * one.
+   */
   void run(Checkpoint start) throws IOException {
     Checkpoint checkpoint = start;
     while (!checkpoint.progress().finished()) {
@@ -79,7 +82,8 @@ final class Training {
     Map<String, Object> metrics = metrics(number, before.classNames(), epoch, held, took);
     Progress progress = progress(before.progress(), number, metrics);
     Checkpoint checkpoint = before.after(epoch.state(), number, progress);
-    // Where nothing can be compared every epoch is the best yet: the last one is saved as such.
+    // If there is no value to compare, every epoch counts as the best one, and only the last is
+    // saved.
     boolean compared = metrics.containsKey(settings.train().stop().monitor());
     if (progress.bestEpoch() == number && (compared || progress.finished())) {
       folder.saveBest(checkpoint);

@@ -28,7 +28,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Where a training is followed: what it tells the trackers that its settings name. */
+/** Reports a training to the trackers that its settings name. */
 public final class TrainingListeners {
   /** Keys of a line of the metrics that are no metrics. */
   static final String EPOCH = "epoch";
@@ -66,7 +66,10 @@ public final class TrainingListeners {
     this.tracking = new Tracking(trackers, reporter);
   }
 
-  /** Before the first epoch, or the next; servers may have missed the last ones. */
+  /**
+   * Opens the run before the first epoch, or before the next one. Then it sends past epochs again,
+   * because servers may have missed them.
+   */
   void start(int epoch) throws IOException {
     String name = settings.output().experimentName();
     tracking.start(Trackers.run(settings, settings.track(), name, epoch, folder));

@@ -156,12 +156,8 @@ public final class VisualizeJob {
     int most = settings.visualize().maxRows();
     if (choice.asked() > most && pictures.size() == most) {
       reporter.warn(
-          choice.asked()
-              + " of the "
-              + choice.name()
-              + " were asked for, "
-              + most
-              + " are drawn (visualize.max-rows)");
+          "%s of the %s were asked for, %s are drawn (visualize.max-rows)"
+              .formatted(choice.asked(), choice.name(), most));
     }
     Checkpoint checkpoint = trained.checkpoint();
     PictureGrid grid =

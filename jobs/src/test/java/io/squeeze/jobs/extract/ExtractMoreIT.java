@@ -131,7 +131,7 @@ class ExtractMoreIT {
     assertThatThrownBy(() -> extract(fixture.settings("e", "")))
         .isInstanceOfSatisfying(
             SqueezeException.class, e -> assertThat(e.category()).isEqualTo(Category.CONFIGURATION))
-        .hasMessageContaining("are listed no more");
+        .hasMessageContaining("are no longer listed");
   }
 
   private static String quoted(Path path) {
