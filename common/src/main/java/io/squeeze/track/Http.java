@@ -11,12 +11,15 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 
@@ -27,6 +30,9 @@ import java.util.stream.Collectors;
 final class Http {
   static final Duration TIMEOUT = Duration.ofSeconds(15);
   private static final int LONGEST = 200;
+
+  /** No answer that we need is longer. */
+  private static final int MOST_BYTES = 4 << 20;
 
   private final HttpClient client;
   private final Duration timeout;
@@ -75,13 +81,26 @@ final class Http {
     return "Basic " + Base64.getEncoder().encodeToString(pair);
   }
 
-  /** Any answer. */
+  /** Any answer that is not too long and whole in time. */
   HttpResponse<String> answer(HttpRequest request) throws IOException, InterruptedException {
+    CompletableFuture<HttpResponse<String>> exchange =
+        client.sendAsync(request, head -> new BoundedBody(MOST_BYTES));
+    // The client's own limit ends with the first byte of the answer.
+    Duration whole = timeout.multipliedBy(2);
     try {
-      return client.send(request, BodyHandlers.ofString());
-    } catch (IOException e) {
-      String reason = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+      return exchange.get(whole.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      throw new IOException("does not answer (not within " + whole.toSeconds() + " s)", e);
+    } catch (ExecutionException e) {
+      Throwable cause = e.getCause();
+      if (!(cause instanceof IOException)) {
+        throw new IOException("cannot be asked (" + cause + ")", e);
+      }
+      String reason =
+          cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage();
       throw new IOException("does not answer (" + reason + ")", e);
+    } finally {
+      exchange.cancel(true);
     }
   }
 

@@ -90,6 +90,9 @@ final class Outbox {
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    } catch (Error e) {
+      // The tracker ends, not the run.
+      refuse(Refusal.ofAll("fails with " + e));
     } finally {
       synchronized (this) {
         over = true;
