@@ -10,6 +10,8 @@ import com.typesafe.config.ConfigValueType;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.SegmentationDataset.Column;
 import io.squeeze.dataset.SegmentationDataset.Table;
+import io.squeeze.storage.Storage;
+import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,11 +23,16 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** The keys of a data set's declaration: see data/README.md. */
 record Declaration(Config config, String text, String path) {
   private static final int IGNORED = 255;
   static final String ID = "{id}";
+
+  /** Behind the id: any ending of a photo. */
+  static final String ANY = ".*";
+
   private static final Set<String> KEYS =
       Set.of(
           "name",
@@ -48,7 +55,57 @@ record Declaration(Config config, String text, String path) {
    * @param list a file with one id per line; empty: the files in the folder of the images are the
    *     list
    */
-  record Place(String images, String masks, String list) implements Serializable {}
+  record Place(String images, String masks, String list) implements Serializable {
+    private static final Pattern PHOTO = Pattern.compile("(?i).+\\.(jpe?g|png|gif|bmp|webp|tiff?)");
+
+    /** The path of a photo, where its ending is given. */
+    String image(String id) {
+      return images.replace(ID, id);
+    }
+
+    /** The folder of the images, relative to the root; empty for the root. */
+    String folder() {
+      int slash = images.lastIndexOf('/');
+      return slash < 0 ? "" : images.substring(0, slash);
+    }
+
+    /** The names of all files in that folder that end as photos do, as paths from the root. */
+    Stream<String> photos(Storage storage, String root) throws IOException {
+      return files(storage, root).filter(path -> PHOTO.matcher(path).matches());
+    }
+
+    /** Those of them that {@code images} describes: the folder is the list. */
+    Stream<String> listed(Storage storage, String root) throws IOException {
+      Stream<String> all = anyEnding() ? photos(storage, root) : files(storage, root);
+      return all.filter(path -> path.startsWith(before()) && path.endsWith(after()))
+          .filter(path -> path.length() > before().length() + after().length());
+    }
+
+    /** The id of a listed file. */
+    String id(String path) {
+      int end = anyEnding() ? path.lastIndexOf('.') : path.length() - after().length();
+      return path.substring(before().length(), end);
+    }
+
+    /** Whether photos may have any ending: {@code photos/{id}.*}. */
+    boolean anyEnding() {
+      return images.endsWith(ID + ANY);
+    }
+
+    private String before() {
+      return images.substring(0, images.indexOf(ID));
+    }
+
+    private String after() {
+      return anyEnding() ? "" : images.substring(images.indexOf(ID) + ID.length());
+    }
+
+    private Stream<String> files(Storage storage, String root) throws IOException {
+      String below = folder().isEmpty() ? "" : folder() + "/";
+      String path = folder().isEmpty() ? root : Storage.join(root, folder());
+      return storage.list(path).map(entry -> below + entry.name());
+    }
+  }
 
   Declaration {
     for (String key : config.root().keySet()) {
@@ -235,6 +292,11 @@ record Declaration(Config config, String text, String path) {
       if (!place.images().contains(ID)
           || (!place.masks().isEmpty() && !place.masks().contains(ID))) {
         throw invalid("images and masks are paths with {id}, such as \"photos/{id}.jpg\"");
+      }
+      if (place.anyEnding() && !place.list().isEmpty()) {
+        throw invalid(
+            "images is %s: with a list its ending must be given; without one the folder is the list"
+                .formatted(place.images()));
       }
       String file = place.images().substring(place.images().lastIndexOf('/') + 1);
       if (place.list().isEmpty()

@@ -1,7 +1,7 @@
 package io.squeeze.dataset;
 
 import com.typesafe.config.ConfigException;
-import com.typesafe.config.ConfigFactory;
+import io.squeeze.config.Hocon;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
@@ -19,7 +19,6 @@ import java.util.stream.Stream;
  */
 public final class DeclaredDataset implements SegmentationDataset {
   private static final long serialVersionUID = 1L;
-  private static final String ID = Declaration.ID;
   private final String name;
   private final List<String> classes;
   private final List<Integer> palette;
@@ -57,8 +56,7 @@ public final class DeclaredDataset implements SegmentationDataset {
    */
   static DeclaredDataset parse(String text, String path) {
     try {
-      return new DeclaredDataset(
-          new Declaration(ConfigFactory.parseString(text).resolve(), text, path));
+      return new DeclaredDataset(new Declaration(Hocon.text(text), text, path));
     } catch (ConfigException e) {
       throw Declaration.invalid(path, e.getMessage());
     }
@@ -127,35 +125,28 @@ public final class DeclaredDataset implements SegmentationDataset {
       return storage
           .lines(Storage.join(root, place.list()))
           .map(String::strip)
-          .filter(line -> !line.startsWith("#"))
-          .map(line -> sample(line.split("\\s+", 2)[0], place));
+          .filter(line -> !line.isEmpty() && !line.startsWith("#"))
+          .map(line -> sample(id(line), place));
     }
     // A folder has no order of its own.
-    return ids(storage, root, place).sorted().map(id -> sample(id, place));
+    return place.listed(storage, root).sorted().map(file -> sample(place.id(file), file, place));
+  }
+
+  /** The id of a line: all of it, but for what a tab separates and for numbers at its end. */
+  private static String id(String line) {
+    return line.split("\t", 2)[0].replaceFirst("(\\s+-?[0-9]+)+$", "").strip();
   }
 
   private Sample sample(String id, Declaration.Place place) {
+    return sample(id, place.image(id), place);
+  }
+
+  private Sample sample(String id, String image, Declaration.Place place) {
     if (id.startsWith("/") || Arrays.asList(id.split("/", -1)).contains("..")) {
       throw SqueezeException.input("Invalid id in a list of " + name + ": " + id);
     }
-    String mask = place.masks().isEmpty() ? "" : place.masks().replace(ID, id);
-    return new Sample(id, place.images().replace(ID, id), mask, List.of());
-  }
-
-  /** The ids of the files in the folder of the images. */
-  private static Stream<String> ids(Storage storage, String root, Declaration.Place place)
-      throws IOException {
-    int slash = place.images().lastIndexOf('/') + 1;
-    String file = place.images().substring(slash);
-    String before = file.substring(0, file.indexOf(ID));
-    String after = file.substring(file.indexOf(ID) + ID.length());
-    String folder = slash == 0 ? root : Storage.join(root, place.images().substring(0, slash - 1));
-    return storage
-        .list(folder)
-        .map(Storage.Entry::name)
-        .filter(f -> f.startsWith(before) && f.endsWith(after))
-        .filter(f -> f.length() > before.length() + after.length())
-        .map(f -> f.substring(before.length(), f.length() - after.length()));
+    String mask = place.masks().isEmpty() ? "" : place.masks().replace(Declaration.ID, id);
+    return new Sample(id, image, mask, List.of());
   }
 
   @Override
@@ -163,12 +154,10 @@ public final class DeclaredDataset implements SegmentationDataset {
     List<String> seen = new ArrayList<>();
     Stream<String> all = Stream.empty();
     for (Declaration.Place place : places.values()) {
-      // Folders that are their own lists leave nothing out.
-      boolean plain = place.images().indexOf(ID) > place.images().lastIndexOf('/');
-      if (!place.list().isEmpty() && plain && !seen.contains(place.images())) {
-        seen.add(place.images());
-        all =
-            Stream.concat(all, ids(storage, root, place).map(id -> place.images().replace(ID, id)));
+      boolean plain = place.images().indexOf(Declaration.ID) > place.images().lastIndexOf('/');
+      if (plain && !seen.contains(place.folder())) {
+        seen.add(place.folder());
+        all = Stream.concat(all, place.photos(storage, root));
       }
     }
     return all;

@@ -14,6 +14,8 @@ import java.util.stream.Stream;
 
 /** Reads files by path: the local disk here, whatever Hadoop knows in the Spark jobs. */
 public interface Storage extends Serializable {
+  String BYTE_ORDER_MARK = "\uFEFF";
+
   /** Bytes of a file that is read whole, at most. */
   int LARGEST_TEXT = 256 << 20;
 
@@ -72,6 +74,8 @@ public interface Storage extends Serializable {
             new ShortLines(new InputStreamReader(open(path), StandardCharsets.UTF_8), path));
     return reader
         .lines()
+        // Some editors begin a file with a mark of its encoding.
+        .map(line -> line.startsWith(BYTE_ORDER_MARK) ? line.substring(1) : line)
         .filter(line -> !line.isBlank() && !line.startsWith("#"))
         .onClose(() -> close(reader));
   }
