@@ -8,30 +8,51 @@ import java.io.Serializable;
  *
  * <p>A sum is a fixed-point number of 128 bits, 64 of them behind the point. A float32 of magnitude
  * 2^-41 or more is added as it is, a smaller one to within 2^-65; so a sum over n vectors is off by
- * less than n 2^-65 before its one rounding to double. 2^32 vectors of magnitude 2^31 fit.
+ * less than n 2^-65 before its one rounding to double. 2^32 vectors of magnitude 2^31 fit. Values
+ * that are larger or much smaller are multiplied by a power of two first ({@link #exponent}).
  */
 public final class CodebookStatistics implements Serializable {
   private static final long serialVersionUID = 1L;
-  private static final float LIMIT = 1L << 31;
+  private static final double LIMIT = 1L << 31;
   private static final int FRACTION = 64;
   private static final double UNIT = 0x1p-64;
 
-  /** What squared distances below 2^-30, below 2^30 and others are scaled by. */
-  private static final double[] BANDS = {0x1p60, 1, 0x1p-60};
+  /** Factors that bring squared distances of every magnitude near to 1. */
+  private static final double[] BANDS = {
+    0x1p60, 1, 0x1p-60, 0x1p120, 0x1p180, 0x1p-120, 0x1p-180, 0x1p-240
+  };
+
+  /** The smallest largest value that needs no scaling. */
+  private static final double SMALL = 0x1p-16;
 
   private final int width;
+  private final int exponent;
   private final long[] counts;
   private final long[] whole;
   private final long[] parts;
 
   /** Of no vectors, for {@code codes} codes of {@code width} values. */
   public CodebookStatistics(int codes, int width) {
+    this(codes, width, 0);
+  }
+
+  /**
+   * The same for values that are multiplied by 2^{@code exponent}; only sums of one exponent merge.
+   */
+  public CodebookStatistics(int codes, int width, int exponent) {
     this.width = width;
+    this.exponent = exponent;
     // Behind the sums stand those of the squared distances, by their magnitude.
     this.counts = new long[codes];
-    int sums = Math.addExact(Math.multiplyExact(codes, width), 3);
+    int sums = Math.addExact(Math.multiplyExact(codes, width), BANDS.length);
     this.whole = new long[sums];
     this.parts = new long[sums];
+  }
+
+  /** The exponent for vectors whose largest magnitude is this: 0 for values of the usual size. */
+  public static int exponent(double largest) {
+    boolean usual = largest == 0 || (largest >= SMALL && largest < LIMIT);
+    return usual ? 0 : 30 - Math.getExponent(largest);
   }
 
   public int codes() {
@@ -45,31 +66,41 @@ public final class CodebookStatistics implements Serializable {
   /**
    * Adds the vector at {@code from} of an array to a code.
    *
-   * @throws IllegalArgumentException if a value is not finite or not below 2^31 in magnitude
+   * @throws IllegalArgumentException if a value is not finite, or not below 2^31 after scaling
    */
   public void add(int code, float[] values, int from) {
     counts[code]++;
     int to = code * width;
     for (int j = 0; j < width; j++) {
-      add(to + j, values[from + j]);
+      add(to + j, values[from + j], exponent);
     }
   }
 
-  /** Adds a vector's squared distance to its code. */
+  /** Adds the squared distance between a vector and its code to the sum over all codes. */
   public void addDistance(double squared) {
-    int band = squared < 0x1p-30 ? 0 : squared < 0x1p30 ? 1 : 2;
-    add(whole.length - 3 + band, (float) (squared * BANDS[band]));
+    int band = band(squared);
+    add(whole.length - BANDS.length + band, (float) (squared * BANDS[band]), 0);
   }
 
-  private void add(int at, float value) {
-    if (!(Math.abs(value) < LIMIT)) {
+  private static int band(double squared) {
+    if (squared < 0x1p-90) {
+      return squared == 0 ? 0 : squared < 0x1p-150 ? 4 : 3;
+    }
+    if (squared < 0x1p90) {
+      return squared < 0x1p-30 ? 0 : squared < 0x1p30 ? 1 : 2;
+    }
+    return squared < 0x1p150 ? 5 : squared < 0x1p210 ? 6 : 7;
+  }
+
+  private void add(int at, float value, int scale) {
+    if (!(Math.abs((double) value) < Math.scalb(LIMIT, -scale))) {
       throw new IllegalArgumentException("Cannot sum " + value + ": not below 2^31");
     }
     int bits = Float.floatToRawIntBits(value);
-    int exponent = (bits >>> 23) & 0xff;
-    long mantissa = exponent == 0 ? bits & 0x7fffff : (bits & 0x7fffff) | 0x800000;
+    int biased = (bits >>> 23) & 0xff;
+    long mantissa = biased == 0 ? bits & 0x7fffff : (bits & 0x7fffff) | 0x800000;
     // value = mantissa * 2^(shift - 64)
-    int shift = Math.max(exponent, 1) - 150 + FRACTION;
+    int shift = Math.max(biased, 1) - 150 + FRACTION + scale;
     long high = 0;
     long low;
     if (shift >= 0) {
@@ -115,14 +146,14 @@ public final class CodebookStatistics implements Serializable {
 
   /** A component of the sum of a code's vectors. */
   public double sum(int code, int component) {
-    return value(code * width + component);
+    return Math.scalb(value(code * width + component), -exponent);
   }
 
   /** The sum of the squared distances. */
   public double distances() {
     double sum = 0;
     for (int band = 0; band < BANDS.length; band++) {
-      sum += value(whole.length - 3 + band) / BANDS[band];
+      sum += value(whole.length - BANDS.length + band) / BANDS[band];
     }
     return sum;
   }

@@ -9,10 +9,10 @@ import io.squeeze.torch.Torch;
 import java.io.Serializable;
 
 /**
- * What principal component analysis needs of vectors: their number, sums and sums of products,
- * merged exactly. Values are rounded to 20 bits below the largest of all (fewer above 4 million
- * vectors), so that products are whole numbers whose sums do not depend on their order: an error of
- * at most 2^-21 of the largest value.
+ * The sums that principal component analysis needs: the number of vectors, their sums, and the sums
+ * of their products. Merging is exact. Values are rounded to 20 bits below the largest of all
+ * (fewer above 4 million vectors), so that products are whole numbers and their sums do not depend
+ * on the order. With 20 bits, the error is at most 2^-20 of the largest value.
  */
 public final class CovarianceAccumulator implements Serializable {
   private static final long serialVersionUID = 1L;
@@ -22,38 +22,47 @@ public final class CovarianceAccumulator implements Serializable {
   private static final int ROWS = 1 << 12;
 
   private final double scale;
+  private final float[] centre;
   private final long[] products;
   private final CodebookStatistics sums;
 
   /**
-   * Of no vectors of {@code width} values.
+   * Of no vectors.
    *
-   * @param largest magnitude of any value
+   * @param centre [C], near the mean: products of values far from zero would hide how they spread
+   * @param largest magnitude of any value, less the centre
    * @param count of all vectors that will meet here
    */
-  public CovarianceAccumulator(int width, double largest, long count) {
+  public CovarianceAccumulator(float[] centre, double largest, long count) {
     // The sum of count products of twice as many bits must fit 63.
     int bits = Math.min(BITS, (62 - (64 - Long.numberOfLeadingZeros(count))) / 2);
-    this.scale = Math.scalb(1.0, bits - 1 - Math.getExponent(Math.max(largest, 0x1p-60)));
-    this.products = new long[Math.multiplyExact(width, width)];
-    this.sums = new CodebookStatistics(1, width);
+    int exponent = Math.getExponent(Math.max(largest, Double.MIN_NORMAL));
+    this.scale = Math.scalb(1.0, bits - 1 - exponent);
+    this.centre = centre.clone();
+    this.products = new long[Math.multiplyExact(centre.length, centre.length)];
+    this.sums = new CodebookStatistics(1, centre.length, CodebookStatistics.exponent(largest));
   }
 
-  /** The largest magnitude among a block's values. */
-  public static double largest(VectorBlock block) {
-    double largest = 0;
-    for (float value : block.values()) {
-      largest = Math.max(largest, Math.abs(value));
+  /** The largest magnitude among a block's values, less the centre. */
+  public static double largest(VectorBlock block, float[] centre) {
+    return new VectorBlock(block.keys(), centred(block, centre)).largest();
+  }
+
+  private static float[] centred(VectorBlock block, float[] centre) {
+    float[] values = block.values().clone();
+    for (int i = 0; i < values.length; i++) {
+      values[i] -= centre[i % centre.length];
     }
-    return largest;
+    return values;
   }
 
   /** Adds the vectors of a block. */
   public CovarianceAccumulator add(VectorBlock block) {
     int width = block.width();
     int rows = block.keys().length;
+    float[] values = centred(block, centre);
     for (int row = 0; row < rows; row++) {
-      sums.add(0, block.values(), row * width);
+      sums.add(0, values, row * width);
     }
     try (NDManager manager = Torch.manager(Device.cpu())) {
       for (int from = 0; from < rows; from += ROWS) {
@@ -61,7 +70,7 @@ public final class CovarianceAccumulator implements Serializable {
         int start = from * width;
         NDArray x =
             Torch.floats(
-                manager, new Shape(count, width), b -> b.put(block.values(), start, count * width));
+                manager, new Shape(count, width), b -> b.put(values, start, count * width));
         long[] exact = NativeKernels.gram(x, scale).toLongArray();
         for (int i = 0; i < exact.length; i++) {
           products[i] = Math.addExact(products[i], exact[i]);
@@ -71,7 +80,7 @@ public final class CovarianceAccumulator implements Serializable {
     return this;
   }
 
-  /** Adds what another has summed, of vectors with the same largest value. */
+  /** Adds what another has summed, of vectors with the same centre and largest value. */
   public CovarianceAccumulator merge(CovarianceAccumulator other) {
     for (int i = 0; i < products.length; i++) {
       products[i] = Math.addExact(products[i], other.products[i]);
@@ -102,7 +111,7 @@ public final class CovarianceAccumulator implements Serializable {
     }
     float[] centroids = new float[width];
     for (int i = 0; i < width; i++) {
-      centroids[i] = (float) mean[i];
+      centroids[i] = (float) (centre[i] + mean[i]);
     }
     try (NDManager manager = Torch.manager(Device.cpu())) {
       NDArray all = NativeKernels.axes(manager.create(covariance, new Shape(width, width)));

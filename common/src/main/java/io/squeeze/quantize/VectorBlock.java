@@ -13,8 +13,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Some vectors with a key each, which names a vector wherever it lies: a hash of its sample's id
- * and its position.
+ * Some vectors, each with a key. The key names a vector on every machine: it is a hash of the
+ * sample's id and the vector's position.
  *
  * @param keys [n]
  * @param values [n, d]
@@ -84,9 +84,19 @@ public record VectorBlock(long[] keys, float[] values) implements KMeans.Points,
     }
   }
 
+  /** The largest magnitude among the values. */
+  public double largest() {
+    double largest = 0;
+    for (float value : values) {
+      largest = Math.max(largest, Math.abs(value));
+    }
+    return largest;
+  }
+
   @Override
   public CodebookStatistics assign(float[] centroids) {
-    return assign(centroids, new CodebookStatistics(centroids.length / width(), width()));
+    int exponent = CodebookStatistics.exponent(largest());
+    return assign(centroids, new CodebookStatistics(centroids.length / width(), width(), exponent));
   }
 
   @Override

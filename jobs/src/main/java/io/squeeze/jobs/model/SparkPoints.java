@@ -17,11 +17,14 @@ import org.apache.spark.storage.StorageLevel;
 public final class SparkPoints implements Points, AutoCloseable {
   private final JavaRDD<VectorBlock> blocks;
   private final int width;
+  private final int exponent;
 
   /** Keeps the blocks until closed. */
   public SparkPoints(JavaRDD<VectorBlock> blocks, int width) {
     this.blocks = blocks.persist(StorageLevel.MEMORY_AND_DISK());
     this.width = width;
+    double largest = this.blocks.map(VectorBlock::largest).fold(0.0, Math::max);
+    this.exponent = CodebookStatistics.exponent(largest);
   }
 
   /** Vectors in all blocks. */
@@ -54,9 +57,10 @@ public final class SparkPoints implements Points, AutoCloseable {
   private CodebookStatistics statistics(float[] centroids, int summed) {
     Broadcast<float[]> sent = send(centroids);
     int codes = centroids.length / width;
+    int scale = exponent;
     try {
       return blocks
-          .mapPartitions(rows -> assigned(rows, sent.value(), codes, summed))
+          .mapPartitions(rows -> assigned(rows, sent.value(), codes, summed, scale))
           .treeReduce(CodebookStatistics::merge);
     } finally {
       sent.destroy();
@@ -65,12 +69,12 @@ public final class SparkPoints implements Points, AutoCloseable {
 
   /** One sum a partition, none of an empty one. */
   private static Iterator<CodebookStatistics> assigned(
-      Iterator<VectorBlock> rows, float[] centroids, int codes, int summed) {
+      Iterator<VectorBlock> rows, float[] centroids, int codes, int summed, int scale) {
     if (!rows.hasNext()) {
       return List.<CodebookStatistics>of().iterator();
     }
     Tasks.startOnCpu();
-    CodebookStatistics sum = new CodebookStatistics(codes, summed);
+    CodebookStatistics sum = new CodebookStatistics(codes, summed, scale);
     rows.forEachRemaining(block -> block.assign(centroids, sum));
     return List.of(sum).iterator();
   }

@@ -11,6 +11,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.metric.CodeUsage;
+import io.squeeze.quantize.CodebookStatistics;
 import io.squeeze.quantize.CovarianceAccumulator;
 import io.squeeze.quantize.EmaCodebook;
 import io.squeeze.quantize.KMeans;
@@ -33,9 +34,10 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.storage.StorageLevel;
 
 /**
- * Fits a quantizer to vectors without gradients: the projections are their principal components,
- * the codebooks k-means of what is left of them, one after the other. All sums are exact and all
- * draws by key, so the result does not depend on how the vectors are split or ordered.
+ * Fits a quantizer to vectors without gradients: the projections are the principal components of
+ * the vectors. K-means finds the codebooks, one after the other, each from the residual of those
+ * before. All sums are exact and all draws depend on the keys, so the result does not depend on how
+ * the vectors are split or ordered.
  */
 public final class VectorFit {
   private static final String IN = "quantizer.project_in";
@@ -70,7 +72,7 @@ public final class VectorFit {
     this.seed = seed;
   }
 
-  /** How often each code of each codebook is nearest to a vector that was looked at. */
+  /** How often each code of each codebook is the nearest one, over the vectors of the fit. */
   public List<CodeUsage> usage() {
     return usage;
   }
@@ -96,7 +98,7 @@ public final class VectorFit {
     return settings.with("train.head", "none").with("train.epochs", "1");
   }
 
-  /** Vectors that are looked at, of about {@code count}: the share to take by key. */
+  /** The share of about {@code count} vectors that the fit uses. The key of a vector decides. */
   public double share(long count) {
     int codes = quantizer.codebooks().get(0).codes();
     return (double) settings.codebook().initSamples(codes) / count;
@@ -122,13 +124,7 @@ public final class VectorFit {
       List<EmaCodebook> codebooks = quantizer.codebooks();
       for (int i = 0; i < codebooks.size(); i++) {
         reporter.say(
-            "k-means: codebook "
-                + (i + 1)
-                + " of "
-                + codebooks.size()
-                + " from "
-                + count
-                + " vectors");
+            "k-means: codebook %s of %s from %s vectors".formatted(i + 1, codebooks.size(), count));
         means(sample, i, count, tensors);
       }
       return tensors;
@@ -148,8 +144,9 @@ public final class VectorFit {
       throw SqueezeException.configuration(
           "Vectors of " + channels + " values have no " + width + " components (--bottleneck_dim)");
     }
-    double largest = sample.map(CovarianceAccumulator::largest).fold(0.0, Math::max);
-    int all = channels;
+    float[] centre = centre(sample);
+    double largest =
+        sample.map(block -> CovarianceAccumulator.largest(block, centre)).fold(0.0, Math::max);
     CovarianceAccumulator scatter =
         sample
             .mapPartitions(
@@ -158,7 +155,7 @@ public final class VectorFit {
                     return List.<CovarianceAccumulator>of().iterator();
                   }
                   Tasks.startOnCpu();
-                  CovarianceAccumulator sum = new CovarianceAccumulator(all, largest, count);
+                  CovarianceAccumulator sum = new CovarianceAccumulator(centre, largest, count);
                   blocks.forEachRemaining(sum::add);
                   return List.of(sum).iterator();
                 })
@@ -180,6 +177,29 @@ public final class VectorFit {
     tensors.put(IN + ".bias", HostTensor.of(bias, width));
     tensors.put(OUT + ".weight", HostTensor.of(back, channels, width));
     tensors.put(OUT + ".bias", HostTensor.of(components.mean(), channels));
+  }
+
+  /** The mean of the vectors. */
+  private float[] centre(JavaRDD<VectorBlock> sample) {
+    double largest = sample.map(VectorBlock::largest).fold(0.0, Math::max);
+    int exponent = CodebookStatistics.exponent(largest);
+    int width = channels;
+    CodebookStatistics sums =
+        sample
+            .map(
+                block -> {
+                  CodebookStatistics own = new CodebookStatistics(1, width, exponent);
+                  for (int row = 0; row < block.keys().length; row++) {
+                    own.add(0, block.values(), row * width);
+                  }
+                  return own;
+                })
+            .treeReduce(CodebookStatistics::merge);
+    float[] centre = new float[width];
+    for (int j = 0; j < width; j++) {
+      centre[j] = (float) (sums.sum(0, j) / sums.count(0));
+    }
+    return centre;
   }
 
   private void means(
