@@ -22,17 +22,16 @@ public final class Plugins {
       }
     }
     try {
-      return Optional.of(
-          Class.forName(name, true, loader).asSubclass(type).getConstructor().newInstance());
+      // A name may come from a file of somebody else: no class runs before it is known to fit.
+      Class<? extends T> found = Class.forName(name, false, loader).asSubclass(type);
+      return Optional.of(found.getConstructor().newInstance());
     } catch (ClassNotFoundException e) {
       return Optional.empty();
     } catch (ReflectiveOperationException | ClassCastException e) {
       throw SqueezeException.configuration(
-          "Cannot use the class "
-              + name
-              + ": it must implement "
-              + type.getSimpleName()
-              + " and have a public constructor without arguments");
+          ("Cannot use the class %s: it must implement %s and have a public constructor "
+                  + "without arguments")
+              .formatted(name, type.getSimpleName()));
     }
   }
 
@@ -48,17 +47,8 @@ public final class Plugins {
         .orElseThrow(
             () ->
                 SqueezeException.configuration(
-                    "No "
-                        + what
-                        + " "
-                        + name
-                        + " ("
-                        + option
-                        + "): there are "
-                        + names(type, nameOf)
-                        + ", or the class of a "
-                        + type.getSimpleName()
-                        + " on the class path"));
+                    "No %s %s (%s): there are %s, or the class of a %s on the class path"
+                        .formatted(what, name, option, names(type, nameOf), type.getSimpleName())));
   }
 
   /** The short names that can be found, for a message. */

@@ -135,7 +135,11 @@ final class Section {
   }
 
   private boolean isNull(String name) {
-    return config.getIsNull(key(name));
+    try {
+      return config.getIsNull(key(name));
+    } catch (ConfigException e) {
+      return false; // reading it says why
+    }
   }
 
   private <T> T checked(String name, T value, boolean valid, String range, T fallback) {
@@ -149,13 +153,20 @@ final class Section {
   private <T> T read(String name, Function<String, T> getter) {
     try {
       return getter.apply(key(name));
-    } catch (ConfigException.Null e) {
+    } catch (ConfigException.Missing e) {
       problems.add(key(name) + ": is not set");
     } catch (ConfigException.WrongType | ConfigException.BadValue e) {
-      problems.add(
-          key(name) + ": cannot read " + config.getValue(key(name)).unwrapped() + " as a value");
+      problems.add(key(name) + ": cannot read " + found(name) + " as a value");
     }
     return null;
+  }
+
+  private Object found(String name) {
+    try {
+      return config.getValue(key(name)).unwrapped();
+    } catch (ConfigException e) {
+      return "a part of what is no section";
+    }
   }
 
   private String key(String name) {

@@ -55,7 +55,7 @@ public record Settings(
   }
 
   /**
-   * Reads the defaults under the overlays, later ones first in rank.
+   * Reads the defaults and puts the overlays over them. A later overlay overrides an earlier one.
    *
    * @param overlays HOCON with or without the leading {@code squeeze.}
    * @throws SqueezeException of category configuration, naming every problem
@@ -101,9 +101,13 @@ public record Settings(
     return settings;
   }
 
-  /** The settings that {@link #json()} of an earlier run holds. */
-  public static Settings parse(String json) {
-    return load(List.of(ConfigFactory.parseString(json)));
+  /**
+   * The settings that {@link #json()} of an earlier run holds.
+   *
+   * @param what holds them, for messages
+   */
+  public static Settings parse(String json, String what) {
+    return load(List.of(Json.config(json, what)));
   }
 
   /** The same settings but for one. */
@@ -113,7 +117,7 @@ public record Settings(
 
   /** The same settings under others. */
   public Settings with(Config overlay) {
-    return load(List.of(ConfigFactory.parseString(given), overlay));
+    return load(List.of(own(given), overlay));
   }
 
   /**
@@ -126,7 +130,7 @@ public record Settings(
   public Settings over(String description, String name) {
     try {
       Map<String, Object> values = new TreeMap<>();
-      ConfigFactory.parseString(description)
+      Json.config(description, name)
           .root()
           .forEach(
               (key, value) -> {
@@ -137,7 +141,7 @@ public record Settings(
                 }
                 values.put(path, value.unwrapped());
               });
-      return load(List.of(ConfigFactory.parseMap(values), ConfigFactory.parseString(given)));
+      return load(List.of(ConfigFactory.parseMap(values), own(given)));
     } catch (ConfigException e) {
       throw SqueezeException.configuration("Cannot read " + name + ": " + e.getMessage());
     }
@@ -145,8 +149,8 @@ public record Settings(
 
   /** The lines "key: is X, asked for Y" for every setting in which two JSONs differ. */
   public static List<String> differences(String is, String asked) {
-    Config left = ConfigFactory.parseString(is);
-    Config right = ConfigFactory.parseString(asked);
+    Config left = own(is);
+    Config right = own(asked);
     Set<String> keys = leaves(left);
     keys.addAll(leaves(right));
     return keys.stream()
@@ -162,11 +166,12 @@ public record Settings(
   }
 
   /**
-   * What training depends on beside its embeddings: {@link #json()} without folders, without what
-   * made the embeddings (their manifest knows that), without what is made from the model.
+   * The settings that training depends on, besides its embeddings. These are {@link #json()}
+   * without folders, without the settings of the extraction (the manifest of the embeddings has
+   * those), and without the settings for output, pictures and tracking.
    */
   public String trainingJson() {
-    Config config = ConfigFactory.parseString(json);
+    Config config = own(json);
     for (String path :
         List.of(
             "model",
@@ -192,7 +197,7 @@ public record Settings(
 
   /** Every setting by key, as text; what is unset is left out. */
   public Map<String, String> flat() {
-    Config config = ConfigFactory.parseString(json);
+    Config config = own(json);
     Map<String, String> values = new TreeMap<>();
     leaves(config)
         .forEach(
@@ -227,6 +232,11 @@ public record Settings(
   /** The data set's name for paths: that of its declaration, without folder and ending. */
   private String datasetName() {
     return data.dataset().replaceAll(".*/", "").replaceAll("\\.(conf|json)$", "");
+  }
+
+  /** JSON that settings rendered. */
+  private static Config own(String json) {
+    return Json.config(json, "settings");
   }
 
   private static Config reference() {

@@ -62,14 +62,14 @@ public record Checkpoint(
    */
   public record Config(String json, Settings settings) implements Serializable {
 
-    /** Parses the JSON. */
-    public static Config of(String json) {
-      return new Config(json, Settings.parse(json));
+    /** Parses the JSON of a file's header. */
+    static Config of(String json, String what) {
+      return new Config(json, Settings.parse(json, what));
     }
 
     /** What these settings say of training. */
     public static Config of(Settings settings) {
-      return of(settings.trainingJson());
+      return of(settings.trainingJson(), "settings");
     }
   }
 
@@ -163,22 +163,15 @@ public record Checkpoint(
     Map<String, String> metadata = new LinkedHashMap<>(file.metadata());
     if (!Integer.toString(FORMAT).equals(metadata.get("format"))) {
       throw SqueezeException.input(
-          path
-              + " is no checkpoint of embeddings-squeeze of format "
-              + FORMAT
-              + ": its header says format "
-              + metadata.get("format"));
+          ("%s is no checkpoint of embeddings-squeeze of format %s: its header says " + "format %s")
+              .formatted(path, FORMAT, metadata.get("format")));
     }
     String expected = metadata.remove(CHECKSUM);
     String found = new Safetensors(file.tensors(), metadata).checksum();
     if (!found.equals(expected)) {
       throw SqueezeException.input(
-          "The checkpoint "
-              + path
-              + " is damaged: its checksum is "
-              + found
-              + ", its header says "
-              + expected);
+          "The checkpoint %s is damaged: its checksum is %s, its header says %s"
+              .formatted(path, found, expected));
     }
     Checkpoint checkpoint = parse(path, file);
     checkpoint.checkTensors(path);
@@ -191,7 +184,7 @@ public record Checkpoint(
       int[] sizes = JSON.readValue(metadata.get("layout"), int[].class);
       return new Checkpoint(
           new ModelState(file.tensors()),
-          Config.of(metadata.get("config")),
+          Config.of(metadata.get("config"), "the settings of the checkpoint " + path),
           new Batch.Layout(sizes[0], sizes[1], sizes[2], sizes[3]),
           List.of(JSON.readValue(metadata.get("class_names"), String[].class)),
           List.of(JSON.readValue(metadata.get("palette"), Integer[].class)),
@@ -218,14 +211,12 @@ public record Checkpoint(
       long[] shape = entry.getValue().shape();
       if (found == null || !Arrays.equals(found.shape(), shape)) {
         throw SqueezeException.input(
-            "The checkpoint "
-                + path
-                + " does not fit its settings: "
-                + entry.getKey()
-                + " should be "
-                + Arrays.toString(shape)
-                + ", found "
-                + (found == null ? "nothing" : Arrays.toString(found.shape())));
+            "The checkpoint %s does not fit its settings: %s should be %s, found %s"
+                .formatted(
+                    path,
+                    entry.getKey(),
+                    Arrays.toString(shape),
+                    found == null ? "nothing" : Arrays.toString(found.shape())));
       }
     }
     for (String name : state.tensors().keySet()) {

@@ -1,7 +1,7 @@
 package io.squeeze.weights;
 
 /** IEEE half precision and bfloat16, rounded to nearest, ties to even, as torch does. */
-final class SmallFloats {
+public final class SmallFloats {
   private SmallFloats() {}
 
   static float fromBfloat16(short bits) {
@@ -16,7 +16,8 @@ final class SmallFloats {
     return (short) ((bits + 0x7FFF + ((bits >>> 16) & 1)) >>> 16);
   }
 
-  static float fromHalf(short bits) {
+  /** The number that the bits of a half-precision float stand for. */
+  public static float fromHalf(short bits) {
     int exponent = (bits >> 10) & 0x1F;
     int fraction = bits & 0x3FF;
     float magnitude;

@@ -131,7 +131,7 @@ class CodecTest {
     assertThatThrownBy(() -> new BitPacking(300).unpack(new byte[] {(byte) 0xFF, (byte) 0x01}, 1))
         .hasMessageContaining("code 511 of level 0 is not below 300");
     assertThatThrownBy(() -> new BitPacking(512).unpack(new byte[] {(byte) 0xFF, (byte) 0x11}, 1))
-        .hasMessageContaining("behind the last");
+        .hasMessageContaining("after the last");
   }
 
   @Test

@@ -55,7 +55,7 @@ class SettingsTest {
   @Test
   void aSavedConfigurationReadsBackAndDifferencesAreNamed() {
     Settings settings = Settings.load(List.of(ConfigFactory.parseString("seed = 7")));
-    assertThat(Settings.parse(settings.json()))
+    assertThat(Settings.parse(settings.json(), "config.json"))
         .usingRecursiveComparison()
         .ignoringFields("given")
         .isEqualTo(settings);

@@ -3,7 +3,7 @@ package io.squeeze.jobs.cli;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
-import com.typesafe.config.ConfigParseOptions;
+import io.squeeze.config.Hocon;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
@@ -72,7 +72,7 @@ final class Arguments {
         OptionSpec.builder(CONFIG)
             .type(String.class)
             .paramLabel("FILE")
-            .description("Settings in HOCON, over conf/application.conf.")
+            .description("Settings in HOCON; they override conf/application.conf.")
             .build());
     spec.addOption(
         OptionSpec.builder(SET)
@@ -81,7 +81,7 @@ final class Arguments {
             .paramLabel("KEY=VALUE")
             .description("Any setting of reference.conf; may be repeated.")
             .build());
-    switchOption(spec, QUIET, "No story: results, warnings and errors alone.");
+    switchOption(spec, QUIET, "No progress messages: results, warnings and errors alone.");
     switchOption(spec, JSON, "The result as one line of JSON on standard output.");
   }
 
@@ -93,7 +93,7 @@ final class Arguments {
       switchOption(spec, INITIALIZE_CODEBOOK, "Does nothing: k-means always starts the codebook.");
     }
     switchOption(spec, RESUME, "Goes on with an unfinished run of this name: the default.");
-    switchOption(spec, RESTART, "Begins again what an unfinished run of this name left.");
+    switchOption(spec, RESTART, "Begins an unfinished run of this name again from its start.");
   }
 
   static void switchOption(CommandSpec spec, String name, String help) {
@@ -141,8 +141,8 @@ final class Arguments {
   }
 
   /**
-   * The settings: reference.conf, under conf/application.conf, under --config, under what the
-   * command fixes, under --set and flags.
+   * The settings. Later sources override earlier ones: reference.conf, conf/application.conf,
+   * --config, the values that the command fixes, --set and flags.
    *
    * @throws SqueezeException of category configuration, with every problem
    */
@@ -197,9 +197,7 @@ final class Arguments {
       throw SqueezeException.configuration("No configuration file at " + path + " (--config)");
     }
     try {
-      // Its full path: what a file without a folder includes would not be looked for beside it.
-      return ConfigFactory.parseFile(
-          path.toAbsolutePath().toFile(), ConfigParseOptions.defaults().setAllowMissing(false));
+      return Hocon.file(path);
     } catch (ConfigException e) {
       throw SqueezeException.configuration("Cannot read " + path + ": " + e.getMessage());
     }

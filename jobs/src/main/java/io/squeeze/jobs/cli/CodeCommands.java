@@ -35,7 +35,7 @@ final class CodeCommands {
     return Commands.command(
         reporter,
         "encode",
-        Flag.COMPUTE,
+        Commands.join(Flag.COMPUTE, Flag.BAD_ROWS),
         arguments -> {
           Settings settings = arguments.settings(Map.of());
           String embeddings = arguments.own(EMBEDDINGS);
@@ -49,13 +49,14 @@ final class CodeCommands {
           String codec = arguments.own(CODEC, Coding.ARRAY);
           Published published =
               vectors
-                  ? new EncodeVectorsJob(session, Table.of(session, arguments), encoder, codec)
+                  ? new EncodeVectorsJob(
+                          session, Table.of(session, arguments, settings.data()), encoder, codec)
                       .run()
                   : new EncodeJob(session, embeddings, encoder, codec).run();
           return published(arguments, "Codes", published);
         },
         spec -> {
-          Arguments.declare(spec, EMBEDDINGS, "PATH", false, "What is encoded.");
+          Arguments.declare(spec, EMBEDDINGS, "PATH", false, "Embeddings to encode.");
           Arguments.declare(spec, CHECKPOINT, "FILE", true, "Checkpoint of a run.");
           Arguments.declare(
               spec, CODES, "PATH", true, "Data set of codes; its versions lie below.");
@@ -70,8 +71,9 @@ final class CodeCommands {
         },
         "Embeddings, or the vectors of a table, to codes.",
         "",
-        "Publishes codes/ and codebook/ as Parquet in PATH/v1, and says what the codes take: at a fixed",
-        "width (nominal, packed), by their entropy, stored in Parquet, and with the codebook (amortized).",
+        "Publishes codes/ and codebook/ as Parquet in PATH/v1, and prints the size of the codes:",
+        "at a fixed width (nominal, packed), by their entropy, stored in Parquet, and with the",
+        "codebook (amortized).",
         "",
         "  submit/squeeze encode --embeddings emb/pets --checkpoint outputs/vq_squeeze/last.ckpt \\",
         "      --codes codes/pets",
@@ -101,7 +103,7 @@ final class CodeCommands {
         spec -> {
           Arguments.declare(spec, CODES, "PATH", true, "Data set of codes.");
           Arguments.declare(
-              spec, CHECKPOINT, "FILE", false, "Refuse codes that this one did not give.");
+              spec, CHECKPOINT, "FILE", false, "Refuse codes that are not of this checkpoint.");
           Arguments.declare(
               spec, EMBEDDINGS, "PATH", true, "Data set to write; its versions lie below.");
           Arguments.declare(
@@ -124,7 +126,7 @@ final class CodeCommands {
         arguments.own(Commands.BEAM));
   }
 
-  /** Tells of a published version; what a script is told. */
+  /** Tells the user about a published version, and returns the result for scripts. */
   static Object published(Arguments arguments, String what, Published published) {
     arguments.reporter().result(what + ": " + published.path());
     Map<String, Object> outcome = new LinkedHashMap<>();

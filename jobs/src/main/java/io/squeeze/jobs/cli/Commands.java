@@ -55,7 +55,9 @@ final class Commands {
 
   /** What a command does with its arguments. */
   interface Action {
-    /** What a script is told; null where the command has told it. */
+    /**
+     * Runs the command. Returns the result for scripts; null if the command has printed it itself.
+     */
     Object run(Arguments arguments) throws IOException;
   }
 
@@ -119,6 +121,6 @@ final class Commands {
         BEAM,
         "N",
         false,
-        "Codes that rvq keeps open at a level. Default: as it was trained.");
+        "Beam width of rvq: codes that it keeps at a level. Default: as it was trained.");
   }
 }

@@ -81,16 +81,16 @@ final class DataCommands {
         },
         spec -> {
           Arguments.declare(
-              spec, CODES, "PATH", false, "Write codes instead: versions PATH/v1, … of them.");
+              spec, CODES, "PATH", false, "Write codes instead, as versions PATH/v1, …");
           Arguments.declare(
               spec, CHECKPOINT, "FILE", false, "Checkpoint whose quantizer gives the codes.");
           Commands.declareBeam(spec);
         },
-        "Images to embeddings: every photo through the frozen backbone, once.",
+        "Images to embeddings: the frozen backbone reads every photo once.",
         "",
         "Publishes the features as Parquet in PATH/v1, with the rejected photos in PATH/rejects/v1.",
-        "Run again on the same photos, it finds them and does nothing; cut off, it goes on; with more",
-        "photos in the lists, it extracts those and publishes PATH/v2.",
+        "If this version exists already, extract does nothing. If an earlier run was interrupted,",
+        "extract continues it. If the lists name more photos, extract publishes PATH/v2 with them.",
         "",
         "  submit/squeeze extract --model backbone.pt --data_path pets --embeddings emb/pets",
         "  submit/squeeze extract --model backbone.pt --data_path all --codes codes/all \\",
@@ -125,7 +125,7 @@ final class DataCommands {
           return null;
         },
         spec -> {
-          Arguments.declare(spec, SQL, "TEXT", false, "A statement. Without any: the views.");
+          Arguments.declare(spec, SQL, "TEXT", false, "A statement. Default: list the views.");
           Arguments.declare(
               spec, FILE, "FILE", false, "Statements that end with ; at the end of a line.");
           Arguments.declare(
@@ -133,7 +133,7 @@ final class DataCommands {
               "--workspace",
               "FOLDER",
               false,
-              "What lies below it is in the views. Default: this folder.");
+              "The views hold the data below this folder. Default: the current folder.");
           Arguments.declare(
               spec,
               "--format",
@@ -184,8 +184,8 @@ final class DataCommands {
         },
         "Removes old versions and what killed jobs left unfinished.",
         "",
-        "A dry run, unless --delete says otherwise. The current version always stays. What an unfinished",
-        "extraction left goes, too, though running it again would go on with it.",
+        "Without --delete, gc only prints what it would remove. It never removes the current",
+        "version. It also removes an unfinished extraction, which extract could still continue.",
         "",
         "  submit/squeeze gc --path emb/pets",
         "  submit/squeeze gc --path emb/pets --keep 2 --delete",
@@ -209,15 +209,15 @@ final class DataCommands {
         },
         spec -> {
           Arguments.declare(
-              spec, "--output_dir", "PATH", false, "Where jobs will write: a file is tried there.");
+              spec, "--output_dir", "PATH", false, "Output of jobs; doctor tests it with a file.");
           Arguments.declare(
               spec,
               EMBEDDINGS,
               "PATH",
               false,
-              "What jobs will read: says how much memory they need.");
+              "Input of jobs: doctor computes how much memory they need.");
         },
-        "Looks at driver and executors before a long job does.",
+        "Checks the driver and the executors before a long job starts.",
         "",
         "Java, Spark, libtorch and how long it takes to load, devices, memory, disks, fonts, clocks, and",
         "whether every executor can publish on the output path. Exit code 5 if something would fail.",

@@ -23,13 +23,13 @@ enum Flag {
   EXIF_ORIENTATION(
       "exif_orientation", "image.exif-orientation", "ignore|apply", "Whether photos are turned."),
   EMBEDDING_DTYPE(
-      "embedding_dtype", "extract.embedding-dtype", "auto|float32|float16", "How it is stored."),
+      "embedding_dtype", "extract.embedding-dtype", "auto|float32|float16", "Stored feature type."),
   DECODE_THREADS("decode_threads", "extract.decode-threads", "N", "Decoding threads of a task."),
   READ_THREADS("read_threads", "extract.read-threads", "N", "Threads of a task that read ahead."),
   PHOTOS("photos", "extract.photos", "N", "Photos of each split, by hashed id; unset: all."),
   DEVICE("device", "compute.device", "auto|cpu|cuda:N", "Where tasks compute."),
   GPU_TASKS("gpu_tasks", "compute.gpu-tasks", "N", "Tasks a GPU at a time, under local[n]."),
-  GPU_SHARE("gpu_share", "compute.gpu-share", "SHARE", "Of a GPU for each task that computes."),
+  GPU_SHARE("gpu_share", "compute.gpu-share", "SHARE", "Share of a GPU for a computing task."),
   THREADS_PER_TASK(
       "threads_per_task", "compute.threads-per-task", "N|auto", "Threads of a task's operations."),
   EMBEDDINGS(
@@ -44,12 +44,13 @@ enum Flag {
   SPLIT("split", "data.cut", "stratified|reference", "How it is cut: by breed, or in list order."),
   SPLIT_SEED(
       "split_seed", "data.split-seed", "N", "Seed of that cut, of the subset and of the shards."),
-  ON_BAD_SAMPLE("on_bad_sample", "data.on-bad-sample", "skip|fail", "What a bad image does."),
+  ON_BAD_SAMPLE(
+      "on_bad_sample", "data.on-bad-sample", "skip|fail", "What a bad image or row does."),
   MAX_BAD_FRACTION(
       "max_bad_fraction",
       "data.max-bad-fraction",
       "SHARE",
-      "Largest share of bad images that still publishes."),
+      "Largest share of bad images or rows that is left out."),
   EXTRACT_BATCH_SIZE(
       "extract_batch_size", "extract.batch-size", "N", "Images of one forward pass."),
   QUANTIZER_TYPE(
@@ -62,7 +63,7 @@ enum Flag {
   BOTTLENECK_DIM("bottleneck_dim", "quantizer.bottleneck-dim", "N", "Dimension that is searched."),
   NUM_QUANTIZERS(
       "num_quantizers", "quantizer.num-quantizers", "N", "Levels of rvq, sub-vectors of pq."),
-  BEAM("beam", "quantizer.beam", "N", "Codes that rvq keeps open at a level when it encodes."),
+  BEAM("beam", "quantizer.beam", "N", "Beam width of rvq: codes that it keeps at a level."),
   VQ_LOSS_WEIGHT("vq_loss_weight", "quantizer.loss-weight", "W", "Weight of the quantizer's loss."),
   MAX_INIT_SAMPLES(
       "max_init_samples",
@@ -75,15 +76,17 @@ enum Flag {
   FEATURE_DIM("feature_dim", "train.feature-dim", "N", "What the embeddings' channels must be."),
   HEAD("head", "train.head", "auto|conv|deeplab|none", "Segmentation head; none for --input."),
   LOSS_TYPE("loss_type", "train.loss", "TYPE", "ce, dice, focal, combined, or a LossType's class."),
-  CLASS_WEIGHTS("class_weights", "train.class-weights", "[W,…]", "Of cross entropy, one a class."),
+  CLASS_WEIGHTS(
+      "class_weights", "train.class-weights", "[W,…]", "For cross entropy, one per class."),
   OPTIMIZER("optimizer", "train.optimizer", "adamw|adam|sgd", "How parameters move."),
   SCHEDULE("schedule", "train.schedule", "constant|cosine", "How the learning rate goes."),
-  WARMUP_EPOCHS("warmup_epochs", "train.warmup-epochs", "N", "Epochs over which it rises from 0."),
-  CLIP_NORM("clip_norm", "train.clip-norm", "NORM", "Most that a step's gradients may be."),
-  MONITOR("monitor", "train.monitor", "METRIC", "What best.ckpt is best in."),
+  WARMUP_EPOCHS(
+      "warmup_epochs", "train.warmup-epochs", "N", "Epochs in which the rate rises from 0."),
+  CLIP_NORM("clip_norm", "train.clip-norm", "NORM", "Largest norm of a step's gradients."),
+  MONITOR("monitor", "train.monitor", "METRIC", "The metric that selects best.ckpt."),
   PATIENCE(
-      "patience", "train.patience", "N", "Epochs without a better one that end a run; null: none."),
-  ON_NAN("on_nan", "train.on-nan", "fail|drop", "What a shard does whose numbers are not finite."),
+      "patience", "train.patience", "N", "Stop after N epochs without improvement; null: never."),
+  ON_NAN("on_nan", "train.on-nan", "fail|drop", "Effect of a shard with NaN or infinity."),
   EPOCHS("epochs", "train.epochs", "N", "Passes over the training samples."),
   BATCH_SIZE("batch_size", "train.batch-size", "N", "Samples of one step."),
   LR("lr", "train.lr", "RATE", "Highest learning rate."),
@@ -102,14 +105,17 @@ enum Flag {
   N_CHANGED("n_changed", "visualize.changed", "N", "Samples that lost most against the baseline."),
   N_RANDOM("n_random", "visualize.random", "N", "Samples drawn by --seed."),
   OUTLINES("outlines", "visualize.outlines", "", "Masks as outlines over the photo."),
-  USE_CLEARML("use_clearml", "track.clearml", "", "Tells the run to a ClearML server, too."),
-  MLFLOW("mlflow", "track.mlflow", "URI", "Address of an MLflow server to tell the run to."),
+  USE_CLEARML("use_clearml", "track.clearml", "", "Reports the run to a ClearML server, too."),
+  MLFLOW("mlflow", "track.mlflow", "URI", "Address of an MLflow server for the run."),
   PROJECT_NAME(
       "project_name", "track.project", "NAME", "Project in ClearML, experiment in MLflow."),
-  TASK_NAME("task_name", "track.task", "NAME", "Name there; unset: the experiment's."),
+  TASK_NAME("task_name", "track.task", "NAME", "Name in trackers; unset: the experiment's."),
   PICTURE_DIR("output_dir", "visualize.dir", "PATH", "Pictures go to PATH/MODEL_NAME/.");
 
   /** Where any job computes. */
+  /** Of the commands that read a table of vectors, beside training. */
+  static final List<Flag> BAD_ROWS = List.of(ON_BAD_SAMPLE, MAX_BAD_FRACTION);
+
   static final List<Flag> COMPUTE = List.of(DEVICE, GPU_TASKS, GPU_SHARE, THREADS_PER_TASK);
 
   /** How photos become embeddings: for extract, and for training that extracts first. */

@@ -5,6 +5,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.evaluate.EvaluateVectorsJob;
+import io.squeeze.jobs.evaluate.Recall;
 import io.squeeze.jobs.grid.GridJob;
 import io.squeeze.jobs.model.VectorTable;
 import io.squeeze.jobs.run.RunSummary;
@@ -19,6 +20,8 @@ import picocli.CommandLine;
 
 /** The commands about runs: training, evaluation, pictures. */
 final class RunCommands {
+  private static final String RECALL_QUERIES = "--recall_queries";
+  private static final String RECALL_POPULATION = "--recall_population";
   private static final String CHECKPOINT = "--checkpoint";
   private static final String BASELINE_CHECKPOINT = "--baseline_checkpoint";
   private static final String EMBEDDINGS = "--embeddings";
@@ -50,7 +53,9 @@ final class RunCommands {
           if (!vectors) {
             return trained(session, TrainJob.run(session, settings));
           }
-          String fitted = new FitVectorsJob(session, Table.of(session, arguments), settings).run();
+          String fitted =
+              new FitVectorsJob(session, Table.of(session, arguments, settings.data()), settings)
+                  .run();
           arguments.reporter().result("Checkpoint: " + fitted);
           return Map.of("checkpoint", fitted);
         },
@@ -85,8 +90,8 @@ final class RunCommands {
         spec -> Arguments.declareSwitches(spec, false),
         "The segmentation head alone, on embeddings as they are.",
         "",
-        "What a quantizer is compared with. The run is called segmentation_baseline unless",
-        "--experiment_name says otherwise.",
+        "A quantizer is compared with this run. Its name is segmentation_baseline unless",
+        "--experiment_name gives another one.",
         "",
         "  submit/squeeze baseline --embeddings emb/pets --epochs 10",
         "");
@@ -96,14 +101,15 @@ final class RunCommands {
     return Commands.command(
         reporter,
         "evaluate",
-        Flag.COMPUTE,
+        Commands.join(Flag.COMPUTE, Flag.BAD_ROWS),
         arguments -> {
           Settings settings = arguments.settings(Map.of());
           if (Table.given(arguments)) {
             SqueezeSession session = arguments.start("evaluate", settings);
-            VectorTable table = Table.of(session, arguments);
+            VectorTable table = Table.of(session, arguments, settings.data());
             String checkpoint = arguments.own(CHECKPOINT);
-            return new EvaluateVectorsJob(session, table, checkpoint, arguments.own(Commands.BEAM))
+            return new EvaluateVectorsJob(
+                    session, table, checkpoint, arguments.own(Commands.BEAM), draw(arguments))
                 .run();
           }
           String split = arguments.own(SPLIT, "test");
@@ -126,15 +132,46 @@ final class RunCommands {
               spec, SPLIT, "NAME", false, "test, trainval, train or val. Default: test.");
           Arguments.declare(spec, EMBEDDINGS, "PATH", false, "Default: those of the run.");
           Table.declare(spec);
+          Arguments.declare(
+              spec,
+              RECALL_QUERIES,
+              "N|all",
+              false,
+              "Vectors of a table that are asked for their neighbours. Default: 200.");
+          Arguments.declare(
+              spec,
+              RECALL_POPULATION,
+              "N|all",
+              false,
+              "Vectors of a table that are searched for them. Default: 20000.");
         },
-        "What every sample kept (IoU) and what it cost (bytes).",
+        "Measures the quality (IoU) and the size (bytes) of every sample.",
         "",
         "Writes per_sample.parquet, groups.csv and summary.json to evaluation/SPLIT/ beside the checkpoint.",
-        "With --input, of a table of vectors: squared error, cosine similarity and recall@10.",
+        "With --input, it measures a table of vectors: squared error, cosine similarity and",
+        "recall@10.",
         "",
         "  submit/squeeze evaluate --checkpoint outputs/vq_squeeze/last.ckpt \\",
         "      --baseline_checkpoint outputs/segmentation_baseline/last.ckpt",
         "");
+  }
+
+  private static Recall.Draw draw(Arguments arguments) {
+    return new Recall.Draw(
+        number(arguments, RECALL_QUERIES, Recall.Draw.USUAL.queries()),
+        number(arguments, RECALL_POPULATION, Recall.Draw.USUAL.population()));
+  }
+
+  /** A number of vectors, or all. */
+  private static long number(Arguments arguments, String option, long otherwise) {
+    String text = arguments.own(option, Long.toString(otherwise));
+    if (text.equals("all")) {
+      return Long.MAX_VALUE;
+    }
+    if (!text.matches("[1-9][0-9]{0,8}")) {
+      throw SqueezeException.usage(option + " " + text + " is neither a number nor all");
+    }
+    return Long.parseLong(text);
   }
 
   CommandLine grid() {
@@ -167,8 +204,8 @@ final class RunCommands {
         },
         "Many trainings over one extraction, and their ranking.",
         "",
-        "Each run is a folder in OUTPUT_DIR/NAME/, where NAME is the file's. Finished runs are found",
-        "when the grid is run again, failed ones are tried again. Writes results.csv,",
+        "Each run is a folder in OUTPUT_DIR/NAME/, where NAME is the name of the file. If the grid",
+        "runs again, it skips finished runs and repeats failed ones. Writes results.csv,",
         "results.parquet (runs that differ in their seed alone are one row), runs.csv, report.html and",
         "the picture rate_distortion.png, .svg. conf/grids/ holds examples.",
         "",
@@ -234,8 +271,9 @@ final class RunCommands {
         },
         "A report of a run in one HTML file, and pictures of the samples that kept most and least.",
         "",
-        "Evaluates the split as evaluate does, and ranks by that: the best, the worst, those that lost",
-        "most against the baseline, some by seed. Columns: photo, ground truth, baseline, quantized, IoU.",
+        "Evaluates the split as evaluate does, and draws the best samples, the worst, those that",
+        "lost most against the baseline, and some by seed. Columns: photo, ground truth, baseline,",
+        "quantized, IoU.",
         "Only drawn samples reach the driver.",
         "",
         "  submit/squeeze visualize --vq_checkpoint outputs/vq_squeeze/last.ckpt \\",

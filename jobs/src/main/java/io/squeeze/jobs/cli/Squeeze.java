@@ -46,7 +46,7 @@ public final class Squeeze {
     try {
       return line.execute(Arguments.normalised(args));
     } catch (Error e) {
-      // A full disk can be one, in Hadoop's words; a full heap is.
+      // Hadoop reports a full disk as an Error, and a full heap is an Error, too.
       return failed(reporter, e);
     }
   }
@@ -58,7 +58,7 @@ public final class Squeeze {
     } else {
       LOG.debug("Cause", thrown);
     }
-    // What they say comes before: the cause is the last line.
+    // The trackers' last warnings come first, so that the cause is the last line.
     Tracking.settle();
     reporter.error(failure.sentence());
     return failure.code();

@@ -1,6 +1,8 @@
 package io.squeeze.jobs.cli;
 
+import io.squeeze.config.DataSettings;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.model.BadRows;
 import io.squeeze.jobs.model.VectorTable;
 import io.squeeze.jobs.spark.SqueezeSession;
 import java.io.IOException;
@@ -20,7 +22,7 @@ final class Table {
     Arguments.declare(
         spec, INPUT, "TABLE", false, "Parquet with a column of vectors, read as it is.");
     Arguments.declare(
-        spec, VECTOR_COL, "NAME", false, "Its vectors: array<float>, array<double> or Vector.");
+        spec, VECTOR_COL, "NAME", false, "Its vectors: an array of numbers, or Spark ML's Vector.");
     Arguments.declare(spec, ID_COL, "NAME", false, "What names its rows.");
   }
 
@@ -38,8 +40,13 @@ final class Table {
     return true;
   }
 
-  static VectorTable of(SqueezeSession session, Arguments arguments) throws IOException {
+  static VectorTable of(SqueezeSession session, Arguments arguments, DataSettings settings)
+      throws IOException {
     return VectorTable.open(
-        session, arguments.own(INPUT), arguments.own(VECTOR_COL), arguments.own(ID_COL));
+        session,
+        arguments.own(INPUT),
+        arguments.own(VECTOR_COL),
+        arguments.own(ID_COL),
+        BadRows.of(settings));
   }
 }

@@ -9,6 +9,7 @@ import io.squeeze.codec.EntropyCoding;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.model.VectorTable;
 import io.squeeze.jobs.publish.CodeHistogram;
 import io.squeeze.jobs.publish.Coding;
 import io.squeeze.jobs.publish.Columns;
@@ -33,8 +34,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
-import java.util.function.Function;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -69,11 +70,9 @@ public final class CodesWriter {
     int most = Arrays.stream(encoder.codebookSizes()).max().orElse(0);
     if (codec.equals(Coding.ENTROPY) && most > EntropyCoding.MOST_CODES) {
       throw SqueezeException.configuration(
-          "Entropy coding has a table of "
-              + EntropyCoding.MOST_CODES
-              + " codes at the most, the codebook has "
-              + most
-              + ": take --codec array");
+          ("Entropy coding has a table of %s codes at the most, the codebook has %s: take "
+                  + "--codec array")
+              .formatted(EntropyCoding.MOST_CODES, most));
     }
     this.spark = session.spark();
     this.storage = session.storage();
@@ -89,16 +88,24 @@ public final class CodesWriter {
    *
    * @param settings that the codes follow from, beside the encoder's
    * @param growing keys of settings whose other values make a next version
-   * @param rows of a split, with all columns of {@link Columns#codes}, codes as arrays
+   * @param rows of a split, with all columns of {@link Columns#codes}, codes as arrays; it may take
+   *     some from the version before
+   * @param input the table that they come from; null for embeddings
    * @param like of what is encoded
    * @param embeddingBytes that it takes in Parquet; null where nobody knows
    */
   public record Source(
       Map<String, String> settings,
       List<String> growing,
-      Function<String, Dataset<Row>> rows,
+      Rows rows,
+      VectorTable input,
       Manifest like,
       Long embeddingBytes) {}
+
+  /** The rows of a split. */
+  public interface Rows {
+    Dataset<Row> of(String split, Optional<Published> before) throws IOException;
+  }
 
   /**
    * Publishes a version, or finds that it is there.
@@ -118,7 +125,7 @@ public final class CodesWriter {
             next -> {
               JobDescription.name(spark, "codes " + publisher.base(), "writing " + next.name());
               Place place = next.fresh();
-              Manifest manifest = write(source, asked, place.rows());
+              Manifest manifest = write(source, asked, place.rows(), next.before());
               return new Publisher.Draft(place, manifest, List.of());
             });
     if (publication.fresh()) {
@@ -127,16 +134,17 @@ public final class CodesWriter {
     return publication.version();
   }
 
-  private Manifest write(Source source, Map<String, String> asked, String place)
+  private Manifest write(
+      Source source, Map<String, String> asked, String place, Optional<Published> before)
       throws IOException {
     String folder = Storage.join(place, Versions.CODES);
     Coding coding = null;
     if (codec.equals(Coding.ARRAY)) {
-      tables(source, source.rows(), folder);
+      tables(source, split -> source.rows().of(split, before), folder);
     } else {
       // What the vectors cost to quantize is paid once: the statistics need all codes first.
       String arrays = Storage.join(place, ARRAYS);
-      tables(source, source.rows(), arrays);
+      tables(source, split -> source.rows().of(split, before), arrays);
       Dataset<Row> written = spark.read().parquet(HadoopStorage.literal(arrays));
       coding = Coding.of(codec, CodeHistogram.of(written, encoder.codebookSizes()));
       CodeCodec packing = coding.implementation();
@@ -149,9 +157,21 @@ public final class CodesWriter {
     }
     List<DataFile> files = new ArrayList<>(VersionTables.files(session, place));
     Map<String, Long> rows = VersionTables.rows(source.like().splits(), files);
+    if (!rows.equals(new TreeMap<>(source.like().rows()))) {
+      throw SqueezeException.input(
+          "%s of %s were encoded: it changed meanwhile; encode again"
+              .formatted(rows, source.like().rows()));
+    }
     files.addAll(encoder.decoder(storage, place));
+    if (source.input() != null) {
+      files.add(TableInput.write(storage, place, source.input().files()));
+    }
     files.sort(Comparator.comparing(DataFile::path));
     return source.like().codes(asked, rows, coding, files);
+  }
+
+  private interface OfSplit {
+    Dataset<Row> of(String split) throws IOException;
   }
 
   private static int[] ints(scala.collection.Seq<Integer> codes) {
@@ -166,13 +186,13 @@ public final class CodesWriter {
    * Writes few files whose rows do not depend on how the input is partitioned: by hash of the id,
    * in the order of the ids. CONTRIBUTING.md has the measurements behind the settings.
    */
-  private void tables(Source source, Function<String, Dataset<Row>> rows, String folder) {
+  private void tables(Source source, OfSplit rows, String folder) throws IOException {
     Manifest like = source.like();
     for (String split : like.splits()) {
       long codes = like.rows().get(split) * like.positions() * encoder.codebookSizes().length;
       int files = (int) Math.max(1, (codes + CODES_PER_FILE - 1) / CODES_PER_FILE);
       VersionTables.write(
-          rows.apply(split)
+          rows.of(split)
               .drop(Columns.SPLIT)
               .repartition(files, col(Columns.SAMPLE_ID))
               .sortWithinPartitions(Columns.SAMPLE_ID, Columns.CODES),

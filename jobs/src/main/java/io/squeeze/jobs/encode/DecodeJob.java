@@ -63,7 +63,7 @@ public final class DecodeJob {
    * What is to be decoded.
    *
    * @param codes data set of codes
-   * @param checkpoint that should have encoded them; null to believe it
+   * @param checkpoint the checkpoint that must have encoded the codes; null: no check
    * @param embeddings data set to write
    * @param masks embeddings that have the masks of the same samples; null for none
    */
@@ -87,14 +87,8 @@ public final class DecodeJob {
       String made = this.codes.manifest().settings().get(TrainedQuantizer.CHECKPOINT);
       if (!asked.sha256().equals(made)) {
         throw SqueezeException.input(
-            this.codes.path()
-                + " was encoded with a checkpoint of SHA-256 "
-                + made
-                + ", but "
-                + checkpoint
-                + " has "
-                + asked.sha256()
-                + " (--checkpoint)");
+            "%s was encoded with a checkpoint of SHA-256 %s, but %s has %s (--checkpoint)"
+                .formatted(this.codes.path(), made, checkpoint, asked.sha256()));
       }
     }
     this.checkpoint = TrainedQuantizer.beside(storage, this.codes).checkpoint();
@@ -106,7 +100,7 @@ public final class DecodeJob {
       if (!others.isEmpty()) {
         throw SqueezeException.input(
             this.masks.path()
-                + " has masks of photos cut otherwise ("
+                + " has masks of photos that were prepared differently ("
                 + String.join("; ", others)
                 + ") (--masks)");
       }
@@ -126,7 +120,7 @@ public final class DecodeJob {
    */
   public Published run() throws IOException {
     Map<String, String> settings = new TreeMap<>(codes.manifest().settings());
-    // What the codes follow from, under names of its own: these embeddings can be encoded, too.
+    // The settings of the codes get their own names, because these embeddings can be encoded again.
     settings.remove("codec");
     for (String key : List.of(TrainedQuantizer.CHECKPOINT, TrainedQuantizer.BEAM)) {
       settings.put("decoded." + key, settings.remove(key));
@@ -199,7 +193,7 @@ public final class DecodeJob {
     long bytes = rows * codes.manifest().positions() * codes.manifest().channels() * 4;
     JavaRDD<Row> decoded =
         withMasks(split)
-            // Codes are moved, not the features that they become.
+            // The shuffle moves codes, which are smaller than the decoded features.
             .repartition((int) Math.max(1, bytes / BYTES_PER_FILE), col(Columns.SAMPLE_ID))
             .sortWithinPartitions(Columns.SAMPLE_ID)
             .toJavaRDD()

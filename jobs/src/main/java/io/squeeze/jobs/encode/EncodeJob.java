@@ -31,7 +31,8 @@ import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * Embeddings and a checkpoint to published codes: those that extraction straight to codes gives.
+ * Encodes embeddings with a checkpoint and publishes the codes. Extraction straight to codes gives
+ * the same codes.
  */
 public final class EncodeJob {
   private final SparkSession spark;
@@ -66,7 +67,9 @@ public final class EncodeJob {
     Manifest manifest = embeddings.manifest();
     long bytes = ParquetBytes.of(spark, storage, embeddings.path(), Columns.EMBEDDING).bytes();
     List<String> growing = List.of(Manifest.LISTS);
-    return writer.run(new Source(manifest.settings(), growing, this::rows, manifest, bytes));
+    return writer.run(
+        new Source(
+            manifest.settings(), growing, (split, before) -> rows(split), null, manifest, bytes));
   }
 
   private Dataset<Row> rows(String split) {

@@ -9,14 +9,18 @@ import io.squeeze.jobs.encode.CodesWriter.Source;
 import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.model.VectorEncoding;
 import io.squeeze.jobs.model.VectorTable;
+import io.squeeze.jobs.model.VectorTable.Repeated;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.storage.TableFile;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
@@ -25,6 +29,10 @@ public final class EncodeVectorsJob {
   /** The one split of a table. */
   private static final String ALL = "all";
 
+  /** Changes where a file of the table does: then the next version is encoded. */
+  private static final String FILES = "input.files";
+
+  private final SqueezeSession session;
   private final VectorTable table;
   private final TrainedQuantizer encoder;
   private final CodesWriter writer;
@@ -33,6 +41,7 @@ public final class EncodeVectorsJob {
   public EncodeVectorsJob(
       SqueezeSession session, VectorTable table, TrainedQuantizer encoder, String codec)
       throws IOException {
+    this.session = session;
     this.table = table;
     this.encoder = encoder;
     this.writer = new CodesWriter(session, encoder, codec);
@@ -46,14 +55,59 @@ public final class EncodeVectorsJob {
    * @throws SqueezeException of category configuration if other codes are there
    */
   public Published run() throws IOException {
-    long count = table.rows().count();
-    Map<String, String> asked = Map.of("input", table.source(count));
-    return writer.run(new Source(asked, List.of(), split -> rows(), like(count), null));
+    Map<String, String> asked = Map.of(Manifest.INPUT, table.source(), FILES, table.digest());
+    return writer.run(
+        new Source(
+            asked,
+            List.of(FILES),
+            (split, before) -> rows(before),
+            table,
+            like(table.count()),
+            null));
   }
 
-  private Dataset<Row> rows() {
+  /** The codes of all rows; those of files that are as they were come from the version before. */
+  private Dataset<Row> rows(Optional<Published> before) throws IOException {
+    Repeated repeated = table.repeated();
+    if (repeated.ids() > 0) {
+      session
+          .reporter()
+          .warn(repeated.sentence(table.path()) + ": codes cannot be joined to them by id");
+    }
+    List<TableFile> kept =
+        before.isEmpty() || repeated.ids() > 0
+            ? List.of()
+            : TableInput.unchanged(session.storage(), before.get(), table.files());
+    if (kept.isEmpty()) {
+      before.ifPresent(
+          version ->
+              session
+                  .reporter()
+                  .say(
+                      "No file is known to be as it was for "
+                          + version.path()
+                          + ": all are encoded"));
+      return encoded(table.rows());
+    }
+    List<TableFile> others = new ArrayList<>(table.files());
+    others.removeAll(kept);
+    Dataset<Row> known =
+        before
+            .get()
+            .read(session.spark())
+            .drop(Columns.SPLIT)
+            .join(table.ids(kept), new String[] {Columns.SAMPLE_ID}, "left_semi");
+    session
+        .reporter()
+        .say(
+            "%d of %d files are as they were for %s: their codes are taken over"
+                .formatted(kept.size(), table.files().size(), before.get().path()));
+    return others.isEmpty() ? known : known.unionByName(encoded(table.rows(others)));
+  }
+
+  private Dataset<Row> encoded(Dataset<Row> vectors) {
     return new VectorEncoding(encoder.checkpoint(), Columns.VECTOR, Columns.CODES, "")
-        .encode(table.rows())
+        .encode(vectors)
         .select(
             col(Columns.SAMPLE_ID),
             lit("").as(Columns.IMAGE_PATH),

@@ -18,6 +18,7 @@ import io.squeeze.jobs.publish.ParquetBytes.Stored;
 import io.squeeze.jobs.publish.SplitAssigner;
 import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.run.CompressionTable;
+import io.squeeze.jobs.run.ExactMean;
 import io.squeeze.jobs.run.Groups;
 import io.squeeze.jobs.run.Groups.Group;
 import io.squeeze.jobs.run.ReferenceMetrics;
@@ -124,7 +125,7 @@ public final class EvaluateJob {
     return RunFolder.of(storage, checkpointPath).evaluation(split);
   }
 
-  /** The same in silence. */
+  /** The same without printing. */
   public Summary score() throws IOException {
     return scored().summary();
   }
@@ -162,7 +163,7 @@ public final class EvaluateJob {
             .repartition((int) (1 + samples / ROWS_PER_FILE), col(Columns.SAMPLE_ID))
             .sortWithinPartitions(Columns.SAMPLE_ID);
     String path = Storage.join(folder, SampleTable.NAME);
-    // The summary is written last: where it stands, the table beside it is whole and its own.
+    // The summary is written last: if it exists, the table beside it is complete and belongs to it.
     storage.delete(Storage.join(folder, Summary.NAME));
     Tables.replace(storage, table, path);
     Dataset<Row> written = read(path);
@@ -181,11 +182,16 @@ public final class EvaluateJob {
             .select("pair.id", "pair.vector", "pair.located", "pair.decoded")
             .toJavaRDD()
             .map(row -> new Pair(row.getString(0), floats(row, 1), floats(row, 2), floats(row, 3)));
-    List<Pair> asked = drawn.filter(pair -> Recall.asked(pair.id(), vectors)).collect();
+    Recall.Draw draw = Recall.Draw.USUAL;
+    List<Pair> asked = drawn.filter(pair -> draw.asked(pair.id(), vectors)).collect();
+    Recall.Result recall =
+        Recall.of(drawn.filter(pair -> draw.searched(pair.id(), vectors)), asked);
     return new Kept(
-        Summary.mean(table, SampleTable.ERROR),
+        ExactMean.of(table, SampleTable.ERROR),
         Summary.mean(table, SampleTable.COSINE),
-        Recall.of(drawn.filter(pair -> Recall.searched(pair.id(), vectors)), asked));
+        Double.isFinite(recall.recall()) ? recall.recall() : null,
+        recall.queries(),
+        recall.population());
   }
 
   private static float[] floats(Row row, int column) {
@@ -314,10 +320,18 @@ public final class EvaluateJob {
       reporter.result(
           String.format(
               Locale.ROOT,
-              "  vectors         mean squared error %.4g, cosine similarity %.4f, recall@10 %.3f",
+              "  vectors         mean squared error %.4g, cosine similarity %.4f",
               summary.kept().meanSquaredError(),
-              summary.kept().cosineSimilarity(),
-              summary.kept().recall()));
+              summary.kept().cosineSimilarity()));
+      if (summary.kept().recall() != null) {
+        reporter.result(
+            String.format(
+                Locale.ROOT,
+                "  recall@10       %.3f of %d vectors among %d",
+                summary.kept().recall(),
+                summary.kept().queries(),
+                summary.kept().population()));
+      }
     }
     reporter.result("");
     reporter.result(

@@ -10,8 +10,10 @@ import io.squeeze.jobs.evaluate.Recall.Pair;
 import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.model.VectorEncoding;
 import io.squeeze.jobs.model.VectorTable;
+import io.squeeze.jobs.model.VectorTable.Repeated;
 import io.squeeze.jobs.publish.CodeHistogram;
 import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.run.ExactMean;
 import io.squeeze.jobs.run.RunFolder;
 import io.squeeze.jobs.run.Summary.Codebook;
 import io.squeeze.jobs.spark.SqueezeSession;
@@ -43,6 +45,7 @@ public final class EvaluateVectorsJob {
   private final VectorTable table;
   private final String path;
   private final Checkpoint checkpoint;
+  private final Recall.Draw draw;
 
   /**
    * A job that evaluates the checkpoint at a path.
@@ -50,6 +53,17 @@ public final class EvaluateVectorsJob {
    * @param beam codes that rvq keeps open at a level; null: as it was fitted
    */
   public EvaluateVectorsJob(SqueezeSession session, VectorTable table, String path, String beam) {
+    this(session, table, path, beam, Recall.Draw.USUAL);
+  }
+
+  /**
+   * The same with a recall of other vectors.
+   *
+   * @param draw which vectors take part in it
+   */
+  public EvaluateVectorsJob(
+      SqueezeSession session, VectorTable table, String path, String beam, Recall.Draw draw) {
+    this.draw = draw;
     this.storage = session.storage();
     this.reporter = session.reporter();
     this.table = table;
@@ -91,23 +105,29 @@ public final class EvaluateVectorsJob {
     StructType schema =
         new StructType().add("error", DataTypes.DoubleType).add("cosine", DataTypes.DoubleType);
     MapFunction<Row, Row> compare = EvaluateVectorsJob::compared;
+    Dataset<Row> compared = decoded.map(compare, ExpressionEncoder.apply(schema));
     // As decimals, whose sum no order of adding changes.
-    Row means =
-        decoded
-            .map(compare, ExpressionEncoder.apply(schema))
-            .agg(
-                avg(col("error").cast("decimal(38,15)")).cast("double"),
-                avg(col("cosine").cast("decimal(20,15)")).cast("double"))
-            .collectAsList()
-            .get(0);
+    double cosine =
+        compared.agg(avg(col("cosine").cast("decimal(20,15)")).cast("double")).head().getDouble(0);
     long count = decoded.count();
     int[] levels = checkpoint.model().quantizer().codebookSizes();
     double bits = Arrays.stream(levels).map(BitPacking::bits).sum();
     Map<String, Object> summary = new LinkedHashMap<>();
     summary.put("samples", count);
-    summary.put("mse", means.getDouble(0));
-    summary.put("cosine_similarity", means.getDouble(1));
-    summary.put("recall_at_10", recall(decoded, count));
+    summary.put("mse", ExactMean.of(compared, "error"));
+    summary.put("cosine_similarity", cosine);
+    Repeated repeated = table.repeated();
+    if (repeated.ids() > 0) {
+      reporter.warn(
+          repeated.sentence(table.path()) + ": recall needs unique ids, so there is none");
+    } else {
+      Recall.Result recall = recall(decoded, count);
+      if (recall.queries() > 0 && Double.isFinite(recall.recall())) {
+        summary.put("recall_at_10", recall.recall());
+      }
+      summary.put("recall_queries", recall.queries());
+      summary.put("recall_population", recall.population());
+    }
     summary.put("bits_per_vector", bits);
     summary.put("compression", Map.of("nominal", 32.0 * table.channels() / bits));
     summary.put("codebook", Codebook.of(CodeHistogram.of(decoded, levels)));
@@ -132,18 +152,20 @@ public final class EvaluateVectorsJob {
   }
 
   private static Pair pair(Row row) {
-    // The projection is of principal components, so distances behind it are those before.
+    // The projection is onto principal components. So distances to decoded vectors rank alike
+    // before and after it.
     float[] vector = VectorColumn.floats(row.getAs(Columns.VECTOR));
     float[] decoded = VectorColumn.floats(row.getAs(DECODED));
     return new Pair(row.getAs(Columns.SAMPLE_ID), vector, vector, decoded);
   }
 
-  private static double recall(Dataset<Row> decoded, long count) {
+  private Recall.Result recall(Dataset<Row> decoded, long count) {
     JavaRDD<Row> rows = decoded.toJavaRDD();
+    Recall.Draw drawn = draw;
     return Recall.of(
-        rows.filter(row -> Recall.searched(row.getAs(Columns.SAMPLE_ID), count))
+        rows.filter(row -> drawn.searched(row.getAs(Columns.SAMPLE_ID), count))
             .map(EvaluateVectorsJob::pair),
-        rows.filter(row -> Recall.asked(row.getAs(Columns.SAMPLE_ID), count))
+        rows.filter(row -> drawn.asked(row.getAs(Columns.SAMPLE_ID), count))
             .map(EvaluateVectorsJob::pair)
             .collect());
   }

@@ -10,15 +10,14 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 
 /**
- * Recall@10: the share of a vector's ten nearest neighbours (Euclidean, itself left out) that are
- * still among its ten nearest when of the others only the codes are known: by the distance in the
- * space where the quantizer searches. Of up to 200 vectors among up to 20,000, drawn by hash of
- * names.
+ * Recall@10: the share of a vector's ten nearest neighbours that quantization keeps. The true
+ * neighbours are the nearest by Euclidean distance, without the vector itself. They are compared
+ * with the ten nearest that are found if only the codes of the other vectors are known, by the
+ * distance in the space where the quantizer searches. It is measured with about 200 vectors among
+ * about 20,000, drawn by hash of names, or with all if there are fewer.
  */
 public final class Recall {
   private static final int NEIGHBOURS = 10;
-  private static final int QUERIES = 200;
-  private static final int SEARCHED = 20_000;
 
   private Recall() {}
 
@@ -31,24 +30,44 @@ public final class Recall {
   public record Pair(String id, float[] vector, float[] located, float[] decoded)
       implements Serializable {}
 
-  /** Whether a vector, one of {@code count}, is among those that are searched. */
-  public static boolean searched(String id, long count) {
-    return drawn("searched", id, SEARCHED, count);
+  /**
+   * Which vectors take part; a hash of its name draws each.
+   *
+   * @param queries about how many are asked for their neighbours
+   * @param population about how many are searched; {@link Long#MAX_VALUE} for all
+   */
+  public record Draw(long queries, long population) implements Serializable {
+    /** What takes seconds at any size of the table. */
+    public static final Draw USUAL = new Draw(200, 20_000);
+
+    /** Whether a vector, one of {@code count}, is searched. */
+    public boolean searched(String id, long count) {
+      return drawn("searched", id, population, count);
+    }
+
+    /** Whether a vector is asked for its neighbours. */
+    public boolean asked(String id, long count) {
+      return drawn("query", id, queries, count);
+    }
+
+    private static boolean drawn(String purpose, String id, long most, long count) {
+      return most >= count || Seeds.takes(Seeds.hash(0, purpose, id), (double) most / count);
+    }
   }
 
-  /** Whether a vector is among those whose neighbours are asked for. */
-  public static boolean asked(String id, long count) {
-    return drawn("query", id, QUERIES, count);
-  }
+  /**
+   * What was found.
+   *
+   * @param recall mean over the queries; NaN where there was nothing to find
+   * @param queries vectors that were asked for their neighbours
+   * @param population vectors that were searched
+   */
+  public record Result(double recall, long queries, long population) {}
 
-  private static boolean drawn(String purpose, String id, int most, long count) {
-    return Seeds.takes(Seeds.hash(0, purpose, id), (double) most / count);
-  }
-
-  /** The mean over the queries; 1 where there is nothing to find. */
-  public static double of(JavaRDD<Pair> searched, List<Pair> queries) {
+  /** Asks the queries for their neighbours among the searched. */
+  public static Result of(JavaRDD<Pair> searched, List<Pair> queries) {
     if (queries.isEmpty()) {
-      return 1;
+      return new Result(Double.NaN, 0, 0);
     }
     Broadcast<List<Pair>> sent =
         JavaSparkContext.fromSparkContext(searched.context()).broadcast(queries);
@@ -70,7 +89,7 @@ public final class Recall {
       all += truth.size();
       shared += query[1].ids().stream().filter(truth::contains).count();
     }
-    return all == 0 ? 1 : shared / all;
+    return new Result(shared / all, queries.size(), searched.count());
   }
 
   /** The ten nearest so far, ties by id. */

@@ -35,7 +35,7 @@ import org.apache.spark.sql.types.StructType;
 
 /** Scores every sample of a split: the rows of {@link SampleTable}. */
 final class SampleScores {
-  /** Vectors that {@link Recall} is measured with, until it is. */
+  /** Temporary column with the vectors that {@link Recall} is measured with. */
   static final String DRAWN = "drawn";
 
   private static final StructType PAIR =
@@ -55,7 +55,7 @@ final class SampleScores {
     this.trained = trained;
   }
 
-  /** Vectors of the split that a split is of. */
+  /** Number of vectors in the data set's split that a split belongs to. */
   static long vectors(Manifest manifest, String split) {
     return manifest.rows().getOrDefault(SplitAssigner.source(manifest, split), 0L)
         * manifest.positions();
@@ -155,8 +155,8 @@ final class SampleScores {
       return IntStream.range(0, layout.height() * layout.width())
           .filter(
               place ->
-                  Recall.searched(name(id, place), vectors)
-                      || Recall.asked(name(id, place), vectors))
+                  Recall.Draw.USUAL.searched(name(id, place), vectors)
+                      || Recall.Draw.USUAL.asked(name(id, place), vectors))
           .toArray();
     }
 

@@ -14,6 +14,7 @@ import io.squeeze.dataset.Cut;
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.dataset.SegmentationDataset.Sample;
 import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.ForeignTable;
 import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.SplitAssigner;
 import io.squeeze.jobs.publish.TableColumn;
@@ -159,28 +160,17 @@ final class Listing {
   private Dataset<Row> tableLines(SegmentationDataset.Table table, boolean bytes)
       throws IOException {
     String path = path(table);
-    Dataset<Row> rows = Tables.read(session, path, "--dataset");
     List<String> named = new ArrayList<>(List.of(table.id(), table.image()));
     dataset.columns().forEach(c -> named.add(c.name()));
     Stream.of(table.mask(), table.split()).filter(Objects::nonNull).forEach(named::add);
-    for (String column : named) {
-      if (!List.of(rows.columns()).contains(column)) {
-        throw SqueezeException.input(
-            "The table "
-                + path
-                + " has no column "
-                + column
-                + ": there are "
-                + String.join(", ", rows.columns()));
-      }
-    }
+    Dataset<Row> rows = ForeignTable.open(session, path, "--dataset", named).rows();
     if (!rows.where(Tables.quoted(table.id()).isNull()).isEmpty()) {
       throw SqueezeException.input(
           "The column " + table.id() + " of " + path + " holds nulls (--dataset): filter them out");
     }
     List<Column> columns = new ArrayList<>();
     columns.add(lit(0L).as(ORDINAL));
-    columns.add(Tables.quoted(table.id()).cast("string").as(Columns.SAMPLE_ID));
+    columns.add(Tables.id(rows, table.id()).as(Columns.SAMPLE_ID));
     columns.add(pathOf(rows, table.image(), table.id()).as(IMAGE));
     columns.add(pathOf(rows, table.mask(), table.id()).as(Columns.MASK));
     dataset
@@ -219,21 +209,24 @@ final class Listing {
   }
 
   /**
-   * What a file is called: its path; where the table has none, the sample's id for one that lies in
-   * the table; empty for none.
+   * The name of a file: its path. If the table holds the file itself and has no path, it is the
+   * sample's id. Without a file it is empty.
    */
   private static Column pathOf(Dataset<Row> rows, String column, String id) {
     if (column == null) {
       return lit("");
     }
-    Column named = Tables.quoted(id).cast("string");
+    Column named = Tables.id(rows, id);
     return Tables.path(rows, column)
         .map(path -> Tables.bytes(rows, column).isEmpty() ? path : coalesce(path, named))
         .map(path -> coalesce(path, lit("")))
         .orElse(coalesce(named, lit("")));
   }
 
-  /** Adds a column of bytes, where it is one and asked for; of equal ids their hash decides. */
+  /**
+   * Adds a column if it holds bytes and the caller asks for them. The hash of the bytes decides the
+   * order of rows with equal ids.
+   */
   private static void addBytes(
       Dataset<Row> rows,
       String column,
@@ -258,7 +251,9 @@ final class Listing {
       return null;
     }
     String path = path(table);
-    return Tables.bytes(Tables.read(session, path, "--dataset"), table.image()).isEmpty()
+    Dataset<Row> images =
+        ForeignTable.open(session, path, "--dataset", List.of(table.image())).rows();
+    return Tables.bytes(images, table.image()).isEmpty()
         ? null
         : new Manifest.PhotoTable(path, table.id(), table.image());
   }

@@ -7,6 +7,7 @@ import com.typesafe.config.ConfigList;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValue;
+import io.squeeze.config.Hocon;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.SqueezeException;
 import java.util.ArrayList;
@@ -19,8 +20,9 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * The runs that a grid file asks for, in an order that follows from the file alone: the products of
- * its lists, without what {@code exclude} names, and of them {@code sample} drawn at random.
+ * The runs that a grid file asks for. They are the products of its lists, without those that {@code
+ * exclude} names. If {@code sample} is set, that many of them are drawn at random. The order
+ * depends on the file alone.
  *
  * @param base settings of every run
  * @param runs what each changes
@@ -51,7 +53,10 @@ record GridPlan(Config base, List<Run> runs) {
       return all.isEmpty() ? "run" : all;
     }
 
-    /** The same without the seed: what it shares with the runs that it is averaged with. */
+    /**
+     * The name of the configuration: the same without the seed. Runs with the same configuration
+     * are averaged.
+     */
     String configuration() {
       String all = name(shared());
       return all.isEmpty() ? "run" : all;
@@ -98,7 +103,7 @@ record GridPlan(Config base, List<Run> runs) {
    */
   static GridPlan parse(String text, String path) {
     try {
-      Config file = ConfigFactory.parseString(text).resolve();
+      Config file = Hocon.text(text);
       for (String key : file.root().keySet()) {
         if (!KEYS.contains(key)) {
           throw invalid(path, key + ": unknown key, there are " + String.join(", ", sorted(KEYS)));

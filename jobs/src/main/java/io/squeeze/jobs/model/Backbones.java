@@ -54,9 +54,10 @@ public final class Backbones {
   /**
    * A backbone that any task can load.
    *
-   * @param local its path, where driver and tasks share a disk; else null, and it was sent along
-   * @param weights what it was made from: a checkpoint's SHA-256, or the seed of random ones; empty
-   *     for a TorchScript file, which is all there is
+   * @param local its path, if driver and tasks share a disk; null: Spark sent the file to the
+   *     executors
+   * @param weights the source of the weights: a checkpoint's SHA-256, or the seed of random ones;
+   *     empty for a TorchScript file, which holds its weights
    */
   public record Shipped(BackboneFile file, String local, String name, String weights)
       implements Serializable {
@@ -96,21 +97,16 @@ public final class Backbones {
       int side = architecture.get().imageSize();
       if (side != 0 && settings.image().size() != side) {
         throw SqueezeException.configuration(
-            settings.model()
-                + " reads squares of "
-                + side
-                + " pixels, image.size is "
-                + settings.image().size());
+            "%s reads squares of %s pixels, image.size is %s"
+                .formatted(settings.model(), side, settings.image().size()));
       }
       return;
     }
     if (settings.weights() != null || !settings.backbone().precision().equals("fp32")) {
       throw SqueezeException.configuration(
-          "--weights and --precision are for "
-              + Plugins.names(Architecture.class, Architecture::name)
-              + ": the TorchScript file "
-              + settings.model()
-              + " has its weights and computes as it was exported");
+          ("--weights and --precision are for %s: the TorchScript file %s has its weights "
+                  + "and computes as it was exported")
+              .formatted(Plugins.names(Architecture.class, Architecture::name), settings.model()));
     }
   }
 
@@ -144,11 +140,9 @@ public final class Backbones {
     String model = settings.model();
     if (!storage.exists(model)) {
       throw SqueezeException.configuration(
-          "No backbone at "
-              + model
-              + ": set --model to "
-              + Plugins.names(Architecture.class, Architecture::name)
-              + ", to a TorchScript file, or to the class of an Architecture");
+          ("No backbone at %s: set --model to %s, to a TorchScript file, or to the class "
+                  + "of an Architecture")
+              .formatted(model, Plugins.names(Architecture.class, Architecture::name)));
     }
     Optional<Path> local = storage.local(model);
     return local.isPresent() ? local.get() : download(model);
@@ -158,11 +152,9 @@ public final class Backbones {
     String path = settings.weights();
     if (path == null) {
       reporter.warn(
-          settings.model()
-              + " has random weights (seed "
-              + settings.seed()
-              + "): bytes and speed are real, the IoU means nothing; --weights takes the official"
-              + " file (submit/fetch-weights)");
+          ("%s has random weights (seed %s): bytes and speed are real, the IoU means "
+                  + "nothing; --weights takes the official file (submit/fetch-weights)")
+              .formatted(settings.model(), settings.seed()));
       return "random " + settings.seed();
     }
     if (!storage.exists(path)) {
@@ -186,12 +178,9 @@ public final class Backbones {
     String promised = OFFICIAL.get(path.substring(path.lastIndexOf('/') + 1));
     if (promised != null && !digest.startsWith(promised)) {
       throw SqueezeException.input(
-          path
-              + " is not the official file of that name: its SHA-256 should begin with "
-              + promised
-              + ", found "
-              + digest
-              + "; get it again (submit/fetch-weights), or name your own file otherwise");
+          ("%s is not the official file of that name: its SHA-256 should begin with %s, "
+                  + "found %s; get it again (submit/fetch-weights), or rename your own file")
+              .formatted(path, promised, digest));
     }
     return digest;
   }

@@ -7,13 +7,16 @@ import java.io.Serializable;
 import java.util.Arrays;
 
 /**
- * What the codes of a quantizer stand for, among the features or where the quantizer searches: a
- * vector is the sum of what its levels' codes stand for.
+ * The vectors that the codes of a quantizer stand for, in the space of the features or in the space
+ * where the quantizer searches. A vector is the sum of its levels' vectors.
  */
 public final class CodebookTables implements Serializable {
   private static final long serialVersionUID = 1L;
 
-  /** Products of two levels' codes, at the most: 64 MB. Beyond that a vector's length is summed. */
+  /**
+   * Largest number of products of two levels' codes that are stored: 64 MB. With more, each
+   * distance computes the products that it needs.
+   */
   private static final long MOST_PRODUCTS = 1L << 24;
 
   private final String name;
@@ -79,7 +82,10 @@ public final class CodebookTables implements Serializable {
     }
   }
 
-  /** What a query adds to the distance by each code: tables [level][K] of {@code |c|^2 - 2 q c}. */
+  /**
+   * The part of the squared distance to a query that each code adds: tables [level][K] of {@code
+   * |c|^2 - 2 q c}.
+   */
   public record Tables(double square, double[][] byCode) {}
 
   /** Bytes of the tables of one vector. */
@@ -107,9 +113,10 @@ public final class CodebookTables implements Serializable {
   }
 
   /**
-   * The mean, over the vectors of a query, of the Euclidean distance to the nearest of the vectors
-   * that codes stand for: of one vector its asymmetric distance (Jegou, Douze and Schmid, Product
-   * Quantization for Nearest Neighbor Search, 2011), by lookups alone.
+   * The distance of a query to codes, by lookups alone. For each vector of the query it takes the
+   * Euclidean distance to the nearest vector of the codes, and returns the mean. For one vector
+   * this is the asymmetric distance (Jegou, Douze and Schmid, Product Quantization for Nearest
+   * Neighbor Search, 2011).
    */
   public double distance(int[] codes, Tables[] query) {
     check(codes);

@@ -9,7 +9,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.StructType;
 
-/** The rows of a partition, mapped one by one by what is opened when the first of them comes. */
+/** The rows of a partition, mapped one by one. The mapping is opened when the first row comes. */
 public final class MappedRows implements Iterator<Row> {
   private final Iterator<Row> rows;
   private final Opening opening;

@@ -29,18 +29,18 @@ public final class Predictor {
    *
    * @param mask the class of each pixel
    * @param codes [h * w, levels], row-major; null without quantization
-   * @param kept what the codes keep of the features; null without quantization
+   * @param kept how well the codes preserve the features; null without quantization
    */
   public record Prediction(byte[] mask, int[] codes, Kept kept) {}
 
   /**
-   * What codes keep of a sample's vectors.
+   * How well codes preserve a sample's vectors.
    *
    * @param error mean squared error of a value
    * @param cosine mean cosine similarity of a vector
-   * @param vectors some of them, as they were quantized
-   * @param located those where the quantizer searches
-   * @param decoded what the codes of those stand for there
+   * @param vectors some of the vectors, before quantization
+   * @param located the same vectors in the space where the quantizer searches
+   * @param decoded the vectors that their codes stand for, in the same space
    */
   public record Kept(
       double error, double cosine, float[][] vectors, float[][] located, float[][] decoded) {

@@ -14,6 +14,7 @@ import io.squeeze.image.RgbImage;
 import io.squeeze.image.SquareCrop;
 import io.squeeze.jobs.model.TrainedModels.Models;
 import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.ForeignTable;
 import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.PhotoPreparation;
 import io.squeeze.jobs.publish.SplitAssigner;
@@ -125,10 +126,12 @@ public final class SampleDrawing {
     if (table == null) {
       return rows.withColumn(PHOTO, lit(null).cast(DataTypes.BinaryType));
     }
-    Dataset<Row> all = Tables.read(session, table.path(), "--dataset");
+    Dataset<Row> all =
+        ForeignTable.open(session, table.path(), "--dataset", List.of(table.id(), table.image()))
+            .rows();
     Dataset<Row> own =
         all.select(
-                Tables.quoted(table.id()).cast("string").as(PHOTO_ID),
+                Tables.id(all, table.id()).as(PHOTO_ID),
                 Tables.bytes(all, table.image())
                     .orElse(lit(null).cast(DataTypes.BinaryType))
                     .as(PHOTO))
@@ -192,11 +195,8 @@ public final class SampleDrawing {
           return null;
         }
         throw SqueezeException.input(
-            "Cannot read the photo "
-                + Storage.join(root, path)
-                + " ("
-                + e.getMessage()
-                + "): if the data set moved, set --data_path");
+            "Cannot read the photo %s (%s): if the data set moved, set --data_path"
+                .formatted(Storage.join(root, path), e.getMessage()));
       }
     }
   }

@@ -66,13 +66,9 @@ public record TrainedModels(Checkpoint checkpoint, Checkpoint baseline, Publishe
       }
       if (!baseline.classNames().equals(checkpoint.classNames())) {
         throw SqueezeException.input(
-            checkpointPath
-                + " knows the classes "
-                + checkpoint.classNames()
-                + ", "
-                + baselinePath
-                + " "
-                + baseline.classNames());
+            "%s knows the classes %s, %s %s"
+                .formatted(
+                    checkpointPath, checkpoint.classNames(), baselinePath, baseline.classNames()));
       }
     }
     return new TrainedModels(checkpoint, baseline, embeddings);
@@ -86,14 +82,12 @@ public record TrainedModels(Checkpoint checkpoint, Checkpoint baseline, Publishe
   private static void check(String path, Checkpoint checkpoint, Published embeddings) {
     if (!checkpoint.backbone().equals(embeddings.manifest().backbone().sha256())) {
       throw SqueezeException.input(
-          path
-              + " was trained on embeddings of the backbone "
-              + checkpoint.backbone()
-              + ", but "
-              + embeddings.path()
-              + " is of "
-              + embeddings.manifest().backbone().sha256()
-              + " (--embeddings)");
+          ("%s was trained on embeddings of the backbone %s, but %s is of %s " + "(--embeddings)")
+              .formatted(
+                  path,
+                  checkpoint.backbone(),
+                  embeddings.path(),
+                  embeddings.manifest().backbone().sha256()));
     }
   }
 
@@ -101,11 +95,8 @@ public record TrainedModels(Checkpoint checkpoint, Checkpoint baseline, Publishe
     // A best checkpoint is often an earlier epoch's; the last one should be the last epoch's.
     if (!checkpoint.progress().finished() && path.endsWith(RunFolder.LAST)) {
       reporter.warn(
-          path
-              + " is of an unfinished run: epoch "
-              + checkpoint.epoch()
-              + " of "
-              + checkpoint.settings().train().epochs());
+          "%s is of an unfinished run: epoch %s of %s"
+              .formatted(path, checkpoint.epoch(), checkpoint.settings().train().epochs()));
     }
   }
 

@@ -80,16 +80,13 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
         open(storage, codes.path(), Storage.join(codes.path(), QUANTIZER), null);
     if (!encoder.sha256().equals(file.sha256())) {
       throw SqueezeException.input(
-          encoder.path()
-              + " is damaged: its SHA-256 is "
-              + encoder.sha256()
-              + ", the manifest says "
-              + file.sha256());
+          "%s is damaged: its SHA-256 is %s, the manifest says %s"
+              .formatted(encoder.path(), encoder.sha256(), file.sha256()));
     }
     return encoder;
   }
 
-  /** What codes follow from beside their input, for a manifest. */
+  /** The settings that codes depend on, besides their input, for a manifest. */
   public Map<String, String> settings() {
     String beam = Integer.toString(checkpoint.settings().quantizer().beam());
     return Map.of(CHECKPOINT, sha256, BEAM, beam);
@@ -98,19 +95,14 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
   /**
    * Refuses features of another backbone than the one that the quantizer was trained on.
    *
-   * @param what has them
-   * @param backbone digest of the one that they come from
+   * @param what the data that has these features, for the message
+   * @param backbone digest of the backbone that made them
    */
   public void check(String what, String backbone) {
     if (!checkpoint.backbone().equals(backbone)) {
       throw SqueezeException.input(
-          path
-              + " was trained on embeddings of the backbone "
-              + checkpoint.backbone()
-              + ", but "
-              + what
-              + " is of "
-              + backbone);
+          "%s was trained on embeddings of the backbone %s, but %s is of %s"
+              .formatted(path, checkpoint.backbone(), what, backbone));
     }
   }
 

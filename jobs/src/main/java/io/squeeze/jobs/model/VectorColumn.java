@@ -4,6 +4,7 @@ import io.squeeze.config.Seeds;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.quantize.KMeans.Keyed;
 import io.squeeze.quantize.VectorBlock;
+import io.squeeze.weights.SmallFloats;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -16,10 +17,12 @@ import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * A column of vectors: {@code array<float>}, {@code array<double>} or Spark ML's Vector.
+ * A column of vectors: an array of numbers of any type (float16 comes as two bytes each), or Spark
+ * ML's Vector. All become float32.
  *
  * @param name of the column
  * @param index of it in the rows that are read
@@ -38,15 +41,12 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
     DataType type = schema.apply(name).dataType();
     boolean array =
         type instanceof ArrayType values
-            && (values.elementType().equals(DataTypes.FloatType)
-                || values.elementType().equals(DataTypes.DoubleType));
+            && (values.elementType() instanceof NumericType
+                || values.elementType().equals(DataTypes.BinaryType)); // float16
     if (!array && !type.equals(SQLDataTypes.VectorType())) {
       throw SqueezeException.input(
-          "The column "
-              + name
-              + " is "
-              + type.catalogString()
-              + "; vectors are array<float>, array<double> or Spark ML's Vector");
+          ("The column %s is %s; vectors are array<float>, array<double> or Spark ML's " + "Vector")
+              .formatted(name, type.catalogString()));
     }
   }
 
@@ -81,13 +81,9 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
     float[] vector = value == null ? null : floats(value);
     if (vector == null || vector.length != channels) {
       throw SqueezeException.input(
-          "A vector of "
-              + name
-              + " is "
-              + (vector == null ? "null" : "of " + vector.length + " values")
-              + "; all need the "
-              + channels
-              + " of the first one: filter the others out");
+          "A vector of %s is %s; all need the %s of the first one: filter the others out"
+              .formatted(
+                  name, vector == null ? "null" : "of " + vector.length + " values", channels));
     }
     for (float element : vector) {
       if (!Float.isFinite(element)) {
@@ -108,16 +104,36 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
       }
       return floats;
     }
-    List<?> values =
-        value instanceof scala.collection.Seq<?> seq
-            ? scala.collection.JavaConverters.seqAsJavaList(seq)
-            : (List<?>) value;
+    List<?> values = list(value);
     float[] floats = new float[values.size()];
     int i = 0;
     for (Object element : values) {
-      floats[i++] = element == null ? Float.NaN : ((Number) element).floatValue();
+      floats[i++] = number(element);
     }
     return floats;
+  }
+
+  private static List<?> list(Object value) {
+    return value instanceof scala.collection.Seq<?> seq
+        ? scala.collection.JavaConverters.seqAsJavaList(seq)
+        : (List<?>) value;
+  }
+
+  private static float number(Object element) {
+    if (element == null) {
+      return Float.NaN;
+    }
+    if (element instanceof byte[] half) {
+      return half.length == 2
+          ? SmallFloats.fromHalf((short) ((half[0] & 0xFF) | (half[1] << 8)))
+          : Float.NaN;
+    }
+    return ((Number) element).floatValue();
+  }
+
+  /** Whether a value of the vector is null. */
+  static boolean holdsNull(Object value) {
+    return !(value instanceof Vector) && list(value).contains(null);
   }
 
   private long key(Row row, float[] vector) {

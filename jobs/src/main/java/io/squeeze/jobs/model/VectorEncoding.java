@@ -23,12 +23,11 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * Adds to a table of vectors the codes of a trained quantizer.
+ * Adds the codes of a trained quantizer to a table of vectors.
  *
  * @param input column of vectors
  * @param output column of codes to add, {@code array<int>}
- * @param reconstruction column of the vectors that codes stand for to add, {@code array<float>};
- *     empty for none
+ * @param reconstruction column of decoded vectors to add, {@code array<float>}; empty: none
  */
 public record VectorEncoding(
     Checkpoint checkpoint, String input, String output, String reconstruction) {

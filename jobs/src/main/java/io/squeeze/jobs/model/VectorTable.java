@@ -1,54 +1,256 @@
 package io.squeeze.jobs.model;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.min;
+import static org.apache.spark.sql.functions.udf;
+import static org.apache.spark.sql.functions.when;
 
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.ForeignTable;
 import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.storage.TableFile;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataTypes;
 
 /**
- * Anybody's Parquet with a column of vectors, read in place.
- *
- * @param path in full
- * @param columns whose vectors, by whose names
- * @param rows sample_id (string) and vector
- * @param channels values of a vector
+ * Anybody's Parquet with a column of vectors, read in place. Every row was looked at once when it
+ * was opened: those without a usable vector are left out.
  */
-public record VectorTable(String path, String columns, Dataset<Row> rows, int channels) {
+public final class VectorTable {
+  /** Kinds of vectors beside their length. */
+  private static final int NULL = -1;
+
+  private static final int NOT_FINITE = -2;
+  private static final int NULL_ELEMENT = -3;
+
+  private static final String KIND = "kind";
+
+  private final ForeignTable table;
+  private final String vectorColumn;
+  private final String idColumn;
+  private final int channels;
+  private final long count;
+  private final long bad;
+
+  private VectorTable(
+      ForeignTable table,
+      String vectorColumn,
+      String idColumn,
+      int channels,
+      long count,
+      long bad) {
+    this.table = table;
+    this.vectorColumn = vectorColumn;
+    this.idColumn = idColumn;
+    this.channels = channels;
+    this.count = count;
+    this.bad = bad;
+  }
 
   /**
    * Opens a table.
    *
-   * @param idColumn of any type; its values name the rows
+   * @param idColumn its values name the rows: text, numbers, or bytes, which become hexadecimal
    * @throws SqueezeException of category input if it cannot be used
    */
   public static VectorTable open(
-      SqueezeSession session, String input, String vectorColumn, String idColumn)
+      SqueezeSession session, String input, String vectorColumn, String idColumn, BadRows badRows)
       throws IOException {
-    Dataset<Row> table = Tables.read(session, input, "--input");
-    String path = session.storage().qualified(input);
-    VectorColumn.check(table.schema(), vectorColumn);
-    VectorColumn.checkThere(table.schema(), idColumn);
-    Dataset<Row> rows =
-        table.select(
-            col("`" + idColumn + "`").cast("string").as(Columns.SAMPLE_ID),
-            col("`" + vectorColumn + "`").as(Columns.VECTOR));
-    if (!rows.where(col(Columns.SAMPLE_ID).isNull()).isEmpty()) {
+    ForeignTable table =
+        ForeignTable.open(session, input, "--input", List.of(vectorColumn, idColumn));
+    Dataset<Row> rows = table.rows();
+    VectorColumn.check(rows.schema(), vectorColumn);
+    UDF1<Object, Integer> kind = VectorTable::kind;
+    List<Row> kinds =
+        rows.select(
+                Tables.id(rows, idColumn).as(Columns.SAMPLE_ID),
+                udf(kind, DataTypes.IntegerType).apply(Tables.quoted(vectorColumn)).as(KIND))
+            .groupBy(KIND)
+            .agg(
+                functions.count(lit(1)),
+                min(col(Columns.SAMPLE_ID)),
+                functions.count(when(col(Columns.SAMPLE_ID).isNull(), 1)))
+            .collectAsList();
+    long all = kinds.stream().mapToLong(row -> row.getLong(1)).sum();
+    if (all != table.count()) {
       throw SqueezeException.input(
-          "The column " + idColumn + " of " + path + " holds nulls (--id_col): filter them out");
+          "Spark reads %d rows of %s, whose files hold %d (--input)"
+              .formatted(all, table.path(), table.count()));
     }
-    String columns = vectorColumn + " by " + idColumn;
-    return new VectorTable(path, columns, rows, VectorColumn.channels(rows, Columns.VECTOR));
+    long unnamed = kinds.stream().mapToLong(row -> row.getLong(3)).sum();
+    if (unnamed > 0) {
+      throw SqueezeException.input(
+          "The column %s of %s is null in %d of %d rows (--id_col): filter them out"
+              .formatted(idColumn, table.path(), unnamed, all));
+    }
+    Row usual =
+        kinds.stream()
+            .filter(row -> row.getInt(0) > 0)
+            .max(
+                Comparator.comparingLong((Row row) -> row.getLong(1))
+                    .thenComparing(r -> r.getInt(0)))
+            .orElseThrow(
+                () ->
+                    SqueezeException.input(
+                        "There are no vectors in the column %s of %s: %d rows (--vector_col)"
+                            .formatted(vectorColumn, table.path(), all)));
+    int channels = usual.getInt(0);
+    long bad = all - usual.getLong(1);
+    VectorTable opened =
+        new VectorTable(table, vectorColumn, idColumn, channels, usual.getLong(1), bad);
+    if (bad > 0) {
+      opened.judge(session, kinds, badRows);
+    }
+    return opened;
   }
 
-  /** What a result of {@code count} rows of this table was made from. */
-  public String source(long count) {
-    return path + ": " + columns + ", " + count + " rows";
+  private static int kind(Object value) {
+    if (value == null) {
+      return NULL;
+    }
+    if (VectorColumn.holdsNull(value)) {
+      return NULL_ELEMENT;
+    }
+    float[] vector = VectorColumn.floats(value);
+    for (float element : vector) {
+      if (!Float.isFinite(element)) {
+        return NOT_FINITE;
+      }
+    }
+    return vector.length;
+  }
+
+  private void judge(SqueezeSession session, List<Row> kinds, BadRows badRows) {
+    List<String> found = new ArrayList<>();
+    for (Row row : kinds) {
+      if (row.getInt(0) != channels) {
+        String what =
+            switch (row.getInt(0)) {
+              case NULL -> "null";
+              case NULL_ELEMENT -> "a null among the values";
+              case NOT_FINITE -> "NaN, infinity, or what is none as float32";
+              default -> row.getInt(0) + " values instead of " + channels;
+            };
+        found.add("%d with %s, such as %s".formatted(row.getLong(1), what, row.getString(2)));
+      }
+    }
+    found.sort(null);
+    long all = count + bad;
+    String sentence =
+        "The column %s of %s has no usable vector in %d of %d rows: %s"
+            .formatted(vectorColumn, table.path(), bad, all, String.join("; ", found));
+    if (badRows.fail() || bad > badRows.most() * all) {
+      throw SqueezeException.input(
+          sentence
+              + (badRows.fail()
+                  ? "; filter them out, or leave them out with --on_bad_sample skip"
+                  : "; filter them out, or raise --max_bad_fraction (%s)"
+                      .formatted(badRows.most())));
+    }
+    session.reporter().warn(sentence + "; they are left out");
+  }
+
+  /** The table's path in full. */
+  public String path() {
+    return table.path();
+  }
+
+  /** Values of a vector. */
+  public int channels() {
+    return channels;
+  }
+
+  /** Rows with a usable vector. */
+  public long count() {
+    return count;
+  }
+
+  /** The files that it lies in. */
+  public List<TableFile> files() {
+    return table.files();
+  }
+
+  /** sample_id (string) and vector, of the rows with a usable vector. */
+  public Dataset<Row> rows() {
+    return usable(table.rows());
+  }
+
+  /** The same of some of its files. */
+  public Dataset<Row> rows(List<TableFile> files) {
+    return usable(table.rows(files));
+  }
+
+  /** The ids alone of all rows of some of its files, the bad ones with them. */
+  public Dataset<Row> ids(List<TableFile> files) {
+    Dataset<Row> rows = table.rows(files);
+    return rows.select(Tables.id(rows, idColumn).as(Columns.SAMPLE_ID));
+  }
+
+  private Dataset<Row> usable(Dataset<Row> rows) {
+    Dataset<Row> named =
+        rows.select(
+            Tables.id(rows, idColumn).as(Columns.SAMPLE_ID),
+            Tables.quoted(vectorColumn).as(Columns.VECTOR));
+    if (bad == 0) {
+      return named;
+    }
+    int wanted = channels;
+    UDF1<Object, Boolean> fits = value -> kind(value) == wanted;
+    return named.where(udf(fits, DataTypes.BooleanType).apply(col(Columns.VECTOR)));
+  }
+
+  /**
+   * How many ids stand for more than one row.
+   *
+   * @param ids number of such ids
+   * @param rows that they stand for
+   * @param example one of them; null for none
+   */
+  public record Repeated(long ids, long rows, String example) {
+    /** A sentence for people. */
+    public String sentence(String path) {
+      return "%d ids of %s stand for %d rows, such as %s (--id_col)"
+          .formatted(ids, path, rows, example);
+    }
+  }
+
+  /** Looks for ids that stand for more than one row; reads the ids alone. */
+  public Repeated repeated() {
+    Row found =
+        ids(table.files())
+            .groupBy(Columns.SAMPLE_ID)
+            .agg(functions.count(lit(1)).as("n"))
+            .where("n > 1")
+            .agg(functions.count(lit(1)), functions.sum("n"), min(col(Columns.SAMPLE_ID)))
+            .head();
+    return new Repeated(
+        found.getLong(0), found.isNullAt(1) ? 0 : found.getLong(1), found.getString(2));
+  }
+
+  /** Which table and which of its columns a result was made from. */
+  public String source() {
+    return "%s: %s by %s".formatted(table.path(), vectorColumn, idColumn);
+  }
+
+  /** The same with what the table held: changes where a file of it does. */
+  public String content() {
+    return "%s, %d rows, files %s".formatted(source(), count, table.digest());
+  }
+
+  /** Changes where a file of the table comes, goes or changes. */
+  public String digest() {
+    return table.digest();
   }
 
   /** Refuses a checkpoint whose quantizer does not see vectors as they stand in a table. */
@@ -59,13 +261,8 @@ public record VectorTable(String path, String columns, Dataset<Row> rows, int ch
     }
     if (width != channels) {
       throw SqueezeException.input(
-          path
-              + " has vectors of "
-              + channels
-              + " values, but "
-              + checkpoint
-              + " was trained on "
-              + width);
+          "%s has vectors of %d values, but %s was trained on %d"
+              .formatted(table.path(), channels, checkpoint, width));
     }
     if (settings.quantizer().type().equals("none")) {
       throw SqueezeException.configuration(

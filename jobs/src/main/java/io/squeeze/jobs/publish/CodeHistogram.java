@@ -72,13 +72,8 @@ public final class CodeHistogram extends Aggregator<Tuple2<int[], Integer>, long
       for (int k = 0; found != null && k < found.size(); k++) {
         if (k >= counts.length) {
           throw SqueezeException.input(
-              "Foreign codes: level "
-                  + l
-                  + " has a code "
-                  + (found.size() - 1)
-                  + ", its codebook "
-                  + counts.length
-                  + " codes");
+              "Foreign codes: level %s has a code %s, its codebook %s codes"
+                  .formatted(l, found.size() - 1, counts.length));
         }
         counts[k] = found.apply(k);
       }

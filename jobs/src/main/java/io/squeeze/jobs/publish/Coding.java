@@ -18,7 +18,7 @@ import org.apache.spark.sql.api.java.UDF3;
 import org.apache.spark.sql.types.DataTypes;
 
 /**
- * How codes stand in a binary column.
+ * How a binary column stores codes.
  *
  * @param codec packed or entropy
  * @param levels codes of each level
@@ -58,7 +58,7 @@ public record Coding(String codec, int[] levels, List<int[]> frequencies) implem
   /**
    * Rows of codes with the codes as arrays.
    *
-   * @param coding null where they are
+   * @param coding null if the rows hold arrays already
    */
   public static Dataset<Row> arrays(Coding coding, Dataset<Row> rows) {
     if (coding == null) {

@@ -20,6 +20,7 @@ public record DataFile(String path, long bytes, long rows, String sha256) implem
       return "";
     }
     int start = from + Columns.SPLIT.length() + 1;
-    return path.substring(start, path.indexOf('/', start));
+    int end = path.indexOf('/', start);
+    return path.substring(start, end < 0 ? path.length() : end);
   }
 }

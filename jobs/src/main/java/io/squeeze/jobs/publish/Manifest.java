@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.squeeze.config.Json;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.SegmentationDataset.Column;
 import java.util.List;
@@ -11,8 +12,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * What a published version of embeddings or codes holds; written last, so a folder with one is
- * whole.
+ * Describes a published version of embeddings or codes. It is written last, so a folder with a
+ * manifest is complete.
  *
  * @param schemaVersion of the table
  * @param table embeddings, or codes
@@ -65,6 +66,9 @@ public record Manifest(
 
   /** The setting that names the data set. */
   public static final String DATASET = "data.dataset";
+
+  /** The setting that names the table of vectors. */
+  public static final String INPUT = "input";
 
   public static final String NAME = "_manifest.json";
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -132,26 +136,29 @@ public record Manifest(
   /**
    * Reads the JSON of a file.
    *
-   * @throws SqueezeException of category input if it is none or of another schema version
+   * @throws SqueezeException of category input if it is none, of another schema version, or says
+   *     what cannot be
    */
   public static Manifest parse(String json, String path) {
-    try {
-      int version = JSON.readTree(json).path("schemaVersion").asInt(-1);
-      if (version != SCHEMA_VERSION) {
-        throw SqueezeException.input(
-            path
-                + " was written by schema version "
-                + version
-                + ", this program reads "
-                + SCHEMA_VERSION
-                + ": extract again into another folder");
-      }
-      Manifest manifest = JSON.readValue(json, Manifest.class);
-      PhotoPreparation.complete(manifest.settings());
-      return manifest;
-    } catch (JsonProcessingException e) {
-      throw SqueezeException.input("Invalid manifest " + path + ": " + e.getOriginalMessage(), e);
+    String what = "the manifest " + path;
+    int version = Json.tree(json, what).path("schemaVersion").asInt(-1);
+    if (version != SCHEMA_VERSION) {
+      throw SqueezeException.input(
+          "%s was written by schema version %d, this program reads %d: extract again into another folder"
+              .formatted(path, version, SCHEMA_VERSION));
     }
+    Manifest manifest = Json.value(json, Manifest.class, what);
+    List<String> problems = new ManifestCheck().problems(manifest);
+    if (!problems.isEmpty()) {
+      throw SqueezeException.input(
+          "Cannot use %s: %s".formatted(what, String.join("; ", problems)));
+    }
+    PhotoPreparation.complete(manifest.settings());
+    // Version 0.1.0 noted how many rows a table had, not which files.
+    manifest
+        .settings()
+        .computeIfPresent(INPUT, (key, input) -> input.replaceFirst(", [0-9]+ rows$", ""));
+    return manifest;
   }
 
   /** The backbone that made the rows. */

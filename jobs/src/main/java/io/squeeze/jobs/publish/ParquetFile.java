@@ -56,7 +56,7 @@ public final class ParquetFile implements AutoCloseable {
   }
 
   /**
-   * What lies in a whole file; empty if it is none: cut off, or not finished.
+   * Describes a complete file; empty if the file was cut off or is not finished.
    *
    * @param path of the file
    * @param name of it in the answer

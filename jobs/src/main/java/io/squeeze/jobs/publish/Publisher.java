@@ -15,17 +15,18 @@ import java.util.Optional;
 import java.util.UUID;
 
 /**
- * Publishes the next version of a data set, whatever it holds. A job supplies the content; here
- * stands the protocol:
+ * Publishes the next version of a data set, whatever it holds. A job supplies the content. This
+ * class defines the protocol:
  *
  * <ol>
- *   <li>A version that holds what is asked for is found, and nothing is done. A data set that holds
- *       something else is refused.
- *   <li>The data set is locked, and checked again.
- *   <li>What a process left that ended while it published is taken back.
+ *   <li>If the current version holds what is asked for, the publisher does nothing. If the data set
+ *       holds something else, it refuses.
+ *   <li>It locks the data set, and checks again.
+ *   <li>If an earlier process ended while it published, the publisher moves its files back.
  *   <li>The job writes to a {@link Place} beside the versions.
- *   <li>The place is moved to the version's name, and the manifest is written last: readers know a
- *       version by it. A note says what is being moved, for a process that ends here.
+ *   <li>The publisher moves the place to the version's name, and writes the manifest last: readers
+ *       recognize a version by it. Before, it writes a note that says what it moves, in case the
+ *       process ends during this step.
  * </ol>
  */
 public final class Publisher {
@@ -73,9 +74,9 @@ public final class Publisher {
   public record Draft(Place place, Manifest manifest, List<String> beside) {}
 
   /**
-   * What came of it.
+   * The result of publishing.
    *
-   * @param fresh whether the version was written now; else it was there
+   * @param fresh whether the version was written now; otherwise it existed already
    * @param seconds that writing took
    */
   public record Publication(Published version, boolean fresh, double seconds) {}
@@ -102,9 +103,9 @@ public final class Publisher {
     }
 
     /**
-     * A place that a job goes on in after it was ended.
+     * A place that a job finds again after an interruption, so that it can continue there.
      *
-     * @param key digest of all that the rows follow from
+     * @param key digest of everything that the rows depend on
      */
     public Place resumed(String key) {
       return new Place(storage, versions.base(), name, "_" + name + "." + key);
@@ -229,7 +230,7 @@ public final class Publisher {
     return String.join(" ", words);
   }
 
-  /** Takes back what a process moved that ended before it wrote the manifest. */
+  /** Moves files back, if a process moved them and ended before it wrote the manifest. */
   private void recover() throws IOException {
     if (!storage.exists(note())) {
       return;

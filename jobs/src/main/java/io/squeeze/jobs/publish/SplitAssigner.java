@@ -32,8 +32,9 @@ import org.apache.spark.sql.expressions.Window;
 import org.apache.spark.sql.types.DataTypes;
 
 /**
- * SplitAssigner the rows of embeddings into train, validation and test by hashed ids, balanced by
- * stratum.
+ * Assigns the rows of embeddings to splits. Train and validation are the two parts of the data
+ * set's first split. The cut follows hashed ids, balanced by stratum, or the order of the list. All
+ * other splits are the data set's own.
  */
 public final class SplitAssigner {
   /** The part of the first split that is trained on. */
@@ -124,13 +125,8 @@ public final class SplitAssigner {
     if (asked >= total) {
       if (asked > total && warned.add(split)) {
         reporter.warn(
-            "data.subset-size is "
-                + asked
-                + ", but "
-                + split
-                + " has "
-                + total
-                + " samples: all are used");
+            "data.subset-size is %s, but %s has %s samples: all are used"
+                .formatted(asked, split, total));
       }
       return rows;
     }
@@ -206,8 +202,8 @@ public final class SplitAssigner {
   }
 
   /**
-   * Where {@code parts} groups of equal size begin when samples stand in the order of their places:
-   * the first place of each group but the first.
+   * The bounds of {@code parts} groups of equal size, with the samples in the order of their
+   * places: the first place of each group except the first group.
    */
   public static long[] bounds(Dataset<Row> rows, long seed, String purpose, long count, int parts) {
     if (parts == 1) {

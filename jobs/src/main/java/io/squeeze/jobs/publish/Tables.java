@@ -1,15 +1,14 @@
 package io.squeeze.jobs.publish;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.hex;
+import static org.apache.spark.sql.functions.lower;
 
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.HadoopStorage;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
-import org.apache.spark.SparkException;
-import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -17,33 +16,16 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
-/** Reads anybody's tables, and writes results of a run beside the versions, replaced whole. */
+/** Columns of foreign tables, and results of a run that are replaced whole. */
 public final class Tables {
   private Tables() {}
 
-  /**
-   * Anybody's Parquet, read in place.
-   *
-   * @param option that names it, for messages
-   * @throws SqueezeException of category input if it cannot be read
-   */
-  public static Dataset<Row> read(SqueezeSession session, String path, String option)
-      throws IOException {
-    HadoopStorage storage = session.storage();
-    if (!storage.exists(path)) {
-      throw SqueezeException.input("No table at " + path + " (" + option + ")");
-    }
-    String full = storage.qualified(path);
-    try {
-      return session.spark().read().parquet(HadoopStorage.literal(full));
-    } catch (Exception e) {
-      // Spark throws both without declaring them.
-      if (e instanceof AnalysisException || e instanceof SparkException) {
-        throw SqueezeException.input(
-            full + " is no Parquet that Spark can read (" + option + ")", e);
-      }
-      throw e;
-    }
+  /** Text that names a row: of bytes their hexadecimal form, so that no two become one name. */
+  public static Column id(Dataset<Row> rows, String column) {
+    Column own = quoted(column);
+    return rows.schema().apply(column).dataType().equals(DataTypes.BinaryType)
+        ? lower(hex(own))
+        : own.cast("string");
   }
 
   /** A column by its name, whatever characters the name has. */
@@ -82,11 +64,9 @@ public final class Tables {
       return Optional.empty();
     }
     throw SqueezeException.input(
-        "The column "
-            + column
-            + " is "
-            + type.simpleString()
-            + ": a photo or a mask is bytes, a path, or a struct of bytes and path (--dataset)");
+        ("The column %s is %s: a photo or a mask is bytes, a path, or a struct of bytes "
+                + "and path (--dataset)")
+            .formatted(column, type.simpleString()));
   }
 
   private static boolean field(DataType type, String name, DataType wanted) {

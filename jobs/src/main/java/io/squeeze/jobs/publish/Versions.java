@@ -1,5 +1,8 @@
 package io.squeeze.jobs.publish;
 
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.udf;
+
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.storage.HadoopStorage;
@@ -10,9 +13,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF4;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
@@ -28,7 +33,7 @@ public final class Versions {
   /** Folder of the table beside it that says what a code stands for. */
   public static final String CODEBOOK = "codebook";
 
-  private static final Pattern VERSION = Pattern.compile("v[1-9][0-9]*");
+  private static final Pattern VERSION = Pattern.compile("v[1-9][0-9]{0,8}");
 
   private final HadoopStorage storage;
   private final String base;
@@ -74,7 +79,30 @@ public final class Versions {
       return spark
           .read()
           .schema(Columns.embeddings(manifest.columns()).withSplit())
-          .parquet(HadoopStorage.literal(path));
+          .parquet(HadoopStorage.literal(path))
+          .withColumn(Columns.EMBEDDING, ofThisGrid());
+    }
+
+    /** The features; a row of another grid than the manifest's would be taken apart wrongly. */
+    private Column ofThisGrid() {
+      String version = path;
+      List<Integer> grid =
+          List.of(manifest.channels(), manifest.gridHeight(), manifest.gridWidth());
+      UDF4<byte[], Integer, Integer, Integer, byte[]> check =
+          (features, channels, height, width) -> {
+            if (!grid.equals(List.of(channels, height, width))) {
+              throw SqueezeException.input(
+                  "The manifest of %s says grids of %s (channels, height, width), a row says %s"
+                      .formatted(version, grid, List.of(channels, height, width)));
+            }
+            return features;
+          };
+      return udf(check, DataTypes.BinaryType)
+          .apply(
+              col(Columns.EMBEDDING),
+              col(Columns.CHANNELS),
+              col(Columns.GRID_HEIGHT),
+              col(Columns.GRID_WIDTH));
     }
 
     private Dataset<Row> codes(SparkSession spark) {
@@ -172,19 +200,15 @@ public final class Versions {
       Long bytes = found.remove(expected.path());
       if (bytes == null || bytes != expected.bytes()) {
         throw SqueezeException.input(
-            "The version "
-                + path
-                + " is damaged: "
-                + expected.path()
-                + " should have "
-                + expected.bytes()
-                + " bytes ("
-                + expected.rows()
-                + " rows), found "
-                + (bytes == null ? "no file" : bytes + " bytes")
-                + "; delete "
-                + path
-                + " and write it again");
+            ("The version %s is damaged: %s should have %s bytes (%s rows), found %s; "
+                    + "delete %s and write it again")
+                .formatted(
+                    path,
+                    expected.path(),
+                    expected.bytes(),
+                    expected.rows(),
+                    bytes == null ? "no file" : bytes + " bytes",
+                    path));
       }
     }
     found.remove(Manifest.NAME);

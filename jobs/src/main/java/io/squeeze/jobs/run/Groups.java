@@ -19,12 +19,15 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
-/** What groups of samples came to: breeds, species, photos in which the pet is small. */
+/** The results of groups of samples: breeds, species, photos in which the pet is small. */
 public final class Groups {
   /** The file beside the table. */
   public static final String NAME = "groups.csv";
 
-  /** Share of the photo that the first class which is not the background takes, in tenths. */
+  /**
+   * Column with the share of the photo that the subject takes, in tenths. The subject is the first
+   * class that is not the background.
+   */
   public static final String SIZE = "subject_size";
 
   /** A column with more values than this names samples, not groups. */

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.squeeze.config.Json;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
@@ -30,6 +31,10 @@ public final class RunFolder {
   public static final String BEST = "best.ckpt";
   private static final String EVALUATION = "evaluation";
   public static final String METRICS = "metrics.jsonl";
+
+  /** How the files of a table are named behind its rows. */
+  private static final String FILES = ", files ";
+
   public static final String CONFIG = "config.json";
 
   /** Folder of TensorBoard's event files. */
@@ -78,7 +83,7 @@ public final class RunFolder {
   public List<JsonNode> epochs() throws IOException {
     List<JsonNode> epochs = new ArrayList<>();
     for (String line : metricsLines()) {
-      epochs.add(JSON.readTree(line));
+      epochs.add(Json.tree(line, path(METRICS)));
     }
     return epochs;
   }
@@ -96,16 +101,16 @@ public final class RunFolder {
   /** The settings that a run was started with, if it left them. */
   public Optional<Settings> settings() throws IOException {
     return storage.exists(path(CONFIG))
-        ? Optional.of(Settings.parse(storage.text(path(CONFIG))))
+        ? Optional.of(Settings.parse(storage.text(path(CONFIG)), path(CONFIG)))
         : Optional.empty();
   }
 
   /**
-   * The newest whole checkpoint that an earlier run with these settings left, if any; a damaged one
-   * is told of, and the one before it taken.
+   * The newest complete checkpoint of an earlier run with these settings, if there is one. If a
+   * checkpoint is damaged, the user gets a warning, and the one before it is used.
    *
-   * @param source what it was trained on
-   * @param backbone SHA-256 of what made that
+   * @param source the embeddings that the run is trained on
+   * @param backbone SHA-256 of the backbone that made them
    * @throws SqueezeException of category configuration if another run lies here, of category input
    *     if no checkpoint can be read and the run is not to begin again
    */
@@ -119,18 +124,26 @@ public final class RunFolder {
     List<String> differences =
         new ArrayList<>(Settings.differences(newest.get().config().json(), asked.trainingJson()));
     String trained = settings().map(Settings::embeddings).orElse("unknown");
-    if (!trained.equals(source) || !newest.get().backbone().equals(backbone)) {
+    if (!(trained.equals(source) || isOlder(reporter, trained, source))
+        || !newest.get().backbone().equals(backbone)) {
       differences.add("embeddings: is " + trained + ", asked for " + source);
     }
     if (!differences.isEmpty()) {
       throw SqueezeException.configuration(
-          "Another run lies in "
-              + path("")
-              + " ("
-              + String.join("; ", differences)
-              + "); name another with --experiment_name");
+          "Another run lies in %s (%s); name another with --experiment_name"
+              .formatted(path(""), String.join("; ", differences)));
     }
     return resume || newest.get().progress().finished() ? newest : Optional.empty();
+  }
+
+  /** Whether a run of 0.1.0 was of this table: it did not note the table's files. */
+  private boolean isOlder(Reporter reporter, String trained, String source) {
+    boolean older = !trained.contains(FILES) && source.startsWith(trained + FILES);
+    if (older) {
+      reporter.warn(
+          path("") + " does not say which files its table had: it may have changed since");
+    }
+    return older;
   }
 
   private Optional<Checkpoint> newest(Reporter reporter, boolean needed) throws IOException {
@@ -176,7 +189,7 @@ public final class RunFolder {
     return String.format(Locale.ROOT, "%s/epoch_%04d.ckpt", PAST, epoch);
   }
 
-  /** Begins a run: what an unfinished one left is replaced. */
+  /** Begins a run. It removes or replaces the files of an unfinished one. */
   public void begin(Settings settings) throws IOException {
     for (String name : List.of(PAST, EVALUATION, TENSORBOARD, IDS, BEST, LAST)) {
       storage.delete(path(name));
@@ -186,7 +199,7 @@ public final class RunFolder {
     storage.replace(path(METRICS), "");
   }
 
-  /** Goes on behind a checkpoint: what came after it is forgotten. */
+  /** Continues after a checkpoint. It removes everything that came after it. */
   public void resume(Checkpoint checkpoint) throws IOException {
     storage.delete(path(EVALUATION));
     for (String name : past()) {
@@ -202,7 +215,7 @@ public final class RunFolder {
     restore(checkpoint);
     metrics.clear();
     for (String line : metricsLines()) {
-      if (JSON.readTree(line).path("epoch").asInt() <= checkpoint.epoch()) {
+      if (Json.tree(line, path(METRICS)).path("epoch").asInt() <= checkpoint.epoch()) {
         metrics.add(line);
       }
     }
@@ -242,7 +255,7 @@ public final class RunFolder {
 
       private ObjectNode read() throws IOException {
         return storage.exists(path(IDS))
-            ? (ObjectNode) JSON.readTree(storage.text(path(IDS)))
+            ? Json.value(storage.text(path(IDS)), ObjectNode.class, path(IDS))
             : JSON.createObjectNode();
       }
     };
@@ -273,7 +286,8 @@ public final class RunFolder {
     if (!storage.exists(path(LAST))) {
       storage.replace(path(LAST), checkpoint::write);
     } else {
-      // At every moment the last whole one lies under its epoch's name or as the last.
+      // At every moment the last complete checkpoint exists, as last.ckpt or under its epoch's
+      // name.
       String next = path(past(checkpoint.epoch()));
       storage.replace(next, checkpoint::write);
       storage.move(path(LAST), path(past(checkpoint.epoch() - 1)));

@@ -12,6 +12,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.codec.Compression;
 import io.squeeze.codec.Compression.Bytes;
 import io.squeeze.codec.Compression.Ratios;
+import io.squeeze.config.Json;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.metric.ConfusionMatrix;
@@ -81,12 +82,7 @@ public record Summary(
    * @throws SqueezeException of category input if it is none
    */
   public static Summary parse(String json, String path) {
-    try {
-      return new ObjectMapper().readValue(json, Summary.class);
-    } catch (JsonProcessingException e) {
-      throw SqueezeException.input(
-          "Invalid summary " + path + ": " + e.getOriginalMessage() + "; delete it", e);
-    }
+    return Json.value(json, Summary.class, "the summary " + path + " (delete it to score again)");
   }
 
   /** How the codes of a level are used. */
@@ -118,12 +114,17 @@ public record Summary(
    *
    * @param meanSquaredError of a value, the mean of the samples'
    * @param cosineSimilarity of a vector, the mean of the samples'
-   * @param recall share of the ten nearest neighbours that are still among the ten nearest
+   * @param recall share of the ten nearest neighbours that are still among the ten nearest; null
+   *     where there was nothing to find
+   * @param queries vectors that were asked for their neighbours; null in summaries of 0.1.0
+   * @param population vectors that were searched for them
    */
   public record Kept(
       @JsonProperty("mse") Double meanSquaredError,
       @JsonProperty("cosine_similarity") Double cosineSimilarity,
-      @JsonProperty("recall_at_10") double recall) {}
+      @JsonProperty("recall_at_10") Double recall,
+      @JsonProperty("recall_queries") Long queries,
+      @JsonProperty("recall_population") Long population) {}
 
   public static Summary of(
       long samples,

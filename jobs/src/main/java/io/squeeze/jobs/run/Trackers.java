@@ -55,8 +55,8 @@ public final class Trackers {
     voice.warn(
         "ClearML: "
             + reason
-            + "; there are none in the environment either (CLEARML_API_ACCESS_KEY,"
-            + " CLEARML_API_SECRET_KEY): the run goes on without it");
+            + "; correct the file, or set CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY:"
+            + " the run goes on without ClearML");
     return Optional.empty();
   }
 

@@ -16,7 +16,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Keeps two runs from writing to one data set at a time: a file that names who writes. */
+/**
+ * Prevents two runs from writing to one folder at the same time. The lock is a file that names the
+ * writing process.
+ */
 public final class FolderLock {
   /** Its name in the folder. */
   public static final String NAME = "_lock";
@@ -24,10 +27,13 @@ public final class FolderLock {
   private static final Logger LOG = LoggerFactory.getLogger(FolderLock.class);
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** What this process holds: in a container the next one has its number, too. */
+  /**
+   * The locks that this process holds. A process number alone is not enough: in a container, the
+   * next process can have the same number.
+   */
   private static final Set<String> HELD = ConcurrentHashMap.newKeySet();
 
-  /** How often a lock that names nobody is looked at again, which takes seconds. */
+  /** How often an empty lock is read again. All these reads together take seconds. */
   private static final int LOOKS = 10;
 
   /** Key of Hadoop's configuration: milliseconds between two looks. */
@@ -45,7 +51,8 @@ public final class FolderLock {
   }
 
   /**
-   * Takes the lock of a folder. That of a process of this machine that has ended is taken over.
+   * Takes the lock of a folder. If its holder was a process of this machine that has ended, or if
+   * the lock stays empty, it is taken over.
    *
    * @throws SqueezeException of category configuration if another run holds it
    */
@@ -59,10 +66,10 @@ public final class FolderLock {
     if (!storage.create(path, mine)) {
       String found = named(storage, path);
       JsonNode holder = holder(found);
-      // One that names nobody was being taken as its process ended.
+      // An empty lock is of a process that ended while it took the lock.
       boolean here = found.isBlank() || holder.path("host").asText().equals(host);
       long other = holder.path("pid").asLong(-1);
-      // What this process holds, it knows: one with its number is of an earlier process.
+      // This process knows its own locks: another lock with its number is of an earlier process.
       boolean running = other != pid && ProcessHandle.of(other).isPresent();
       if (!here || running) {
         throw refused(folder, path, found);
@@ -104,17 +111,13 @@ public final class FolderLock {
 
   private static SqueezeException refused(String folder, String path, String found) {
     return SqueezeException.configuration(
-        "Another run writes to "
-            + folder
-            + " ("
-            + found.strip()
-            + "): wait for it, or delete "
-            + path
-            + " if it has ended");
+        "Another run writes to %s (%s): wait for it, or delete %s if it has ended"
+            .formatted(folder, found.strip(), path));
   }
 
   /**
-   * Of two that find a lock, one moves it away; the other may find the first one's in its place.
+   * Moves an old lock away. Two processes may find the same lock: one moves it away, and the other
+   * may then find the new lock of the first in its place.
    */
   private static void takeAway(HadoopStorage storage, String folder, String path, String found)
       throws IOException {
@@ -135,7 +138,7 @@ public final class FolderLock {
     storage.delete(away);
   }
 
-  /** What a lock says; one that says nothing may be about to. */
+  /** The text of a lock. An empty lock is read again, because its process may still write it. */
   private static String named(HadoopStorage storage, String path) throws IOException {
     String found = present(storage, path);
     for (int look = 0; look < LOOKS && found.isBlank(); look++) {

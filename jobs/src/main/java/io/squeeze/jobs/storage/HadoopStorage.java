@@ -14,7 +14,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Spliterator;
@@ -25,6 +28,7 @@ import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CreateFlag;
+import org.apache.hadoop.fs.EtagSource;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
@@ -196,8 +200,52 @@ public final class HadoopStorage implements Storage {
   }
 
   /**
-   * Creates a file; false where there is one already. Of two that do so at a time one succeeds, on
-   * local disks and HDFS; object stores promise that to those that come one after the other.
+   * The data files of somebody's table, sorted by path: the file itself, all files below a folder,
+   * or those that a pattern names, where nothing has that name literally. As Spark does, it leaves
+   * out names that begin with {@code _} or a dot.
+   */
+  public List<TableFile> tableFiles(String path) throws IOException {
+    FileSystem system = system(path);
+    List<FileStatus> roots = new ArrayList<>();
+    if (system.exists(new Path(path))) {
+      roots.add(system.getFileStatus(new Path(path)));
+    } else {
+      FileStatus[] matching = system.globStatus(new Path(path));
+      roots.addAll(matching == null ? List.of() : List.of(matching));
+    }
+    List<TableFile> found = new ArrayList<>();
+    for (FileStatus root : roots) {
+      collect(system, root, found);
+    }
+    found.sort(Comparator.comparing(TableFile::path));
+    return found;
+  }
+
+  private static void collect(FileSystem system, FileStatus status, List<TableFile> into)
+      throws IOException {
+    if (status.isFile()) {
+      String tag = status instanceof EtagSource tagged ? tagged.getEtag() : null;
+      into.add(
+          new TableFile(
+              status.getPath().toString(),
+              status.getLen(),
+              status.getModificationTime(),
+              tag == null ? "" : tag));
+      return;
+    }
+    RemoteIterator<FileStatus> below = system.listStatusIterator(status.getPath());
+    while (below.hasNext()) {
+      FileStatus next = below.next();
+      if (!next.getPath().getName().matches("[._].*")) {
+        collect(system, next, into);
+      }
+    }
+  }
+
+  /**
+   * Creates a file; returns false if it exists already. If two processes do so at the same time,
+   * one succeeds, on local disks and HDFS. Object stores promise this only if the processes come
+   * one after the other.
    */
   public boolean create(String path, String text) throws IOException {
     Optional<java.nio.file.Path> local = local(path);
@@ -270,12 +318,13 @@ public final class HadoopStorage implements Storage {
   }
 
   /**
-   * Replaces a file whole: a reader sees the old content or the new one. Local disks and HDFS do
-   * that at once; where the old one has to go first (object stores), there is a moment with none.
+   * Replaces a whole file: a reader sees the old content or the new one. Local disks and HDFS do
+   * this in one step. Object stores delete the old file first, so for a moment there is none.
    */
   public void replace(String path, Content content) throws IOException {
     Path target = system(path).makeQualified(new Path(path));
-    // Not by its own name: TensorBoard reads whatever has tfevents in its name.
+    // The part does not have the file's name, because TensorBoard reads every file with tfevents in
+    // its name.
     String hash = Integer.toHexString(target.getName().hashCode());
     Path part = new Path(target.getParent(), "_" + hash + ".part");
     Optional<java.nio.file.Path> local = local(path);

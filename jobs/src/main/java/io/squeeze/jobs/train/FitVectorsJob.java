@@ -34,32 +34,27 @@ public final class FitVectorsJob {
   /** Fits, or finds that this run is finished; the path of the checkpoint. */
   public String run() throws IOException {
     table.check("a fit", settings, table.channels());
-    long count = table.rows().count();
-    String source = table.source(count);
+    String source = table.content();
     if (folder.left(reporter, settings, source, VectorFit.NO_BACKBONE).isPresent()) {
       reporter.say("Fitted already: " + folder.path(RunFolder.LAST) + ", nothing to do");
       return folder.path(RunFolder.LAST);
     }
     folder.locked(
         () -> {
-          fit(count, source);
+          fit(source);
           return null;
         });
     return folder.path(RunFolder.LAST);
   }
 
-  private void fit(long count, String source) throws IOException {
+  private void fit(String source) throws IOException {
     VectorFit fit =
         new VectorFit(settings.quantizer(), table.channels(), settings.seed(), reporter);
     reporter.say(
-        "Fitting "
-            + settings.quantizer().type()
-            + " to "
-            + table.channels()
-            + " values a vector, "
-            + source);
+        "Fitting %s to %s values a vector, %s"
+            .formatted(settings.quantizer().type(), table.channels(), source));
     folder.begin(settings.with("embeddings", source));
-    double share = fit.share(count);
+    double share = fit.share(table.count());
     long seed = settings.seed();
     VectorColumn column = table.column();
     JavaRDD<VectorBlock> sample =

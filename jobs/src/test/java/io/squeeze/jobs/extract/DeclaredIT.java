@@ -152,7 +152,7 @@ class DeclaredIT {
                 new ExtractJob(
                         Fixture.squeeze(spark), settings("no", declaration.replace("= key", "= k")))
                     .run())
-        .hasMessageContaining("has no column k: there are key, part, photo, mask, kind");
+        .hasMessageContaining("(--dataset): there are key, part, photo, mask, kind");
   }
 
   /** As the data sets library writes them: a row has the file, or names it. */

@@ -185,7 +185,7 @@ class ExtractTest {
         .hasMessageContaining("was written by schema version 9, this program reads 2");
     Files.writeString(manifest, text.substring(0, text.length() / 2));
     assertThatThrownBy(() -> extract(fixture.settings("e", "")))
-        .hasMessageContaining("Invalid manifest " + manifest);
+        .hasMessageContaining("Cannot read the manifest " + manifest);
   }
 
   @Test

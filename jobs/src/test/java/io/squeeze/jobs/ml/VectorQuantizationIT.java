@@ -3,6 +3,7 @@ package io.squeeze.jobs.ml;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Seeds;
@@ -12,6 +13,7 @@ import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.encode.EncodeVectorsJob;
 import io.squeeze.jobs.evaluate.EvaluateVectorsJob;
+import io.squeeze.jobs.model.BadRows;
 import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.model.VectorTable;
 import io.squeeze.jobs.publish.Coding;
@@ -22,6 +24,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -29,6 +32,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.apache.commons.io.FileUtils;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
@@ -49,6 +56,7 @@ class VectorQuantizationIT {
       new StructType()
           .add("id", DataTypes.IntegerType)
           .add("features", DataTypes.createArrayType(DataTypes.FloatType, false));
+  private static final BadRows BAD_ROWS = BadRows.of(Settings.defaults().data());
   private static SparkSession spark;
 
   @BeforeAll
@@ -207,7 +215,7 @@ class VectorQuantizationIT {
                         + ", output.dir = \""
                         + folder
                         + "\", output.experiment-name = fit")));
-    VectorTable table = VectorTable.open(Fixture.squeeze(spark), input, "features", "id");
+    VectorTable table = VectorTable.open(Fixture.squeeze(spark), input, "features", "id", BAD_ROWS);
     String checkpoint = new FitVectorsJob(Fixture.squeeze(spark), table, settings).run();
     byte[] bytes = Files.readAllBytes(folder.resolve("fit/last.ckpt"));
     assertThat(new FitVectorsJob(Fixture.squeeze(spark), table, settings).run())
@@ -257,12 +265,142 @@ class VectorQuantizationIT {
     }
     assertRefused(() -> open(input, "name"), "There is no column name");
     assertRefused(() -> open(folder + "/none", "id"), "No table at");
-    assertRefused(() -> open("../README.md", "id"), "README.md is no Parquet");
+    assertRefused(() -> open("../README.md", "id"), "README.md is not a Parquet file");
+  }
+
+  private static Published encoded(Path folder, TrainedQuantizer encoder) throws IOException {
+    VectorTable table =
+        VectorTable.open(
+            Fixture.squeeze(spark), folder.resolve("day").toString(), "v", "id", BAD_ROWS);
+    return new EncodeVectorsJob(Fixture.squeeze(spark), table, encoder, Coding.PACKED).run();
+  }
+
+  private static Map<String, List<Integer>> codes(Published published) {
+    Map<String, List<Integer>> codes = new TreeMap<>();
+    for (Row row : published.read(spark).collectAsList()) {
+      codes.put(row.getAs("sample_id"), row.getList(row.fieldIndex("codes")));
+    }
+    return codes;
+  }
+
+  /** Writes a Parquet file of vectors by id; {@code sign} turns them. */
+  private static void day(Path folder, String name, int from, int to, int sign) throws IOException {
+    Path written = folder.resolve("written");
+    spark
+        .createDataFrame(vectors(to, 24).subList(from, to), SCHEMA)
+        .selectExpr("id", "transform(features, x -> x * %df) AS v".formatted(sign))
+        .coalesce(1)
+        .write()
+        .parquet(written.toString());
+    Files.createDirectories(folder.resolve("day"));
+    try (Stream<Path> files = Files.list(written)) {
+      Path file = files.filter(f -> f.toString().endsWith(".parquet")).findFirst().orElseThrow();
+      Files.move(file, folder.resolve("day").resolve(name), StandardCopyOption.REPLACE_EXISTING);
+    }
+    FileUtils.deleteDirectory(written.toFile());
+  }
+
+  @Test
+  void aTableThatGrowsOrChangesBecomesTheNextVersion(@TempDir Path folder) throws Exception {
+    Settings settings =
+        Settings.load(
+            List.of(
+                ConfigFactory.parseString(
+                    "quantizer { type = pq, codebook-size = 16, bottleneck-dim = 8,"
+                        + " num-quantizers = 4 }, output.dir = \""
+                        + folder
+                        + "\", output.experiment-name = fit")));
+    day(folder, "monday.parquet", 0, 200, 1);
+    day(folder, "tuesday.parquet", 200, 250, 1);
+    VectorTable table =
+        VectorTable.open(
+            Fixture.squeeze(spark), folder.resolve("day").toString(), "v", "id", BAD_ROWS);
+    String checkpoint = new FitVectorsJob(Fixture.squeeze(spark), table, settings).run();
+    TrainedQuantizer encoder =
+        TrainedQuantizer.open(
+            Sessions.storage(spark), folder.resolve("codes").toString(), checkpoint, null);
+    Published first = encoded(folder, encoder);
+    assertThat(first.path()).endsWith("/codes/v1");
+    assertThat(encoded(folder, encoder).path()).endsWith("/codes/v1");
+    Map<String, List<Integer>> before = codes(first);
+    assertThat(before).hasSize(250);
+
+    // One file more, and one with other vectors under its old name.
+    day(folder, "wednesday.parquet", 250, 260, 1);
+    day(folder, "tuesday.parquet", 200, 250, -1);
+    Published second = encoded(folder, encoder);
+    assertThat(second.path()).endsWith("/codes/v2");
+    Map<String, List<Integer>> after = codes(second);
+    assertThat(after).hasSize(260);
+    for (int i = 0; i < 200; i++) {
+      assertThat(after.get("" + i)).isEqualTo(before.get("" + i));
+    }
+    long turned =
+        IntStream.range(200, 250)
+            .filter(i -> !after.get("" + i).equals(before.get("" + i)))
+            .count();
+    assertThat(turned).isGreaterThan(45);
+    // What came over is what encoding everything gives.
+    TrainedQuantizer anew =
+        TrainedQuantizer.open(
+            Sessions.storage(spark), folder.resolve("anew").toString(), checkpoint, null);
+    assertThat(codes(encoded(folder, anew))).isEqualTo(after);
+
+    Files.delete(folder.resolve("day/monday.parquet"));
+    Published third = encoded(folder, encoder);
+    assertThat(third.path()).endsWith("/codes/v3");
+    assertThat(codes(third)).hasSize(60);
+
+    VectorTable now =
+        VectorTable.open(
+            Fixture.squeeze(spark), folder.resolve("day").toString(), "v", "id", BAD_ROWS);
+    assertRefused(
+        () -> fit(now, settings), "asked for " + now.path() + ": v by id, 60 rows, files ");
+  }
+
+  private static void fit(VectorTable table, Settings settings) {
+    try {
+      new FitVectorsJob(Fixture.squeeze(spark), table, settings).run();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void theErrorOfSmallVectorsIsScaledWithThem(@TempDir Path folder) throws Exception {
+    double usual = 0;
+    for (String scale : List.of("1", "1e-9", "1e12", "1e18")) {
+      Path path = folder.resolve("t" + scale);
+      spark
+          .createDataFrame(vectors(200, 24), SCHEMA)
+          .selectExpr(
+              "id", "transform(features, x -> cast(x * %sd AS float)) AS v".formatted(scale))
+          .write()
+          .parquet(path.toString());
+      VectorTable table =
+          VectorTable.open(Fixture.squeeze(spark), path.toString(), "v", "id", BAD_ROWS);
+      Settings settings =
+          Settings.load(
+              List.of(
+                  ConfigFactory.parseString(
+                      "quantizer { type = vq, codebook-size = 16, bottleneck-dim = 8 }"
+                          + ", output.dir = \""
+                          + folder
+                          + "\", output.experiment-name = fit"
+                          + scale.replaceAll("\\W", ""))));
+      String checkpoint = new FitVectorsJob(Fixture.squeeze(spark), table, settings).run();
+      Map<String, Object> summary =
+          new EvaluateVectorsJob(Fixture.squeeze(spark), table, checkpoint, null).run();
+      double relative = (double) summary.get("mse") / Math.pow(Double.parseDouble(scale), 2);
+      usual = scale.equals("1") ? relative : usual;
+      assertThat(relative).as(scale).isCloseTo(usual, withinPercentage(1));
+      assertThat(summary.get("recall_population")).isEqualTo(200L);
+    }
   }
 
   private static void open(String input, String id) {
     try {
-      VectorTable.open(Fixture.squeeze(spark), input, "features", id);
+      VectorTable.open(Fixture.squeeze(spark), input, "features", id, BAD_ROWS);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

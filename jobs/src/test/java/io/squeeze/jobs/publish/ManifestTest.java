@@ -43,7 +43,11 @@ class ManifestTest {
         "stratum" : "", "splits" : [ "all" ], "rows" : { "all" : 2 }, "rejected" : 0, "channels" : 4,
         "gridHeight" : 1, "gridWidth" : 1, "size" : 1,
         "coding" : { "codec" : "packed", "levels" : [ 16, 16 ], "frequencies" : [ ] },
-        "files" : [ { "path" : "_quantizer.ckpt", "bytes" : 9, "rows" : 0, "sha256" : "aa" } ]
+        "files" : [
+          { "path" : "_quantizer.ckpt", "bytes" : 9, "rows" : 0, "sha256" : "aa" },
+          { "path" : "codebook/part-000000.parquet", "bytes" : 9, "rows" : 32, "sha256" : "cb" },
+          { "path" : "codes/split=all/part-0.parquet", "bytes" : 9, "rows" : 2, "sha256" : "cc" }
+        ]
       }
       """;
 
