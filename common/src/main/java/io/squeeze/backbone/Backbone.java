@@ -12,6 +12,11 @@ public interface Backbone {
   /** What one image becomes; its channels are the dimension of a feature vector. */
   Grid grid();
 
+  /** How many images the program takes at a time. */
+  default int mostImages() {
+    return Integer.MAX_VALUE;
+  }
+
   /** Pixels of the input, in each direction, for one vector. */
   default int stride() {
     return preprocessing().size() / grid().height();

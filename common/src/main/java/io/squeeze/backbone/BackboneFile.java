@@ -1,5 +1,6 @@
 package io.squeeze.backbone;
 
+import io.squeeze.config.BackboneSettings.Layout;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.image.Preprocessing;
 import java.io.IOException;
@@ -28,11 +29,10 @@ public record BackboneFile(
   /**
    * The layout of the program's output.
    *
-   * @param tokens whether the output is [B, prefix + h * w, C]; otherwise it is [B, C, h, w]
    * @param prefix number of tokens before those of the grid, such as a class token
    */
-  public record Output(boolean tokens, int prefix) implements Serializable {
-    public static final Output GRID = new Output(false, 0);
+  public record Output(Layout layout, int prefix) implements Serializable {
+    public static final Output GRID = new Output(Layout.NCHW, 0);
   }
 
   /** Describes the file at a path: a program that computes in float32 and gives [B, C, h, w]. */

@@ -22,6 +22,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Packs an architecture and its weights into a TorchScript file. It does so only once: later calls
@@ -32,6 +34,8 @@ import java.util.TreeSet;
  */
 public record Packing(
     Architecture architecture, Precision precision, Path cache, boolean allowNonFinite) {
+  private static final Logger LOG = LoggerFactory.getLogger(Packing.class);
+
   /** Changes when the same source and tensors would be packed to other bytes. */
   private static final String VERSION = "1";
 
@@ -78,7 +82,7 @@ public record Packing(
             precision.type()));
     Map<String, TensorSource> tensors = new TreeMap<>();
     Set<String> unexpected = new TreeSet<>();
-    dict.tensors()
+    withoutPrefix(dict.tensors(), asked.keySet(), path)
         .forEach(
             (name, tensor) -> {
               String ours = architecture.canonical(name);
@@ -115,6 +119,31 @@ public record Packing(
           }
         });
     return tensors;
+  }
+
+  /**
+   * The tensors without what all of their names begin with, such as {@code module.} of
+   * DistributedDataParallel or {@code _orig_mod.} of torch.compile, where none has a known name.
+   */
+  private Map<String, TensorSource> withoutPrefix(
+      Map<String, TensorSource> tensors, Set<String> known, String path) {
+    Map<String, TensorSource> found = tensors;
+    StringBuilder prefix = new StringBuilder();
+    while (found.keySet().stream().map(architecture::canonical).noneMatch(known::contains)) {
+      String first = found.keySet().stream().findFirst().orElse("");
+      String shared = first.substring(0, first.indexOf('.') + 1);
+      if (shared.isEmpty() || !found.keySet().stream().allMatch(name -> name.startsWith(shared))) {
+        return tensors;
+      }
+      Map<String, TensorSource> shorter = new LinkedHashMap<>();
+      found.forEach((name, tensor) -> shorter.put(name.substring(shared.length()), tensor));
+      found = shorter;
+      prefix.append(shared);
+    }
+    if (!prefix.isEmpty()) {
+      LOG.warn("All names in {} begin with {}, which is left out", path, prefix);
+    }
+    return found;
   }
 
   private static String some(String what, Set<String> names) {

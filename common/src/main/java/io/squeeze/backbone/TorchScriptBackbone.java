@@ -5,7 +5,6 @@ import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValueUtils;
@@ -19,22 +18,22 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Any TorchScript program that maps float32 [B, 3, S, S] to [B, C, h, w], or to tokens [B, P + h *
- * w, C], in any floating type.
+ * Any TorchScript program that maps float32 [B, 3, S, S] to [B, C, h, w], to [B, h, w, C], or to
+ * tokens [B, P + h * w, C], in any floating type.
  */
 public final class TorchScriptBackbone implements Backbone {
   private static final Map<Key, TorchScriptBackbone> LOADED = new ConcurrentHashMap<>();
 
   private final PtSymbolBlock program;
   private final BackboneFile file;
-  private final Grid grid;
+  private final BackboneProbe.Found found;
 
   private record Key(BackboneFile file, Device device) {}
 
-  private TorchScriptBackbone(PtSymbolBlock program, BackboneFile file, Grid grid) {
+  private TorchScriptBackbone(PtSymbolBlock program, BackboneFile file, BackboneProbe.Found found) {
     this.program = program;
     this.file = file;
-    this.grid = grid;
+    this.found = found;
   }
 
   /**
@@ -60,8 +59,9 @@ public final class TorchScriptBackbone implements Backbone {
       PtSymbolBlock program =
           JniUtils.loadModule(
               (PtNDManager) forever, local, true, new String[0], new String[0], false);
-      Grid grid = probe(program, forever, local, file);
-      return new TorchScriptBackbone(program, file, grid);
+      BackboneProbe probe =
+          new BackboneProbe(in -> IValueUtils.forward(program, in, false), file, local);
+      return new TorchScriptBackbone(program, file, probe.run(forever));
     } catch (EngineException | IllegalArgumentException | UnsupportedOperationException e) {
       forever.close();
       if (e instanceof EngineException engine && Torch.outOfMemory(engine)) {
@@ -80,59 +80,30 @@ public final class TorchScriptBackbone implements Backbone {
     }
   }
 
-  /** Runs one empty image through the program. The shape of the output gives channels and grid. */
-  private static Grid probe(
-      PtSymbolBlock program, NDManager manager, Path path, BackboneFile file) {
-    int size = file.preprocessing().size();
-    try (NDManager scope = manager.newSubManager()) {
-      NDArray image = scope.zeros(new Shape(1, 3, size, size));
-      NDList out = IValueUtils.forward(program, new NDList(image), false);
-      out.attach(scope);
-      NDArray features = NativeKernels.float32(out.get(0));
-      Shape shape = features.getShape();
-      if (out.size() == 1 && file.output().tokens() && shape.dimension() == 3) {
-        long tokens = shape.get(1) - file.output().prefix();
-        int side = (int) Math.round(Math.sqrt((double) Math.max(0, tokens)));
-        if (side > 0 && (long) side * side == tokens) {
-          return new Grid((int) shape.get(2), side, side);
-        }
-      }
-      if (out.size() == 1 && !file.output().tokens() && shape.dimension() == 4) {
-        return new Grid((int) shape.get(1), (int) shape.get(2), (int) shape.get(3));
-      }
-      throw SqueezeException.input(
-          ("Cannot use %s as a backbone: for one image it gives %s%s of shape %s, where "
-                  + "%s is expected: set backbone.layout and backbone.prefix-tokens to what it "
-                  + "gives")
-              .formatted(
-                  path,
-                  out.size(),
-                  out.size() == 1 ? " tensor" : " tensors, the first",
-                  shape,
-                  file.output().tokens()
-                      ? "[B, " + file.output().prefix() + " + h * h, C]"
-                      : "[B, C, h, w]"));
-    }
-  }
-
   @Override
   public NDArray features(NDArray images) {
     NDArray out = IValueUtils.forward(program, new NDList(images), false).singletonOrThrow();
     NDArray features = NativeKernels.float32(out);
-    if (!file.output().tokens()) {
-      return features;
-    }
-    long batch = images.getShape().get(0);
-    int prefix = file.output().prefix();
-    return features
-        .get(":," + prefix + ":,:")
-        .transpose(0, 2, 1)
-        .reshape(batch, grid.channels(), grid.height(), grid.width());
+    Grid grid = found.grid();
+    return switch (file.output().layout()) {
+      case NCHW -> features;
+      case NHWC -> features.transpose(0, 3, 1, 2);
+      case TOKENS ->
+          features
+              .get(":," + file.output().prefix() + ":,:")
+              .transpose(0, 2, 1)
+              .reshape(images.getShape().get(0), grid.channels(), grid.height(), grid.width());
+    };
   }
 
   @Override
   public Grid grid() {
-    return grid;
+    return found.grid();
+  }
+
+  @Override
+  public int mostImages() {
+    return found.oneAtATime() ? 1 : Integer.MAX_VALUE;
   }
 
   @Override

@@ -13,6 +13,7 @@ import java.util.List;
  * @param fixedReadThreads threads of a task that read ahead of decoding; null: the place of the
  *     files decides
  * @param photos number of photos of each split; null: all
+ * @param ignoreChangedFiles whether a version may grow although photos of it were replaced
  */
 public record ExtractSettings(
     Integer fixedBatchSize,
@@ -22,7 +23,8 @@ public record ExtractSettings(
     Integer photos,
     int rowsPerFile,
     int files,
-    long fileBytes)
+    long fileBytes,
+    boolean ignoreChangedFiles)
     implements Serializable {
   private static final int CPU_BATCH = 8;
   private static final int GPU_BATCH = 64;
@@ -42,7 +44,8 @@ public record ExtractSettings(
         photos,
         section.intIn("rows-per-file", 1, Integer.MAX_VALUE),
         section.intIn("files", 1, 100_000),
-        section.bytes("file-bytes"));
+        section.bytes("file-bytes"),
+        section.oneOf("changed-files", List.of("refuse", "ignore")).equals("ignore"));
   }
 
   /** Images of one forward pass. */

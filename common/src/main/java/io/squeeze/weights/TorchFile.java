@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * What {@code torch.save} wrote: a zip, or the format before torch 1.6, which several official
@@ -157,6 +158,26 @@ final class TorchFile {
         }
       }
     }
+    Map<String, Tensor> views = named(dict);
+    if (views.isEmpty() && dict instanceof Map<?, ?> map) {
+      // A wrapper with names of its own, such as {"net": ..., "epoch": ...}.
+      Map<String, Map<String, Tensor>> inner = new TreeMap<>();
+      map.forEach((key, value) -> inner.put(String.valueOf(key), named(value)));
+      inner.values().removeIf(Map::isEmpty);
+      if (inner.size() > 1) {
+        throw invalid(
+            "it holds several state dicts (%s): save the one that is meant by itself"
+                .formatted(String.join(", ", inner.keySet())));
+      }
+      views = inner.values().stream().findFirst().orElse(views);
+    }
+    if (views.isEmpty()) {
+      throw invalid("it holds no state dict: no tensors by name");
+    }
+    return views;
+  }
+
+  private static Map<String, Tensor> named(Object dict) {
     Map<String, Tensor> views = new LinkedHashMap<>();
     if (dict instanceof Map<?, ?> map) {
       for (Map.Entry<?, ?> entry : map.entrySet()) {
@@ -164,9 +185,6 @@ final class TorchFile {
           views.put(key, tensor);
         }
       }
-    }
-    if (views.isEmpty()) {
-      throw invalid("it holds no state dict: no tensors by name");
     }
     return views;
   }

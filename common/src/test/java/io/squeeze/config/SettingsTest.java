@@ -88,7 +88,7 @@ class SettingsTest {
     assertThat(settings.image().resize()).isEqualTo(256);
     assertThat(settings.image().squash()).isTrue();
     assertThat(settings.image().mean()).containsExactly(0.5, 0.5, 0.5);
-    assertThat(settings.backbone().tokens()).isTrue();
+    assertThat(settings.backbone().layout()).isEqualTo(BackboneSettings.Layout.TOKENS);
     assertThat(settings.backbone().prefixTokens()).isEqualTo(5);
     assertThatThrownBy(() -> given.over("{\"sise\": 224}", "dino.json"))
         .hasMessage(

@@ -12,7 +12,7 @@ enum Flag {
   WEIGHTS("weights", "weights", "FILE", "Official weights of vit or deeplab: .pth, safetensors."),
   PRECISION(
       "precision", "backbone.precision", "fp32|bf16|fp16", "What vit and deeplab compute in."),
-  LAYOUT("layout", "backbone.layout", "nchw|tokens", "What a TorchScript file gives."),
+  LAYOUT("layout", "backbone.layout", "nchw|nhwc|tokens", "What a TorchScript file gives."),
   PREFIX_TOKENS("prefix_tokens", "backbone.prefix-tokens", "N", "Tokens before the grid's."),
   IMAGE_SIZE("image_size", "image.size", "PIXELS", "Side of the square that the backbone sees."),
   IMAGE_RESIZE("image_resize", "image.resize", "PIXELS", "Shorter side before the crop."),

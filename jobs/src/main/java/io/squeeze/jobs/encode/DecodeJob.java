@@ -134,7 +134,7 @@ public final class DecodeJob {
     Publication publication =
         publisher.run(
             settings,
-            List.of(Manifest.LISTS, "masks"),
+            List.of(Manifest.LISTS, Manifest.FILES, "masks"),
             next -> {
               JobDescription.name(
                   spark, "embeddings " + publisher.base(), "writing " + next.name());

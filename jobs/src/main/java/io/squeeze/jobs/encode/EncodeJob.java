@@ -66,7 +66,7 @@ public final class EncodeJob {
   public Published run() throws IOException {
     Manifest manifest = embeddings.manifest();
     long bytes = ParquetBytes.of(spark, storage, embeddings.path(), Columns.EMBEDDING).bytes();
-    List<String> growing = List.of(Manifest.LISTS);
+    List<String> growing = List.of(Manifest.LISTS, Manifest.FILES);
     return writer.run(
         new Source(
             manifest.settings(), growing, (split, before) -> rows(split), null, manifest, bytes));

@@ -18,6 +18,9 @@ record Earlier(Map<String, List<String>> files) implements Serializable {
   static Earlier in(Place place) throws IOException {
     Map<String, List<String>> files = new HashMap<>();
     for (String file : place.storage().files(place.rows()).keySet()) {
+      if (file.startsWith(SourceFiles.FOLDER)) {
+        continue;
+      }
       files.computeIfAbsent(FilePlan.stemOf(file), stem -> new ArrayList<>()).add(file);
     }
     return new Earlier(files);

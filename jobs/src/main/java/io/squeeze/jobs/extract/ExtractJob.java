@@ -1,7 +1,10 @@
 package io.squeeze.jobs.extract;
 
+import ai.djl.Device;
+import io.squeeze.backbone.Backbone;
 import io.squeeze.backbone.BackboneFile;
 import io.squeeze.backbone.Grid;
+import io.squeeze.config.ExtractSettings;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Datasets;
@@ -121,22 +124,26 @@ public final class ExtractJob {
       encoder.check("--model " + shipped.file().name(), shipped.file().digest());
     }
     Map<String, String> asked = asked(dataset, summary, shipped);
-    Publication publication =
-        publisher.run(
-            asked,
-            List.of(Manifest.LISTS),
-            next -> {
-              Source source =
-                  new Source(
-                      dataset,
-                      root,
-                      shipped,
-                      asked,
-                      summary.rows(),
-                      next.before(),
-                      listing.photoTable());
-              return extract(next, source, listing);
-            });
+    Publication publication;
+    try (SourceFiles sources = listing.sources()) {
+      identify(asked, sources);
+      publication =
+          publisher.run(
+              asked,
+              List.of(Manifest.LISTS, Manifest.FILES),
+              next -> {
+                Source source =
+                    new Source(
+                        dataset,
+                        root,
+                        shipped,
+                        asked,
+                        summary.rows(),
+                        next.before(),
+                        listing.photoTable());
+                return extract(next, source, listing, sources);
+              });
+    }
     if (publication.fresh()) {
       report(publication.version());
     }
@@ -171,7 +178,7 @@ public final class ExtractJob {
                 shipped.file().digest(),
                 shipped.weights(),
                 shipped.file().precision().toString(),
-                settings.backbone().tokens() ? "tokens" : "nchw",
+                settings.backbone().layout().text(),
                 settings.backbone().prefixTokens())
             .settings());
     asked.put(Manifest.DATASET, dataset.name());
@@ -191,18 +198,42 @@ public final class ExtractJob {
     return type == ElementType.F16 ? "float16" : "float32";
   }
 
-  private Publisher.Draft extract(Publisher.Next next, Source source, Listing listing)
-      throws IOException {
+  /** Adds what tells that a file changed, but where a version of 0.1.0 cannot be compared. */
+  private void identify(Map<String, String> asked, SourceFiles sources) throws IOException {
+    Map<String, String> held =
+        publisher.current().map(version -> version.manifest().settings()).orElse(null);
+    boolean older =
+        held != null
+            && !held.containsKey(Manifest.FILES)
+            && asked.get(Manifest.LISTS).equals(held.get(Manifest.LISTS));
+    if (older) {
+      reporter.say(
+          publisher.base() + " does not say which files it was made from: they are not compared");
+    } else {
+      asked.put(Manifest.FILES, sources.fingerprint());
+    }
+  }
+
+  private Publisher.Draft extract(
+      Publisher.Next next, Source source, Listing listing, SourceFiles sources) throws IOException {
     reportUnlisted(listing);
     PreviousVersion growth = new PreviousVersion(session, source.dataset(), source.before());
     Dataset<Row> rows = growth.unseen(listing.rows());
+    if (source.before().isPresent()) {
+      sources.check(source.before().get(), settings.extract().ignoreChangedFiles());
+    }
     Map<Integer, Long> counts = source.before().isEmpty() ? source.counts() : counts(rows);
     long total = counts.values().stream().mapToLong(Long::longValue).sum();
     Grid grid = probe(source.shipped());
     FilePlan plan = plan(source, counts, growth.firstNumbers(), grid);
-    String key = BackboneFile.digest(source.asked() + "\n" + plan).substring(0, 16);
+    // Not of the files: a run that ended goes on where a rejected photo was mended.
+    Map<String, String> lasting = new TreeMap<>(source.asked());
+    lasting.remove(Manifest.FILES);
+    String key = BackboneFile.digest(lasting + "\n" + plan).substring(0, 16);
     Place place = next.resumed(key);
+    sources.dropChanged(place);
     Earlier left = Earlier.in(place);
+    List<DataFile> sourceFiles = sources.write(place.rows(), total);
     String run = UUID.randomUUID().toString().substring(0, 8);
     List<FileResult> written =
         new ArrayList<>(
@@ -217,6 +248,7 @@ public final class ExtractJob {
     if (encoder != null) {
       files.addAll(encoder.decoder(storage, place.rows()));
     }
+    files.addAll(sourceFiles);
     files.sort(Comparator.comparing(DataFile::path));
     Manifest manifest = manifest(source, files, rejects.count(), grid);
     tally = Tally.sum(written);
@@ -245,11 +277,23 @@ public final class ExtractJob {
 
   /** Loads the backbone in a task, where its device and natives are: fails early, and once. */
   private Grid probe(Backbones.Shipped shipped) {
+    ExtractSettings own = settings.extract();
     return Stages.computing(
-            context
-                .parallelize(List.of(shipped), 1)
-                .map(backbone -> backbone.load(Tasks.start()).grid()))
+            context.parallelize(List.of(shipped), 1).map(backbone -> checked(backbone, own)))
         .first();
+  }
+
+  private static Grid checked(Backbones.Shipped shipped, ExtractSettings own) {
+    Device device = Tasks.start();
+    Backbone backbone = shipped.load(device);
+    int batch = own.batchSize(device.isGpu());
+    if (batch > backbone.mostImages()) {
+      throw SqueezeException.input(
+          ("The backbone takes one image at a time (--model), but --extract_batch_size is %d: trace"
+                  + " it with a batch of two, or set --extract_batch_size 1")
+              .formatted(batch));
+    }
+    return backbone.grid();
   }
 
   private FilePlan plan(

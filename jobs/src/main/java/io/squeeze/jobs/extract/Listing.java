@@ -314,6 +314,14 @@ final class Listing {
     return new StructType(fields.toArray(StructField[]::new));
   }
 
+  /** The files that the samples come from. */
+  SourceFiles sources() throws IOException {
+    SegmentationDataset.Table table = dataset.table().orElse(null);
+    return table == null
+        ? SourceFiles.ofSamples(session, listed(false), root)
+        : SourceFiles.ofTable(session, session.storage().tableFiles(path(table)));
+  }
+
   /** Counts the samples, with a sum of row hashes that no order of reading changes. */
   Summary summary() throws IOException {
     Dataset<Row> listed = listed(false);

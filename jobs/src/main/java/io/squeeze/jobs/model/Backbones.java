@@ -123,7 +123,7 @@ public final class Backbones {
               Preprocessing.from(settings.image()),
               precision,
               new BackboneFile.Output(
-                  settings.backbone().tokens(), settings.backbone().prefixTokens()));
+                  settings.backbone().layout(), settings.backbone().prefixTokens()));
       String name = path.getFileName().toString();
       if (spark.sparkContext().isLocal()) {
         return new Shipped(file, path.toAbsolutePath().toString(), name, weights);

@@ -9,7 +9,7 @@ import java.util.Map;
  * @param sha256 of the program with its weights
  * @param weights a checkpoint's SHA-256, or the seed of random ones; empty for a TorchScript file
  * @param precision that it computed in
- * @param layout of what it gives: nchw or tokens
+ * @param layout of what it gives: nchw, nhwc or tokens
  * @param prefixTokens tokens before the grid's
  */
 public record BackboneOrigin(

@@ -64,6 +64,9 @@ public record Manifest(
   /** The setting that changes when a data set grows. */
   public static final String LISTS = "data.lists";
 
+  /** The setting that changes when a file of the data set does. */
+  public static final String FILES = "data.files";
+
   /** The setting that names the data set. */
   public static final String DATASET = "data.dataset";
 

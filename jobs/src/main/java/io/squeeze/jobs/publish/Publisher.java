@@ -128,6 +128,11 @@ public final class Publisher {
     }
   }
 
+  /** The version that is published now; empty for none. */
+  public Optional<Published> current() throws IOException {
+    return versions.current();
+  }
+
   /** The full path of the data set. */
   public String base() {
     return versions.base();

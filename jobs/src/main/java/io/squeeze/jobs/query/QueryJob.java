@@ -8,7 +8,10 @@ import static org.apache.spark.sql.functions.to_json;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.console.TextTable;
+import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.Tables;
+import io.squeeze.jobs.run.RunFolder;
+import io.squeeze.jobs.run.Summary;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.sql.SqueezeExtensions;
 import io.squeeze.jobs.storage.HadoopStorage;
@@ -30,6 +33,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.BinaryType;
 import org.apache.spark.sql.types.DataType;
@@ -39,6 +43,16 @@ import org.apache.spark.sql.types.StructType;
 
 /** Spark SQL over a workspace: results are streamed, a partition at a time. */
 public final class QueryJob {
+  /** Says in a folder of Parquet that a query wrote it. */
+  private static final String MARK = "_query";
+
+  /** How a file is called that a result of a format may replace. */
+  private static final Map<Format, List<String>> ENDINGS =
+      Map.of(
+          Format.TABLE, List.of(".txt"),
+          Format.CSV, List.of(".csv"),
+          Format.JSON, List.of(".json", ".jsonl"));
+
   /** As RFC 4180: a quote within quotes is doubled. */
   private static final Map<String, String> QUOTES = Map.of("escape", "\"");
 
@@ -85,6 +99,10 @@ public final class QueryJob {
     this.format = format;
     this.out = out;
     SqueezeExtensions.register(spark);
+    // They call any method of the driver's JVM.
+    for (String name : List.of("reflect", "java_method")) {
+      spark.sessionState().functionRegistry().dropFunction(FunctionIdentifier.apply(name));
+    }
     this.workspace = new Workspace(session, folder);
     this.views = workspace.views();
     views.forEach((name, view) -> view.createOrReplaceTempView(name));
@@ -184,14 +202,16 @@ public final class QueryJob {
   private void write(List<Dataset<Row>> results) throws IOException {
     if (format == Format.PARQUET) {
       String path = storage.qualified(out);
-      if (storage.exists(path) && !storage.exists(Storage.join(path, "_SUCCESS"))) {
+      if (storage.exists(path) && !storage.exists(Storage.join(path, MARK))) {
         throw SqueezeException.usage(
             path + " exists and is no result of a query: name another folder (--out)");
       }
       Tables.replace(storage, results.get(0), path);
+      storage.replace(Storage.join(path, MARK), "Written by submit/squeeze query\n");
       reporter.say("Written: " + path);
     } else if (out != null) {
       String path = storage.qualified(out);
+      checkFile(path);
       storage.replace(
           path,
           stream -> {
@@ -205,6 +225,23 @@ public final class QueryJob {
       reporter.say("Written: " + path);
     } else {
       print(results, reporter.results());
+    }
+  }
+
+  /** A file is replaced if it may be a result: not what data sets and runs consist of. */
+  private void checkFile(String path) throws IOException {
+    int slash = path.lastIndexOf('/');
+    String folder = path.substring(0, Math.max(0, slash));
+    boolean ours =
+        path.substring(slash + 1).startsWith("_")
+            || storage.exists(Storage.join(folder, Manifest.NAME))
+            || storage.exists(Storage.join(folder, RunFolder.LAST))
+            || storage.exists(Storage.join(folder, Summary.NAME));
+    boolean result = ENDINGS.get(format).stream().anyMatch(path::endsWith);
+    if (storage.exists(path) && (ours || !result)) {
+      throw SqueezeException.usage(
+          "%s exists and is no result of a query: name another file, ending in %s (--out)"
+              .formatted(path, String.join(" or ", ENDINGS.get(format))));
     }
   }
 

@@ -4,6 +4,7 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.explode;
 import static org.apache.spark.sql.functions.expr;
 import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.udf;
 
 import io.squeeze.codec.Compression.Ratios;
 import io.squeeze.config.Settings;
@@ -27,10 +28,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /** All that the commands published below a folder, as views of Spark SQL. */
@@ -79,6 +84,9 @@ public final class Workspace {
   private final Map<String, Published> codes = new LinkedHashMap<>();
   private final Map<String, String> rejects = new LinkedHashMap<>();
 
+  /** Data sets that cannot be used, with the reason: a query that reads them fails. */
+  private final Map<String, String> damaged = new LinkedHashMap<>();
+
   /** The splits that each run was evaluated on. */
   private final Map<String, List<String>> runs = new LinkedHashMap<>();
 
@@ -111,17 +119,26 @@ public final class Workspace {
           root + " has more than " + MOST_FOLDERS + " folders: name a smaller one (--workspace)");
     }
     String folder = below.isEmpty() ? root : Storage.join(root, below);
-    List<String> folders =
-        storage
-            .folders(folder)
-            .filter(name -> !name.startsWith("_") && !name.startsWith("."))
-            .toList();
+    List<String> folders;
+    try {
+      folders =
+          storage
+              .folders(folder)
+              .filter(name -> !name.startsWith("_") && !name.startsWith("."))
+              .toList();
+    } catch (IOException e) {
+      if (below.isEmpty()) {
+        throw e;
+      }
+      reporter.warn("Left out: " + folder + " cannot be listed (" + e.getMessage() + ")");
+      return;
+    }
     if (storage.exists(Storage.join(folder, RunFolder.LAST))) {
       runs.put(below, evaluated(below));
       return;
     }
     if (folders.stream().anyMatch(Versions::isVersion)) {
-      Optional<Published> current = current(folder);
+      Optional<Published> current = current(below, folder);
       if (current.isPresent()) {
         boolean coded = current.get().manifest().table().equals(Manifest.CODES);
         (coded ? codes : embeddings).put(below, current.get());
@@ -138,14 +155,31 @@ public final class Workspace {
     }
   }
 
-  /** The current version; one that cannot be used is told of, and left out. */
-  private Optional<Published> current(String folder) throws IOException {
+  /** The current version; one that cannot be used ends the queries that read it. */
+  private Optional<Published> current(String name, String folder) throws IOException {
     try {
       return new Versions(storage, folder).current();
     } catch (SqueezeException e) {
-      reporter.warn("Left out: " + e.getMessage());
+      reporter.warn("Not to be queried: " + e.getMessage());
+      damaged.put(name, e.getMessage());
       return Optional.empty();
     }
+  }
+
+  /** Rows that nobody can read: whoever asks for them is told why. */
+  private Dataset<Row> unreadable(String name, String why, StructType columns) {
+    UDF1<Long, Boolean> fail =
+        id -> {
+          throw SqueezeException.input(why);
+        };
+    List<Column> all = new ArrayList<>(List.of(lit(name).as(DATA_SET)));
+    for (StructField field : columns.fields()) {
+      all.add(lit(null).cast(field.dataType()).as(field.name()));
+    }
+    return spark
+        .range(1)
+        .where(udf(fail, DataTypes.BooleanType).apply(col("id")))
+        .select(all.toArray(Column[]::new));
   }
 
   /** What lies below the folder: names by kind. */
@@ -187,6 +221,7 @@ public final class Workspace {
     List<Dataset<Row>> all = new ArrayList<>();
     published.forEach(
         (name, version) -> all.add(version.read(spark).select(lit(name).as(DATA_SET), col("*"))));
+    damaged.forEach((name, why) -> all.add(unreadable(name, why, empty)));
     return union(all, empty.add(DATA_SET, "string"));
   }
 
@@ -220,6 +255,7 @@ public final class Workspace {
     codes.forEach(
         (name, version) ->
             all.add(version.codebook(spark).select(lit(name).as(DATA_SET), col("*"))));
+    damaged.forEach((name, why) -> all.add(unreadable(name, why, CODEBOOK)));
     return union(all, CODEBOOK.add(DATA_SET, "string"));
   }
 
@@ -296,8 +332,17 @@ public final class Workspace {
     }
   }
 
+  private Optional<Settings> settings(String run) throws IOException {
+    try {
+      return folder(run).settings();
+    } catch (SqueezeException e) {
+      reporter.warn("Left out: " + e.getMessage());
+      return Optional.empty();
+    }
+  }
+
   private Row row(String run, String split, Summary summary) throws IOException {
-    Optional<Settings> settings = folder(run).settings();
+    Optional<Settings> settings = settings(run);
     List<Object> cells = new ArrayList<>();
     cells.add(run);
     cells.add(folder(run).path(RunFolder.LAST));

@@ -1,15 +1,12 @@
 package io.squeeze.jobs.storage;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import io.squeeze.config.Json;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.storage.Storage;
 import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.net.InetAddress;
 import java.nio.file.NoSuchFileException;
-import java.time.Instant;
-import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -25,7 +22,6 @@ public final class FolderLock {
   public static final String NAME = "_lock";
 
   private static final Logger LOG = LoggerFactory.getLogger(FolderLock.class);
-  private static final ObjectMapper JSON = new ObjectMapper();
 
   /**
    * The locks that this process holds. A process number alone is not enough: in a container, the
@@ -51,28 +47,19 @@ public final class FolderLock {
   }
 
   /**
-   * Takes the lock of a folder. If its holder was a process of this machine that has ended, or if
-   * the lock stays empty, it is taken over.
+   * Takes the lock of a folder. It is taken over if it is proven that its holder has ended, or if
+   * the lock stays empty.
    *
    * @throws SqueezeException of category configuration if another run holds it
    */
   static FolderLock take(HadoopStorage storage, String folder) throws IOException {
     String path = Storage.join(folder, NAME);
-    String host = InetAddress.getLocalHost().getHostName();
-    long pid = ProcessHandle.current().pid();
-    String mine =
-        JSON.writeValueAsString(
-            Map.of("host", host, "pid", pid, "since", Instant.now().toString()));
+    String mine = LockHolder.self().json();
     if (!storage.create(path, mine)) {
       String found = named(storage, path);
-      JsonNode holder = holder(found);
       // An empty lock is of a process that ended while it took the lock.
-      boolean here = found.isBlank() || holder.path("host").asText().equals(host);
-      long other = holder.path("pid").asLong(-1);
-      // This process knows its own locks: another lock with its number is of an earlier process.
-      boolean running = other != pid && ProcessHandle.of(other).isPresent();
-      if (!here || running) {
-        throw refused(folder, path, found);
+      if (!found.isBlank() && !holder(found, path).hasEnded()) {
+        throw refused(storage, folder, path, found);
       }
       LOG.warn("Taking over {} from a process that has ended", path);
       takeAway(storage, folder, path, found);
@@ -95,7 +82,7 @@ public final class FolderLock {
       throws IOException {
     String path = Storage.join(folder, NAME);
     if (!HELD.add(path)) {
-      throw refused(folder, path, present(storage, path));
+      throw refused(storage, folder, path, present(storage, path));
     }
     try {
       FolderLock lock = take(storage, folder);
@@ -109,10 +96,12 @@ public final class FolderLock {
     }
   }
 
-  private static SqueezeException refused(String folder, String path, String found) {
+  private static SqueezeException refused(
+      HadoopStorage storage, String folder, String path, String found) throws IOException {
+    String free = storage.local(path).isPresent() ? "rm " : "hadoop fs -rm ";
     return SqueezeException.configuration(
-        "Another run writes to %s (%s): wait for it, or delete %s if it has ended"
-            .formatted(folder, found.strip(), path));
+        "Another run writes to %s (%s): wait for it; if it has ended, free the folder with: %s%s"
+            .formatted(folder, found.strip(), free, path));
   }
 
   /**
@@ -126,14 +115,14 @@ public final class FolderLock {
       storage.move(path, away);
     } catch (IOException e) {
       if (storage.exists(path)) {
-        throw refused(folder, path, present(storage, path));
+        throw refused(storage, folder, path, present(storage, path));
       }
       return; // it is free
     }
     String moved = storage.text(away);
     if (!moved.equals(found)) {
       storage.move(away, path);
-      throw refused(folder, path, moved);
+      throw refused(storage, folder, path, moved);
     }
     storage.delete(away);
   }
@@ -162,11 +151,11 @@ public final class FolderLock {
     }
   }
 
-  private static JsonNode holder(String text) {
+  private static LockHolder holder(String text, String path) {
     try {
-      return JSON.readTree(text);
-    } catch (IOException e) {
-      return JSON.createObjectNode();
+      return LockHolder.of(Json.tree(text, path));
+    } catch (SqueezeException e) {
+      return LockHolder.of(MissingNode.getInstance()); // nobody can tell
     }
   }
 

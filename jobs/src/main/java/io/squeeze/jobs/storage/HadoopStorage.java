@@ -143,18 +143,23 @@ public final class HadoopStorage implements Storage {
 
   @Override
   public Stream<Entry> list(String folder) throws IOException {
+    return states(folder).map(file -> new Entry(file.path(), file.bytes()));
+  }
+
+  /** The files directly in a folder, with what tells that one has changed. */
+  public Stream<TableFile> states(String folder) throws IOException {
     RemoteIterator<FileStatus> statuses = system(folder).listStatusIterator(new Path(folder));
-    Spliterator<Entry> files =
+    Spliterator<TableFile> files =
         new Spliterators.AbstractSpliterator<>(Long.MAX_VALUE, Spliterator.NONNULL) {
           @Override
-          public boolean tryAdvance(java.util.function.Consumer<? super Entry> action) {
+          public boolean tryAdvance(java.util.function.Consumer<? super TableFile> action) {
             try {
               if (!statuses.hasNext()) {
                 return false;
               }
               FileStatus status = statuses.next();
               if (status.isFile()) {
-                action.accept(new Entry(status.getPath().toString(), status.getLen()));
+                action.accept(state(status));
               }
               return true;
             } catch (IOException e) {
@@ -221,16 +226,19 @@ public final class HadoopStorage implements Storage {
     return found;
   }
 
+  private static TableFile state(FileStatus status) {
+    String tag = status instanceof EtagSource tagged ? tagged.getEtag() : null;
+    return new TableFile(
+        status.getPath().toString(),
+        status.getLen(),
+        status.getModificationTime(),
+        tag == null ? "" : tag);
+  }
+
   private static void collect(FileSystem system, FileStatus status, List<TableFile> into)
       throws IOException {
     if (status.isFile()) {
-      String tag = status instanceof EtagSource tagged ? tagged.getEtag() : null;
-      into.add(
-          new TableFile(
-              status.getPath().toString(),
-              status.getLen(),
-              status.getModificationTime(),
-              tag == null ? "" : tag));
+      into.add(state(status));
       return;
     }
     RemoteIterator<FileStatus> below = system.listStatusIterator(status.getPath());

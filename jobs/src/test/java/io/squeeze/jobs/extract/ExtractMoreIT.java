@@ -76,7 +76,11 @@ class ExtractMoreIT {
     Files.delete(cut.resolveSibling("." + cut.getFileName() + ".crc"));
 
     Published resumed = extract(fixture.settings("e", ""));
-    List<String> names = resumed.manifest().files().stream().map(DataFile::path).toList();
+    List<String> names =
+        resumed.manifest().files().stream()
+            .map(DataFile::path)
+            .filter(path -> path.startsWith("split="))
+            .toList();
     for (Path kept : left.subList(1, 4)) {
       assertThat(names).anyMatch(name -> name.endsWith("/" + kept.getFileName()));
     }
@@ -132,6 +136,39 @@ class ExtractMoreIT {
         .isInstanceOfSatisfying(
             SqueezeException.class, e -> assertThat(e.category()).isEqualTo(Category.CONFIGURATION))
         .hasMessageContaining("are no longer listed");
+  }
+
+  @Test
+  void aPhotoThatWasReplacedIsNotServedAsItWas(@TempDir Path folder) throws IOException {
+    Fixture fixture = new Fixture(folder, 24);
+    Path images = fixture.photos().resolve("images");
+    Path broken = images.resolve("circle_2.jpg");
+    byte[] good = Files.readAllBytes(broken);
+    Files.writeString(broken, "broken");
+    String few = "data.max-bad-fraction = 0.1";
+    Published first = extract(fixture.settings("e", few));
+    assertThat(first.manifest().rejected()).isEqualTo(1);
+    assertThat(extract(fixture.settings("e", few)).path()).isEqualTo(first.path());
+
+    // A reject that was mended is tried again.
+    Files.write(broken, good);
+    Published second = extract(fixture.settings("e", few));
+    assertThat(second.path()).endsWith("/e/v2");
+    assertThat(second.manifest().rejected()).isZero();
+    assertThat(embeddings(second)).hasSize(24).containsKey("circle_2");
+    assertThat(second.manifest().files()).anyMatch(file -> file.path().startsWith("_sources/"));
+    assertThat(extract(fixture.settings("e", few)).path()).isEqualTo(second.path());
+
+    Files.write(images.resolve("circle_1.jpg"), good);
+    assertThatThrownBy(() -> extract(fixture.settings("e", few)))
+        .isInstanceOfSatisfying(
+            SqueezeException.class, e -> assertThat(e.category()).isEqualTo(Category.CONFIGURATION))
+        .hasMessageContaining("1 photos or masks of ")
+        .hasMessageContaining("changed since, such as circle_1")
+        .hasMessageContaining("extract.changed-files = ignore");
+    Published third = extract(fixture.settings("e", few + ", extract.changed-files = ignore"));
+    assertThat(third.path()).endsWith("/e/v3");
+    assertThat(embeddings(third).get("circle_1")).isEqualTo(embeddings(second).get("circle_1"));
   }
 
   private static String quoted(Path path) {

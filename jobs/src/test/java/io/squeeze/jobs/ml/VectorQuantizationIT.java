@@ -369,7 +369,7 @@ class VectorQuantizationIT {
   @Test
   void theErrorOfSmallVectorsIsScaledWithThem(@TempDir Path folder) throws Exception {
     double usual = 0;
-    for (String scale : List.of("1", "1e-9", "1e12", "1e18")) {
+    for (String scale : List.of("1", "1e-9", "1e18")) {
       Path path = folder.resolve("t" + scale);
       spark
           .createDataFrame(vectors(200, 24), SCHEMA)

@@ -29,6 +29,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
+import org.apache.commons.io.FileUtils;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -59,7 +61,11 @@ class QueryTest {
   }
 
   private String written(String sql, Format format) throws IOException {
-    Path file = folder.resolve("out." + format);
+    Path file =
+        Files.createTempFile(
+            folder,
+            "out",
+            format == Format.CSV ? ".csv" : format == Format.JSON ? ".json" : ".txt");
     new QueryJob(Fixture.squeeze(spark), walk.toString(), format, file.toString()).run(sql);
     return Files.readString(file);
   }
@@ -309,6 +315,64 @@ class QueryTest {
     new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.PARQUET, parquet.toString())
         .run("-- first\nCREATE OR REPLACE TEMP VIEW t AS SELECT ';' AS s;\nSELECT s FROM t;\n");
     assertThat(spark.read().parquet(parquet.toString()).head().getString(0)).isEqualTo(";");
+  }
+
+  @Test
+  void aDamagedDataSetEndsTheQueriesThatReadItAndNoOthers() throws Exception {
+    Path own = Files.createDirectory(folder.resolve("damaged"));
+    FileUtils.copyDirectory(walk.resolve("codes/array").toFile(), own.resolve("whole").toFile());
+    FileUtils.copyDirectory(walk.resolve("codes/array").toFile(), own.resolve("broken").toFile());
+    FileUtils.copyDirectory(
+        walk.resolve("outputs/baseline").toFile(), own.resolve("baseline").toFile());
+    try (Stream<Path> files = Files.walk(own.resolve("broken/v1/codes"))) {
+      Files.delete(files.filter(f -> f.toString().endsWith(".parquet")).findFirst().orElseThrow());
+    }
+    Files.writeString(own.resolve("baseline/config.json"), "include \"x\"");
+    Path out = own.resolve("n.csv");
+    SparkSession session = Shared.session();
+    QueryJob job =
+        new QueryJob(Fixture.squeeze(session), own.toString(), Format.CSV, out.toString());
+    assertThatThrownBy(() -> job.run("SELECT count(*) AS n FROM codes"))
+        .hasStackTraceContaining("broken/v1 is damaged");
+    job.run("SELECT count(*) AS n FROM codes WHERE data_set = 'whole'");
+    assertThat(Files.readString(out)).isEqualTo("n\n36\n");
+    job.run("SELECT run AS n FROM runs");
+    assertThat(Files.readString(out)).isEqualTo("n\nbaseline\n");
+  }
+
+  @Test
+  void aResultReplacesResultsAlone() throws IOException {
+    Path manifest = walk.resolve("codes/array/v1/_manifest.json");
+    Path photo = folder.resolve("photo.jpg");
+    Files.writeString(photo, "x");
+    for (Path path : List.of(manifest, photo, walk.resolve("outputs/vq_squeeze/config.json"))) {
+      byte[] before = Files.readAllBytes(path);
+      QueryJob job =
+          new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.JSON, path.toString());
+      assertThatThrownBy(() -> job.run("SELECT 1 AS n"))
+          .hasMessageContaining("exists and is no result of a query");
+      assertThat(path).hasBinaryContent(before);
+    }
+    Path table = folder.resolve("somebodys");
+    spark.range(2).write().parquet(table.toString());
+    QueryJob over =
+        new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.PARQUET, table.toString());
+    assertThatThrownBy(() -> over.run("SELECT 1 AS n"))
+        .hasMessageContaining("exists and is no result of a query");
+    Path own = folder.resolve("own");
+    QueryJob twice =
+        new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.PARQUET, own.toString());
+    twice.run("SELECT 1 AS n");
+    twice.run("SELECT 2 AS n");
+    assertThat(spark.read().parquet(own.toString()).head().getInt(0)).isEqualTo(2);
+  }
+
+  @Test
+  void noMethodOfTheDriverIsCalled() throws IOException {
+    QueryJob job = new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.TABLE, null);
+    assertThatThrownBy(() -> job.run("SELECT reflect('java.lang.System', 'getProperty', 'x')"))
+        .isInstanceOf(SqueezeException.class)
+        .hasMessageContaining("reflect");
   }
 
   @Test
