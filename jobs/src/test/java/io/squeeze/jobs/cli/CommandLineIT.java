@@ -56,41 +56,17 @@ class CommandLineIT {
   private static List<String> train(String at, String name, String lr) {
     List<String> words = new ArrayList<>(List.of("train", "--embeddings", at + "emb"));
     words.addAll(List.of("--output_dir", at + "outputs", "--experiment_name", name));
-    words.addAll(List.of("--epochs", "6", "--lr", lr, "--shards", "2", "--codebook_size", "16"));
+    words.addAll(List.of("--epochs", "1", "--lr", lr, "--shards", "2", "--codebook_size", "16"));
     return words;
   }
 
   @Test
-  void aKilledTrainingGoesOnToTheBytesOfAnUndisturbedOne() throws Exception {
-    Path err = folder.resolve("killed.err");
-    List<String> words = new ArrayList<>(List.of("--master", "local[2]"));
-    words.addAll(train("", "killed", "1e-3"));
-    Process process =
-        Submit.squeeze(home, words)
-            .redirectError(err.toFile())
-            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-            .start();
-    while (!Files.readString(err).contains("epoch 2/6") && process.isAlive()) {
-      Thread.sleep(20);
-    }
-    process.destroyForcibly().waitFor();
-    assertThat(Files.readString(err)).doesNotContain(" INFO ");
-
-    List<String> again = train(home + "/", "killed", "1e-3");
-    again.add("--resume");
-    Command resumed = Command.run(again.toArray(String[]::new));
-    assertThat(resumed.code()).as(resumed.err()).isZero();
-    assertThat(resumed.err())
-        .containsPattern("Going on after epoch [2-5] of 6")
-        .doesNotContain("epoch 1/6");
-    Command whole = Command.run(train(home + "/", "whole", "1e-3").toArray(String[]::new));
-    assertThat(whole.code()).as(whole.err()).isZero();
-    for (String checkpoint : List.of("last.ckpt", "best.ckpt")) {
-      assertThat(home.resolve("outputs/killed").resolve(checkpoint))
-          .hasSameBinaryContentAs(home.resolve("outputs/whole").resolve(checkpoint));
-    }
-    Command other = squeeze(train("", "killed", "9"));
+  void anotherRunOfTheSameNameIsRefusedWithItsExitCode() throws Exception {
+    Command first = Command.run(train(home + "/", "run", "1e-3").toArray(String[]::new));
+    assertThat(first.code()).as(first.err()).isZero();
+    Command other = squeeze(train("", "run", "9"));
     assertThat(other.code()).as(other.err()).isEqualTo(3);
     assertThat(other.lastLine()).startsWith("ERROR ").contains("train.lr: is 1e-3, asked for 9");
+    assertThat(other.err()).doesNotContain(" INFO ");
   }
 }
