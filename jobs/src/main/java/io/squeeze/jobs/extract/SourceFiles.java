@@ -54,10 +54,13 @@ final class SourceFiles implements AutoCloseable {
       new StructType().add("path", "string").add("bytes", "long").add("modified", "long");
 
   private final SqueezeSession session;
+  private final Dataset<Row> states;
   private final Dataset<Row> rows;
   private final boolean bySample;
 
-  private SourceFiles(SqueezeSession session, Dataset<Row> rows, boolean bySample) {
+  private SourceFiles(
+      SqueezeSession session, Dataset<Row> states, Dataset<Row> rows, boolean bySample) {
+    this.states = states;
     this.session = session;
     this.rows = rows;
     this.bySample = bySample;
@@ -79,7 +82,8 @@ final class SourceFiles implements AutoCloseable {
                     .as(Encoders.STRING())
                     .toJavaRDD()
                     .flatMap(folder -> states(storage, root, folder)),
-                STATE);
+                STATE)
+            .persist(StorageLevel.MEMORY_AND_DISK());
     Dataset<Row> rows =
         listed
             .join(
@@ -91,7 +95,7 @@ final class SourceFiles implements AutoCloseable {
                 col(Columns.MASK).equalTo(col("mask_path")),
                 "left")
             .select(columns());
-    return new SourceFiles(session, rows.persist(StorageLevel.MEMORY_AND_DISK()), true);
+    return new SourceFiles(session, states, rows.persist(StorageLevel.MEMORY_AND_DISK()), true);
   }
 
   /** Of the files of a table. */
@@ -110,7 +114,7 @@ final class SourceFiles implements AutoCloseable {
                 col("modified").as(IMAGE_MODIFIED),
                 lit(null).cast("long").as(MASK_BYTES),
                 lit(null).cast("long").as(MASK_MODIFIED));
-    return new SourceFiles(session, rows, false);
+    return new SourceFiles(session, rows, rows, false);
   }
 
   private static Column[] columns() {
@@ -158,6 +162,7 @@ final class SourceFiles implements AutoCloseable {
   @Override
   public void close() {
     rows.unpersist();
+    states.unpersist();
   }
 
   /** Equal for equal files. */

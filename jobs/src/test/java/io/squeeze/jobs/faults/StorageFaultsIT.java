@@ -13,6 +13,7 @@ import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.faults.FaultyFileSystem.Outcome;
 import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.Sessions;
@@ -214,7 +215,12 @@ class StorageFaultsIT {
   void aFlippedBitIsFoundOrChangesNothing() throws IOException {
     Published published = new ExtractJob(Fixture.squeeze(spark), settings("flipped")).run();
     List<Row> whole = rows(published);
-    String name = published.manifest().files().get(0).path();
+    String name =
+        published.manifest().files().stream()
+            .map(DataFile::path)
+            .filter(path -> path.startsWith("split="))
+            .findFirst()
+            .orElseThrow();
     Path file = folder.resolve("emb-flipped/v1").resolve(name);
     byte[] bytes = Files.readAllBytes(file);
     Random random = new Random(7);

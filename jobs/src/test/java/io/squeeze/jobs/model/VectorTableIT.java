@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /**
  * Tables as pyarrow, pandas and DuckDB write them (test/resources/field, 200 rows of 16 values).
  */
-class VectorTableTest {
+class VectorTableIT {
   private static final Path FIELD = Path.of("src/test/resources/field");
   private static final BadRows USUAL = BadRows.of(Settings.defaults().data());
 

@@ -39,7 +39,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class ExtractTest {
+class ExtractIT {
   private static SparkSession spark;
 
   @BeforeAll
