@@ -8,9 +8,11 @@ import io.squeeze.dataset.SegmentationDataset.Sample;
 import io.squeeze.image.BadSampleException;
 import io.squeeze.image.Mask;
 import io.squeeze.storage.Storage;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -111,5 +113,43 @@ class DeclaredDatasetTest {
         .hasMessageContaining("classes needs 1 to 255 names");
     assertThatThrownBy(() -> Datasets.named(LOCAL, "no.conf"))
         .hasMessageContaining("Cannot read no.conf (--dataset)");
+  }
+
+  @Test
+  void listsAndFoldersLoseNoEntry(@TempDir Path folder) throws IOException {
+    Files.writeString(folder.resolve("list.txt"), "\uFEFFfirst\na photo\nn02_1 1 -1\nt\tnote\n");
+    String classes = "classes = [a, b]\nimages = \"images/%s\"\nsplits { all %s }";
+    DeclaredDataset listed =
+        DeclaredDataset.parse(classes.formatted("{id}.jpg", "= list.txt"), "d.conf");
+    assertThat(ids(listed, folder)).containsExactly("first", "a photo", "n02_1", "t");
+
+    Path images = Files.createDirectory(folder.resolve("images"));
+    for (String name : List.of("a.jpg", "b.JPG", "c.jpeg", "d.png", "notes.txt")) {
+      Files.writeString(images.resolve(name), "");
+    }
+    DeclaredDataset jpg = DeclaredDataset.parse(classes.formatted("{id}.jpg", "{}"), "d.conf");
+    assertThat(ids(jpg, folder)).containsExactly("a");
+    try (Stream<String> lying = jpg.images(Storage.local(), folder.toString())) {
+      assertThat(lying)
+          .containsExactlyInAnyOrder(
+              "images/a.jpg", "images/b.JPG", "images/c.jpeg", "images/d.png");
+    }
+    DeclaredDataset any = DeclaredDataset.parse(classes.formatted("{id}.*", "{}"), "d.conf");
+    assertThat(ids(any, folder)).containsExactly("a", "b", "c", "d");
+    try (Stream<SegmentationDataset.Sample> samples =
+        any.samples(Storage.local(), folder.toString(), "all")) {
+      assertThat(samples.map(SegmentationDataset.Sample::image))
+          .containsExactly("images/a.jpg", "images/b.JPG", "images/c.jpeg", "images/d.png");
+    }
+    assertThatThrownBy(
+            () -> DeclaredDataset.parse(classes.formatted("{id}.*", "= list.txt"), "d.conf"))
+        .hasMessageContaining("with a list its ending must be given");
+  }
+
+  private static List<String> ids(DeclaredDataset dataset, Path folder) throws IOException {
+    try (Stream<SegmentationDataset.Sample> samples =
+        dataset.samples(Storage.local(), folder.toString(), "all")) {
+      return samples.map(SegmentationDataset.Sample::id).toList();
+    }
   }
 }

@@ -263,6 +263,13 @@ class ExtractMoreIT {
     assertThat(embeddings(packed).get("circle_1"))
         .hasSize(64 * 14 * 14 * 4)
         .isNotEqualTo(embeddings(random).get("circle_1"));
+    // As DistributedDataParallel names them.
+    Path wrapped =
+        TorchSave.zip(
+            folder.resolve("ddp.pth"),
+            Map.of("module.patch.weight", HostTensor.full(0.01f, 64, 3, 16, 16)));
+    Published same = extract(fixture.settings("d", model + ", weights = " + quoted(wrapped)));
+    assertThat(embeddings(same).get("circle_1")).isEqualTo(embeddings(packed).get("circle_1"));
     assertThatThrownBy(() -> extract(fixture.settings("r", given)))
         .hasMessageContaining("backbone.weights: is random 42");
     assertThatThrownBy(() -> extract(fixture.settings("x", "weights = " + quoted(weights))))
