@@ -17,10 +17,13 @@ public final class CodebookStatistics implements Serializable {
   private static final int FRACTION = 64;
   private static final double UNIT = 0x1p-64;
 
-  /** Factors that bring squared distances of every magnitude near to 1. */
-  private static final double[] BANDS = {
-    0x1p60, 1, 0x1p-60, 0x1p120, 0x1p180, 0x1p-120, 0x1p-180, 0x1p-240
-  };
+  /** Squared distances are summed apart by magnitude, in bands of so many powers of two. */
+  private static final int BAND = 60;
+
+  /** The band of the smallest distances; band 0 is of those from 2^-30 to 2^30. */
+  private static final int FIRST = -3;
+
+  private static final int BANDS = 8;
 
   /** The smallest largest value that needs no scaling. */
   private static final double SMALL = 0x1p-16;
@@ -44,7 +47,7 @@ public final class CodebookStatistics implements Serializable {
     this.exponent = exponent;
     // Behind the sums stand those of the squared distances, by their magnitude.
     this.counts = new long[codes];
-    int sums = Math.addExact(Math.multiplyExact(codes, width), BANDS.length);
+    int sums = Math.addExact(Math.multiplyExact(codes, width), BANDS);
     this.whole = new long[sums];
     this.parts = new long[sums];
   }
@@ -78,18 +81,13 @@ public final class CodebookStatistics implements Serializable {
 
   /** Adds the squared distance between a vector and its code to the sum over all codes. */
   public void addDistance(double squared) {
-    int band = band(squared);
-    add(whole.length - BANDS.length + band, (float) (squared * BANDS[band]), 0);
+    int band = Math.floorDiv(Math.getExponent(squared) + BAND / 2, BAND);
+    band = Math.max(FIRST, Math.min(FIRST + BANDS - 1, band));
+    add(bandAt(band), (float) Math.scalb(squared, -BAND * band), 0);
   }
 
-  private static int band(double squared) {
-    if (squared < 0x1p-90) {
-      return squared == 0 ? 0 : squared < 0x1p-150 ? 4 : 3;
-    }
-    if (squared < 0x1p90) {
-      return squared < 0x1p-30 ? 0 : squared < 0x1p30 ? 1 : 2;
-    }
-    return squared < 0x1p150 ? 5 : squared < 0x1p210 ? 6 : 7;
+  private int bandAt(int band) {
+    return whole.length - BANDS + band - FIRST;
   }
 
   private void add(int at, float value, int scale) {
@@ -152,8 +150,8 @@ public final class CodebookStatistics implements Serializable {
   /** The sum of the squared distances. */
   public double distances() {
     double sum = 0;
-    for (int band = 0; band < BANDS.length; band++) {
-      sum += value(whole.length - BANDS.length + band) / BANDS[band];
+    for (int band = FIRST; band < FIRST + BANDS; band++) {
+      sum += Math.scalb(value(bandAt(band)), BAND * band);
     }
     return sum;
   }

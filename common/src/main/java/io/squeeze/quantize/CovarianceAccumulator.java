@@ -45,32 +45,32 @@ public final class CovarianceAccumulator implements Serializable {
 
   /** The largest magnitude among a block's values, less the centre. */
   public static double largest(VectorBlock block, float[] centre) {
-    return new VectorBlock(block.keys(), centred(block, centre)).largest();
+    return centred(block, centre).largest();
   }
 
-  private static float[] centred(VectorBlock block, float[] centre) {
+  private static VectorBlock centred(VectorBlock block, float[] centre) {
     float[] values = block.values().clone();
     for (int i = 0; i < values.length; i++) {
       values[i] -= centre[i % centre.length];
     }
-    return values;
+    return new VectorBlock(block.keys(), values);
   }
 
   /** Adds the vectors of a block. */
   public CovarianceAccumulator add(VectorBlock block) {
     int width = block.width();
     int rows = block.keys().length;
-    float[] values = centred(block, centre);
-    for (int row = 0; row < rows; row++) {
-      sums.add(0, values, row * width);
-    }
+    VectorBlock centred = centred(block, centre);
+    centred.sum(sums);
     try (NDManager manager = Torch.manager(Device.cpu())) {
       for (int from = 0; from < rows; from += ROWS) {
         int count = Math.min(ROWS, rows - from);
         int start = from * width;
         NDArray x =
             Torch.floats(
-                manager, new Shape(count, width), b -> b.put(values, start, count * width));
+                manager,
+                new Shape(count, width),
+                b -> b.put(centred.values(), start, count * width));
         long[] exact = NativeKernels.gram(x, scale).toLongArray();
         for (int i = 0; i < exact.length; i++) {
           products[i] = Math.addExact(products[i], exact[i]);

@@ -93,6 +93,15 @@ public record VectorBlock(long[] keys, float[] values) implements KMeans.Points,
     return largest;
   }
 
+  /** Adds all vectors to the one code of statistics. */
+  public CodebookStatistics sum(CodebookStatistics into) {
+    int d = width();
+    for (int row = 0; row < keys.length; row++) {
+      into.add(0, values, row * d);
+    }
+    return into;
+  }
+
   @Override
   public CodebookStatistics assign(float[] centroids) {
     int exponent = CodebookStatistics.exponent(largest());

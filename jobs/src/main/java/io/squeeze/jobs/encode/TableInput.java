@@ -2,6 +2,7 @@ package io.squeeze.jobs.encode;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.squeeze.backbone.BackboneFile;
 import io.squeeze.config.Json;
 import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.Versions.Published;
@@ -10,10 +11,10 @@ import io.squeeze.jobs.storage.TableFile;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.Collectors;
-import org.apache.commons.codec.digest.DigestUtils;
 
 /**
  * The files of a table that codes were made from, kept with the codes: the next version encodes the
@@ -30,8 +31,8 @@ final class TableInput {
       throws IOException {
     String json = json(files);
     storage.replace(Storage.join(place, NAME), json);
-    byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
-    return new DataFile(NAME, bytes.length, 0, DigestUtils.sha256Hex(bytes));
+    long bytes = json.getBytes(StandardCharsets.UTF_8).length;
+    return new DataFile(NAME, bytes, 0, BackboneFile.digest(json));
   }
 
   private static String json(List<TableFile> files) {
@@ -50,8 +51,7 @@ final class TableInput {
       return List.of();
     }
     Set<TableFile> then =
-        Set.of(Json.value(storage.text(path), TableFile[].class, path)).stream()
-            .collect(Collectors.toSet());
+        new HashSet<>(Arrays.asList(Json.value(storage.text(path), TableFile[].class, path)));
     return now.stream().filter(then::contains).toList();
   }
 }

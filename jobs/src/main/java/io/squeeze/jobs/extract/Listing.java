@@ -74,6 +74,7 @@ final class Listing {
   private final Integer photos;
   private final long seed;
   private Map<Integer, Long> last;
+  private ForeignTable opened;
 
   /**
    * The lists of a data set.
@@ -159,14 +160,11 @@ final class Listing {
   /** The rows of a table in the order of their ids, which decides where each will lie. */
   private Dataset<Row> tableLines(SegmentationDataset.Table table, boolean bytes)
       throws IOException {
-    String path = path(table);
-    List<String> named = new ArrayList<>(List.of(table.id(), table.image()));
-    dataset.columns().forEach(c -> named.add(c.name()));
-    Stream.of(table.mask(), table.split()).filter(Objects::nonNull).forEach(named::add);
-    Dataset<Row> rows = ForeignTable.open(session, path, "--dataset", named).rows();
+    Dataset<Row> rows = opened(table).rows();
     if (!rows.where(Tables.quoted(table.id()).isNull()).isEmpty()) {
       throw SqueezeException.input(
-          "The column " + table.id() + " of " + path + " holds nulls (--dataset): filter them out");
+          "The column %s of %s holds nulls (--dataset): filter them out"
+              .formatted(table.id(), path(table)));
     }
     List<Column> columns = new ArrayList<>();
     columns.add(lit(0L).as(ORDINAL));
@@ -250,12 +248,20 @@ final class Listing {
     if (table == null) {
       return null;
     }
-    String path = path(table);
-    Dataset<Row> images =
-        ForeignTable.open(session, path, "--dataset", List.of(table.image())).rows();
-    return Tables.bytes(images, table.image()).isEmpty()
+    return Tables.bytes(opened(table).rows(), table.image()).isEmpty()
         ? null
-        : new Manifest.PhotoTable(path, table.id(), table.image());
+        : new Manifest.PhotoTable(path(table), table.id(), table.image());
+  }
+
+  /** The table, whose footers are read once. */
+  private ForeignTable opened(SegmentationDataset.Table table) throws IOException {
+    if (opened == null) {
+      List<String> named = new ArrayList<>(List.of(table.id(), table.image()));
+      dataset.columns().forEach(c -> named.add(c.name()));
+      Stream.of(table.mask(), table.split()).filter(Objects::nonNull).forEach(named::add);
+      opened = ForeignTable.open(session, path(table), "--dataset", named);
+    }
+    return opened;
   }
 
   private String path(SegmentationDataset.Table table) {
@@ -319,18 +325,22 @@ final class Listing {
     SegmentationDataset.Table table = dataset.table().orElse(null);
     return table == null
         ? SourceFiles.ofSamples(session, listed(false), root)
-        : SourceFiles.ofTable(session, session.storage().tableFiles(path(table)));
+        : SourceFiles.ofTable(session, opened(table).files());
+  }
+
+  /** An aggregate that is equal for equal rows, in whatever order they come. */
+  static Column fingerprint(Column... columns) {
+    return sum(xxhash64(columns).cast("decimal(20,0)")).cast("string");
   }
 
   /** Counts the samples, with a sum of row hashes that no order of reading changes. */
   Summary summary() throws IOException {
     Dataset<Row> listed = listed(false);
     var all = java.util.Arrays.stream(listed.columns()).map(c -> col(c)).toList();
-    var hash = xxhash64(all.toArray(Column[]::new)).cast("decimal(20,0)");
     List<Row> counts =
         listed
             .groupBy(SPLIT_INDEX)
-            .agg(count(lit(1)), sum(hash).cast("string"))
+            .agg(count(lit(1)), fingerprint(all.toArray(Column[]::new)))
             .orderBy(SPLIT_INDEX)
             .collectAsList();
     Map<Integer, Long> rows = new TreeMap<>();

@@ -4,8 +4,6 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.not;
 import static org.apache.spark.sql.functions.regexp_extract;
-import static org.apache.spark.sql.functions.sum;
-import static org.apache.spark.sql.functions.xxhash64;
 
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.publish.Columns;
@@ -118,13 +116,7 @@ final class SourceFiles implements AutoCloseable {
   }
 
   private static Column[] columns() {
-    return Stream.of(
-            Columns.SAMPLE_ID,
-            Listing.SPLIT_INDEX,
-            IMAGE_BYTES,
-            IMAGE_MODIFIED,
-            MASK_BYTES,
-            MASK_MODIFIED)
+    return Stream.concat(Stream.of(Columns.SAMPLE_ID, Listing.SPLIT_INDEX), STATES.stream())
         .map(name -> col(name))
         .toArray(Column[]::new);
   }
@@ -167,9 +159,7 @@ final class SourceFiles implements AutoCloseable {
 
   /** Equal for equal files. */
   String fingerprint() {
-    return rows.agg(sum(xxhash64(columns()).cast("decimal(20,0)")).cast("string"))
-        .head()
-        .getString(0);
+    return rows.agg(Listing.fingerprint(columns())).head().getString(0);
   }
 
   /**

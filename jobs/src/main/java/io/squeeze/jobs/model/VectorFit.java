@@ -186,14 +186,7 @@ public final class VectorFit {
     int width = channels;
     CodebookStatistics sums =
         sample
-            .map(
-                block -> {
-                  CodebookStatistics own = new CodebookStatistics(1, width, exponent);
-                  for (int row = 0; row < block.keys().length; row++) {
-                    own.add(0, block.values(), row * width);
-                  }
-                  return own;
-                })
+            .map(block -> block.sum(new CodebookStatistics(1, width, exponent)))
             .treeReduce(CodebookStatistics::merge);
     float[] centre = new float[width];
     for (int j = 0; j < width; j++) {

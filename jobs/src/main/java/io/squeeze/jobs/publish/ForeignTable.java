@@ -1,6 +1,7 @@
 package io.squeeze.jobs.publish;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.squeeze.backbone.BackboneFile;
 import io.squeeze.config.Json;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.SqueezeSession;
@@ -8,7 +9,6 @@ import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.jobs.storage.TableFile;
 import java.io.IOException;
 import java.io.Serializable;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -16,8 +16,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.stream.Collectors;
-import org.apache.commons.codec.digest.DigestUtils;
 import org.apache.hadoop.fs.ChecksumException;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.column.Encoding;
@@ -127,7 +125,7 @@ public final class ForeignTable {
       for (String column : columns) {
         if (!footer.others().isEmpty()
             && !type(footer).containsField(column)
-            && !folders(footer.file()).containsKey(column)) {
+            && !folders(footer.file()).contains(column)) {
           throw SqueezeException.input(
               "There is no column %s in %s (%s): there are %s"
                   .formatted(column, footer.file(), option, String.join(", ", footer.others())));
@@ -193,13 +191,13 @@ public final class ForeignTable {
     return MessageTypeParser.parseMessageType(footer.schema());
   }
 
-  /** The columns that the folders between the table's path and a file name. */
-  private Map<String, String> folders(String file) {
-    Map<String, String> found = new LinkedHashMap<>();
+  /** The columns that the folders of a file's path name, from the top down. */
+  private static List<String> folders(String file) {
+    List<String> found = new ArrayList<>();
     for (String part : new Path(file).getParent().toUri().getPath().split("/", -1)) {
       int equals = part.indexOf('=');
       if (equals > 0) {
-        found.put(part.substring(0, equals), part.substring(equals + 1));
+        found.add(part.substring(0, equals));
       }
     }
     return found;
@@ -223,11 +221,8 @@ public final class ForeignTable {
   /** Changes where a file comes, goes or changes. */
   public String digest() {
     StringBuilder lines = new StringBuilder();
-    for (TableFile file : files) {
-      lines.append(file).append('\n');
-    }
-    return DigestUtils.sha256Hex(lines.toString().getBytes(StandardCharsets.UTF_8))
-        .substring(0, 16);
+    files.forEach(file -> lines.append(file).append('\n'));
+    return BackboneFile.digest(lines.toString()).substring(0, 16);
   }
 
   /** The rows of all files: the columns that were asked for. */
@@ -268,7 +263,6 @@ public final class ForeignTable {
 
   private Dataset<Row> read(SparkSession reader, Footer first, List<String> names, boolean whole) {
     MessageType type = type(first);
-    Map<String, String> folders = folders(names.get(0));
     List<StructField> fields = new ArrayList<>();
     for (String column : columns) {
       if (first.vectors().contains(column)) {
@@ -285,17 +279,16 @@ public final class ForeignTable {
     return reader
         .read()
         .schema(new StructType(fields.toArray(StructField[]::new)))
-        .options(
-            partitioned ? Map.of("basePath", base(folders)) : Map.of("recursiveFileLookup", "true"))
+        .options(partitioned ? Map.of("basePath", base()) : Map.of("recursiveFileLookup", "true"))
         .parquet(
             roots.stream()
-                .map(root -> whole && root.equals(path) && isPattern() ? root : literal(root))
+                .map(
+                    root ->
+                        whole && root.equals(path) && isPattern()
+                            ? root
+                            : HadoopStorage.literal(root))
                 .toArray(String[]::new))
         .select(columns.stream().map(Tables::quoted).toArray(org.apache.spark.sql.Column[]::new));
-  }
-
-  private static String literal(String name) {
-    return HadoopStorage.literal(name);
   }
 
   /** Whether the path is a pattern: no file and no folder has it for a name. */
@@ -307,10 +300,9 @@ public final class ForeignTable {
   }
 
   /** The folder above the first that is a column. */
-  private String base(Map<String, String> folders) {
+  private String base() {
     String file = files.get(0).path();
-    String first = folders.keySet().stream().findFirst().orElseThrow() + "=";
-    return file.substring(0, file.indexOf("/" + first));
+    return file.substring(0, file.indexOf("/" + folders(file).get(0) + "="));
   }
 
   private StructField field(SparkSession reader, MessageType type, String column) {
@@ -343,11 +335,5 @@ public final class ForeignTable {
       own.conf().set("spark.sql.parquet.enableVectorizedReader", false);
     }
     return own;
-  }
-
-  /** The names of the columns that were asked for, for messages. */
-  @Override
-  public String toString() {
-    return path + columns.stream().collect(Collectors.joining(", ", " [", "]"));
   }
 }
