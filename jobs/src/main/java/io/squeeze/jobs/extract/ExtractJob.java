@@ -15,6 +15,7 @@ import io.squeeze.jobs.extract.FileResult.Tally;
 import io.squeeze.jobs.model.Backbones;
 import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.publish.BackboneOrigin;
+import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.PhotoPreparation;
@@ -257,7 +258,7 @@ public final class ExtractJob {
 
   private static Map<Integer, Long> counts(Dataset<Row> rows) {
     Map<Integer, Long> counts = new TreeMap<>();
-    rows.groupBy(Listing.SPLIT_INDEX)
+    rows.groupBy(Columns.SPLIT_INDEX)
         .count()
         .collectAsList()
         .forEach(row -> counts.put(row.getInt(0), row.getLong(1)));
@@ -393,7 +394,7 @@ public final class ExtractJob {
       before.add(sum);
       sum += count;
     }
-    return rows.orderBy(Listing.SPLIT_INDEX, Listing.ORDINAL)
+    return rows.orderBy(Columns.SPLIT_INDEX, Listing.ORDINAL)
         .toJavaRDD()
         .zipWithIndex()
         .map(

@@ -53,7 +53,6 @@ import org.apache.spark.util.TaskCompletionListener;
 /** The samples that a data set's lists name, as a table that no single machine holds. */
 final class Listing {
   private static final String PHOTOS = "photos";
-  static final String SPLIT_INDEX = "split_index";
   static final String ORDINAL = "ordinal";
   static final String IMAGE = "image";
   static final String DUPLICATE = "duplicate";
@@ -111,7 +110,7 @@ final class Listing {
 
   /** A row for each listed sample; duplicates of an id are marked, the first one is not. */
   Dataset<Row> rows() throws IOException {
-    var byId = Window.partitionBy(Columns.SAMPLE_ID).orderBy(SPLIT_INDEX, ORDINAL);
+    var byId = Window.partitionBy(Columns.SAMPLE_ID).orderBy(Columns.SPLIT_INDEX, ORDINAL);
     return listed(true).withColumn(DUPLICATE, row_number().over(byId).gt(1));
   }
 
@@ -129,7 +128,7 @@ final class Listing {
         (split, id) ->
             !limits.containsKey(split) || Cut.place(salt, PHOTOS, id) <= limits.get(split);
     return all.where(
-        udf(taken, DataTypes.BooleanType).apply(col(SPLIT_INDEX), col(Columns.SAMPLE_ID)));
+        udf(taken, DataTypes.BooleanType).apply(col(Columns.SPLIT_INDEX), col(Columns.SAMPLE_ID)));
   }
 
   /** The last place that is taken, for each split with more samples than are asked for. */
@@ -138,7 +137,7 @@ final class Listing {
     Map<Integer, Long> places = new TreeMap<>();
     for (int split = 0; split < dataset.splits().size(); split++) {
       JavaRDD<Long> own =
-          all.where(col(SPLIT_INDEX).equalTo(split))
+          all.where(col(Columns.SPLIT_INDEX).equalTo(split))
               .select(Columns.SAMPLE_ID)
               .as(Encoders.STRING())
               .toJavaRDD()
@@ -180,7 +179,7 @@ final class Listing {
     addBytes(rows, table.mask(), MASK_BYTES, bytes, columns, order);
     Dataset<Row> all = null;
     for (int i = 0; i < dataset.splits().size(); i++) {
-      columns.add(0, lit(i).as(SPLIT_INDEX));
+      columns.add(0, lit(i).as(Columns.SPLIT_INDEX));
       Dataset<Row> own =
           (table.split() == null
                   ? rows
@@ -311,7 +310,7 @@ final class Listing {
 
   private static StructType schema(SegmentationDataset dataset) {
     List<StructField> fields = new ArrayList<>();
-    fields.add(DataTypes.createStructField(SPLIT_INDEX, DataTypes.IntegerType, false));
+    fields.add(DataTypes.createStructField(Columns.SPLIT_INDEX, DataTypes.IntegerType, false));
     fields.add(DataTypes.createStructField(ORDINAL, DataTypes.LongType, false));
     fields.add(TableColumn.text(Columns.SAMPLE_ID).field());
     fields.add(TableColumn.text(IMAGE).field());
@@ -339,9 +338,9 @@ final class Listing {
     var all = java.util.Arrays.stream(listed.columns()).map(c -> col(c)).toList();
     List<Row> counts =
         listed
-            .groupBy(SPLIT_INDEX)
+            .groupBy(Columns.SPLIT_INDEX)
             .agg(count(lit(1)), fingerprint(all.toArray(Column[]::new)))
-            .orderBy(SPLIT_INDEX)
+            .orderBy(Columns.SPLIT_INDEX)
             .collectAsList();
     Map<Integer, Long> rows = new TreeMap<>();
     StringBuilder fingerprint = new StringBuilder();

@@ -172,7 +172,7 @@ final class Output implements AutoCloseable {
     }
     Group group = rejected.row();
     group.add(Columns.SAMPLE_ID, id);
-    group.add(Columns.SPLIT, task.plan().splits().get(row.getAs(Listing.SPLIT_INDEX)));
+    group.add(Columns.SPLIT, task.plan().splits().get(row.getAs(Columns.SPLIT_INDEX)));
     group.add(Columns.IMAGE_PATH, row.<String>getAs(Listing.IMAGE));
     group.add(Columns.STAGE, stage);
     group.add(Columns.CODE, reason.code().name());

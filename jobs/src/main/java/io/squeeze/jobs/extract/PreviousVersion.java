@@ -56,7 +56,7 @@ final class PreviousVersion {
     Column split = lit(null).cast("string");
     for (int i = 0; i < dataset.splits().size(); i++) {
       Column name = lit(dataset.splits().get(i));
-      split = when(col(Listing.SPLIT_INDEX).equalTo(i), name).otherwise(split);
+      split = when(col(Columns.SPLIT_INDEX).equalTo(i), name).otherwise(split);
     }
     Column first = col(Listing.DUPLICATE).equalTo(false);
     Dataset<Row> named =

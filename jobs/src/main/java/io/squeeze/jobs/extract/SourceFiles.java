@@ -8,8 +8,8 @@ import static org.apache.spark.sql.functions.regexp_extract;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.DataFile;
+import io.squeeze.jobs.publish.ParquetFile;
 import io.squeeze.jobs.publish.Place;
-import io.squeeze.jobs.publish.VersionTables;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.HadoopStorage;
@@ -21,7 +21,10 @@ import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
+import org.apache.parquet.example.data.Group;
+import org.apache.spark.TaskContext;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
@@ -41,12 +44,11 @@ final class SourceFiles implements AutoCloseable {
   /** Rows of a file of the table: it is small. */
   private static final long ROWS_PER_FILE = 2_000_000;
 
-  private static final String IMAGE_BYTES = "image_file_bytes";
-  private static final String IMAGE_MODIFIED = "image_file_modified";
-  private static final String MASK_BYTES = "mask_file_bytes";
-  private static final String MASK_MODIFIED = "mask_file_modified";
-  private static final List<String> STATES =
-      List.of(IMAGE_BYTES, IMAGE_MODIFIED, MASK_BYTES, MASK_MODIFIED);
+  private static final List<String> STATES = Columns.FILE_STATES;
+  private static final String IMAGE_BYTES = STATES.get(0);
+  private static final String IMAGE_MODIFIED = STATES.get(1);
+  private static final String MASK_BYTES = STATES.get(2);
+  private static final String MASK_MODIFIED = STATES.get(3);
 
   private static final StructType STATE =
       new StructType().add("path", "string").add("bytes", "long").add("modified", "long");
@@ -107,7 +109,7 @@ final class SourceFiles implements AutoCloseable {
             .createDataFrame(states, STATE)
             .select(
                 col("path").as(Columns.SAMPLE_ID),
-                lit(-1).as(Listing.SPLIT_INDEX),
+                lit(-1).as(Columns.SPLIT_INDEX),
                 col("bytes").as(IMAGE_BYTES),
                 col("modified").as(IMAGE_MODIFIED),
                 lit(null).cast("long").as(MASK_BYTES),
@@ -116,7 +118,7 @@ final class SourceFiles implements AutoCloseable {
   }
 
   private static Column[] columns() {
-    return Stream.concat(Stream.of(Columns.SAMPLE_ID, Listing.SPLIT_INDEX), STATES.stream())
+    return Stream.concat(Stream.of(Columns.SAMPLE_ID, Columns.SPLIT_INDEX), STATES.stream())
         .map(name -> col(name))
         .toArray(Column[]::new);
   }
@@ -183,25 +185,48 @@ final class SourceFiles implements AutoCloseable {
               .and(col("now_" + file[1]).eqNullSafe(col(file[1])));
       other = other.or(col("now_" + file[0]).isNotNull().and(not(same)));
     }
-    return then.join(now, new String[] {Columns.SAMPLE_ID, Listing.SPLIT_INDEX}, "inner")
+    return then.join(now, new String[] {Columns.SAMPLE_ID, Columns.SPLIT_INDEX}, "inner")
         .where(other)
         .select(columns());
   }
 
-  /** Writes the table into a place; the files that it takes. */
+  /** Writes the table into a place, in tasks; the files that it takes. */
   List<DataFile> write(String place, long samples) throws IOException {
-    String folder = Storage.join(place, FOLDER);
-    session.storage().delete(folder);
-    rows.repartition((int) (1 + samples / ROWS_PER_FILE), col(Columns.SAMPLE_ID))
-        .sortWithinPartitions(Columns.SAMPLE_ID, Listing.SPLIT_INDEX)
-        .write()
-        .option("compression", "zstd")
-        .parquet(folder);
-    return VersionTables.files(session, folder).stream()
-        .map(
-            file ->
-                new DataFile(FOLDER + "/" + file.path(), file.bytes(), file.rows(), file.sha256()))
-        .toList();
+    HadoopStorage storage = session.storage();
+    storage.delete(Storage.join(place, FOLDER));
+    return rows.repartition((int) (1 + samples / ROWS_PER_FILE), col(Columns.SAMPLE_ID))
+        .sortWithinPartitions(Columns.SAMPLE_ID, Columns.SPLIT_INDEX)
+        .toJavaRDD()
+        .mapPartitions(part -> written(storage, place, part).stream().iterator())
+        .collect();
+  }
+
+  /** A file of its own for each attempt: only the one that ends well is in the manifest. */
+  private static Optional<DataFile> written(HadoopStorage storage, String place, Iterator<Row> rows)
+      throws IOException {
+    if (!rows.hasNext()) {
+      return Optional.empty();
+    }
+    TaskContext task = TaskContext.get();
+    String name =
+        "%s/part-%05d-%d.parquet".formatted(FOLDER, task.partitionId(), task.taskAttemptId());
+    ParquetFile file =
+        new ParquetFile(storage, Storage.join(place, name), Columns.sources().message("sources"));
+    try (file) {
+      while (rows.hasNext()) {
+        Row row = rows.next();
+        Group group = file.row();
+        group.add(Columns.SAMPLE_ID, row.getString(0));
+        group.add(Columns.SPLIT_INDEX, row.getInt(1));
+        for (int i = 0; i < STATES.size(); i++) {
+          if (!row.isNullAt(2 + i)) {
+            group.add(STATES.get(i), row.getLong(2 + i));
+          }
+        }
+        file.write(group);
+      }
+    }
+    return Optional.of(new DataFile(name, file.bytes(), file.rows(), file.sha256()));
   }
 
   /** Deletes what an earlier run left in a place, if it holds samples whose files changed since. */

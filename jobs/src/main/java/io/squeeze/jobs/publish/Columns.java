@@ -25,6 +25,11 @@ public final class Columns {
   public static final String VECTOR = "vector";
   public static final String STAGE = "stage";
   public static final String MESSAGE = "message";
+  public static final String SPLIT_INDEX = "split_index";
+
+  /** Bytes and time of change of a sample's photo and mask. */
+  public static final List<String> FILE_STATES =
+      List.of("image_file_bytes", "image_file_modified", "mask_file_bytes", "mask_file_modified");
 
   private static final List<TableColumn> SAMPLE =
       List.of(
@@ -69,6 +74,15 @@ public final class Columns {
         Stream.of(SAMPLE_ID, SPLIT, IMAGE_PATH, STAGE, CODE, MESSAGE)
             .map(TableColumn::text)
             .toList());
+  }
+
+  /** The table of the files that samples come from. */
+  public static TableColumns sources() {
+    List<TableColumn> columns = new ArrayList<>();
+    columns.add(TableColumn.text(SAMPLE_ID));
+    columns.add(TableColumn.integer(SPLIT_INDEX));
+    FILE_STATES.forEach(name -> columns.add(TableColumn.longInteger(name).optional()));
+    return new TableColumns(columns);
   }
 
   /** A data set's own columns. */

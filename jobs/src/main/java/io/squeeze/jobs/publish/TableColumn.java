@@ -20,6 +20,7 @@ public record TableColumn(String name, Kind kind, boolean required) {
   public enum Kind {
     TEXT,
     INTEGER,
+    LONG,
     BYTES,
     INTEGERS,
     FLOATS
@@ -32,6 +33,10 @@ public record TableColumn(String name, Kind kind, boolean required) {
 
   static TableColumn integer(String name) {
     return new TableColumn(name, Kind.INTEGER, true);
+  }
+
+  static TableColumn longInteger(String name) {
+    return new TableColumn(name, Kind.LONG, true);
   }
 
   static TableColumn bytes(String name) {
@@ -59,6 +64,7 @@ public record TableColumn(String name, Kind kind, boolean required) {
     return switch (kind) {
       case TEXT -> DataTypes.StringType;
       case INTEGER -> DataTypes.IntegerType;
+      case LONG -> DataTypes.LongType;
       case BYTES -> DataTypes.BinaryType;
       case INTEGERS -> DataTypes.createArrayType(DataTypes.IntegerType, false);
       case FLOATS -> DataTypes.createArrayType(DataTypes.FloatType, false);
@@ -74,6 +80,7 @@ public record TableColumn(String name, Kind kind, boolean required) {
               .as(LogicalTypeAnnotation.stringType())
               .named(name);
       case INTEGER -> Types.primitive(PrimitiveTypeName.INT32, repetition).named(name);
+      case LONG -> Types.primitive(PrimitiveTypeName.INT64, repetition).named(name);
       case BYTES -> Types.primitive(PrimitiveTypeName.BINARY, repetition).named(name);
       case INTEGERS -> list(repetition, PrimitiveTypeName.INT32);
       case FLOATS -> list(repetition, PrimitiveTypeName.FLOAT);

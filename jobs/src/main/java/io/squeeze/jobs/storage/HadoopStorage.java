@@ -63,13 +63,12 @@ public final class HadoopStorage implements Storage {
 
   private void writeObject(ObjectOutputStream out) throws IOException {
     out.defaultWriteObject();
-    configuration.write(out);
+    ConfigurationBytes.write(configuration, out);
   }
 
   private void readObject(ObjectInputStream in) throws IOException, ClassNotFoundException {
     in.defaultReadObject();
-    configuration = new Configuration(false);
-    configuration.readFields(in);
+    configuration = ConfigurationBytes.read(in);
   }
 
   /**
