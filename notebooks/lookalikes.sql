@@ -2,7 +2,7 @@
 --   submit/squeeze query --workspace data/quickstart --file notebooks/lookalikes.sql
 -- For each vector of the one photo the distance to the nearest vector of the other, and their mean.
 SELECT sample_id, breed,
-       round(code_distance(codes, query, 'data/quickstart/codes/vit_vq_512'), 4) AS distance
+       round(symmetric_code_distance(codes, query, 'data/quickstart/codes/vit_vq_512'), 4) AS distance
 FROM codes
 CROSS JOIN (SELECT codes AS query FROM codes WHERE sample_id = 'circle_1')
 ORDER BY distance, sample_id

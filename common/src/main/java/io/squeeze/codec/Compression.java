@@ -22,7 +22,7 @@ public record Compression(long samples, double bitsPerVector, Bytes bytes) {
    * @param entropy size of the codes by their entropy: what an ideal coder of single codes would
    *     need
    * @param stored size of the codes as Parquet stores them, read from the footers
-   * @param amortized the stored size plus the size of the codebook and the projection back
+   * @param amortized the stored size plus the files that decode: the codebook and the quantizer
    */
   public record Bytes(
       double float32,
@@ -71,7 +71,7 @@ public record Compression(long samples, double bitsPerVector, Bytes bytes) {
    * @param channels float32 values of a vector
    * @param usage the codes of each level over all samples
    * @param storedBytes size of the codes in Parquet
-   * @param decoderBytes size of the tensors that turn codes into features
+   * @param decoderBytes size of the files that turn codes into features
    * @param embeddingBytes size of the features in Parquet; null if they are not stored
    */
   public static Compression of(

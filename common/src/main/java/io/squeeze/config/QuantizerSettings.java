@@ -12,6 +12,7 @@ import java.util.List;
  * @param numQuantizers number of codes of a vector, for types with several
  * @param codebooks number of parts of a vector that are quantized separately, for types that do so
  * @param commitment weight of the commitment loss within the quantizer's loss
+ * @param centred whether a centre, the mean of the vectors of a fit, is subtracted first
  * @param gradient how gradients pass the assignment: straight-through or rotation
  * @param beam beam width: number of candidates that encoding keeps at each level
  * @param referenceQuirks whether the reference library's oddities are reproduced
@@ -25,6 +26,7 @@ public record QuantizerSettings(
     int codebooks,
     double commitment,
     boolean cosine,
+    boolean centred,
     String gradient,
     int beam,
     boolean referenceQuirks,
@@ -106,6 +108,7 @@ public record QuantizerSettings(
         section.intIn("codebooks", 1, 256),
         section.doubleIn("commitment", 0, 1e6),
         section.bool("cosine"),
+        section.bool("centred"),
         section.oneOf("gradient", List.of("straight-through", "rotation")),
         section.intIn("beam", 1, 1024),
         section.bool("reference-quirks"),

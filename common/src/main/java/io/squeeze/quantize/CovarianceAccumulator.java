@@ -92,7 +92,7 @@ public final class CovarianceAccumulator implements Serializable {
   /**
    * A mean and the axes along which vectors spread most.
    *
-   * @param mean [C]
+   * @param mean [C], less the centre
    * @param axes [d, C], orthonormal rows, the widest first
    */
   public record Components(float[] mean, float[] axes) {}
@@ -109,14 +109,14 @@ public final class CovarianceAccumulator implements Serializable {
     for (int i = 0; i < covariance.length; i++) {
       covariance[i] = products[i] / (scale * scale) / n - mean[i / width] * mean[i % width];
     }
-    float[] centroids = new float[width];
+    float[] offset = new float[width];
     for (int i = 0; i < width; i++) {
-      centroids[i] = (float) (centre[i] + mean[i]);
+      offset[i] = (float) mean[i];
     }
     try (NDManager manager = Torch.manager(Device.cpu())) {
       NDArray all = NativeKernels.axes(manager.create(covariance, new Shape(width, width)));
       return new Components(
-          centroids, java.util.Arrays.copyOf(Torch.tensor(all).floats(), count * width));
+          offset, java.util.Arrays.copyOf(Torch.tensor(all).floats(), count * width));
     }
   }
 }

@@ -14,10 +14,13 @@ import java.util.Map;
 
 /** Turns feature vectors into a few bits and back. Holds no tensors: those are parameters. */
 public interface Quantizer extends Serializable {
+  /** The tensor that is subtracted from every vector, [C], where the settings ask for one. */
+  String CENTRE = "quantizer.centre";
 
   /** The quantizer that the settings name, for vectors of {@code channels} values. */
   static Quantizer of(QuantizerSettings settings, int channels) {
-    return QuantizerType.named(settings.type()).create(settings, channels);
+    Quantizer named = QuantizerType.named(settings.type()).create(settings, channels);
+    return settings.centred() ? new Centred(named, channels) : named;
   }
 
   /**

@@ -209,7 +209,7 @@ public final class CodesWriter {
             manifest.channels(),
             CodeHistogram.of(published.read(spark), encoder.codebookSizes()),
             ParquetBytes.of(spark, storage, codes, Columns.CODES).bytes(),
-            encoder.checkpoint().decoderBytes(),
+            TrainedQuantizer.decoderBytes(manifest),
             source.embeddingBytes());
     double vectors = (double) manifest.samples() * manifest.positions();
     reporter.say(

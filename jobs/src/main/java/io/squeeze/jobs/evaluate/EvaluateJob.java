@@ -10,6 +10,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.evaluate.Recall.Pair;
 import io.squeeze.jobs.model.TrainedModels;
+import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.publish.CodeHistogram;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Manifest;
@@ -275,7 +276,8 @@ public final class EvaluateJob {
     if (quantizer.codebookSizes().length == 0) {
       return Compression.none(samples, manifest.positions(), manifest.channels(), features);
     }
-    long decoder = checkpoint.decoderBytes();
+    long decoder =
+        TrainedQuantizer.decoderBytes(checkpoint, storage, Storage.join(folder(), "_decoder"));
     Stored stored = ParquetBytes.of(spark, storage, path, SampleTable.CODES);
     return Compression.of(
         samples,

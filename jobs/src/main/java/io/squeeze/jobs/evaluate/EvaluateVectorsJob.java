@@ -3,7 +3,6 @@ package io.squeeze.jobs.evaluate;
 import static org.apache.spark.sql.functions.avg;
 import static org.apache.spark.sql.functions.col;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.codec.BitPacking;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.evaluate.Recall.Pair;
@@ -13,24 +12,27 @@ import io.squeeze.jobs.model.VectorTable;
 import io.squeeze.jobs.model.VectorTable.Repeated;
 import io.squeeze.jobs.publish.CodeHistogram;
 import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.run.ExactMean;
 import io.squeeze.jobs.run.RunFolder;
+import io.squeeze.jobs.run.SampleTable;
+import io.squeeze.jobs.run.Summary;
 import io.squeeze.jobs.run.Summary.Codebook;
+import io.squeeze.jobs.run.VectorSummary;
 import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.storage.FolderLock;
 import io.squeeze.jobs.storage.HadoopStorage;
+import io.squeeze.storage.Storage;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
-import java.util.Locale;
-import java.util.Map;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.function.MapFunction;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.catalyst.encoders.ExpressionEncoder;
-import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /**
@@ -40,6 +42,16 @@ import org.apache.spark.sql.types.StructType;
 public final class EvaluateVectorsJob {
   private static final String DECODED = "decoded";
 
+  /** Rows of a file of the table of scores. */
+  private static final long ROWS_PER_FILE = 2_000_000;
+
+  private static final StructType SCORES =
+      new StructType()
+          .add(Columns.SAMPLE_ID, "string")
+          .add(SampleTable.ERROR, "double")
+          .add(SampleTable.COSINE, "double");
+
+  private final SqueezeSession session;
   private final HadoopStorage storage;
   private final Reporter reporter;
   private final VectorTable table;
@@ -64,6 +76,7 @@ public final class EvaluateVectorsJob {
   public EvaluateVectorsJob(
       SqueezeSession session, VectorTable table, String path, String beam, Recall.Draw draw) {
     this.draw = draw;
+    this.session = session;
     this.storage = session.storage();
     this.reporter = session.reporter();
     this.table = table;
@@ -73,65 +86,59 @@ public final class EvaluateVectorsJob {
   }
 
   /** Writes evaluation/vectors/summary.json beside the checkpoint, and prints it. */
-  public Map<String, Object> run() throws IOException {
+  public VectorSummary run() throws IOException {
+    String folder = RunFolder.of(storage, path).evaluation(VectorSummary.EVALUATION);
+    return FolderLock.holding(storage, folder, () -> evaluated(folder));
+  }
+
+  private VectorSummary evaluated(String folder) throws IOException {
     Dataset<Row> decoded =
         new VectorEncoding(checkpoint, Columns.VECTOR, Columns.CODES, DECODED)
             .encode(table.rows())
             .persist();
     try {
-      Map<String, Object> summary = summary(decoded);
-      String json = new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(summary);
-      String file = RunFolder.of(storage, path).path("evaluation/vectors/summary.json");
-      storage.replace(file, json + "\n");
-      summary.forEach((name, value) -> reporter.result(shown(name, value)));
-      reporter.result("Written: " + file);
+      String file = Storage.join(folder, Summary.NAME);
+      // The summary is written last: the table beside it belongs to it.
+      storage.delete(file);
+      VectorSummary summary = summary(decoded, Storage.join(folder, SampleTable.NAME));
+      storage.replace(file, summary.json());
+      summary.lines().forEach(reporter::result);
+      reporter.result("Written: " + file + ", " + SampleTable.NAME);
       return summary;
     } finally {
       decoded.unpersist();
     }
   }
 
-  private static String shown(String name, Object value) {
-    Object text = value;
-    if (value instanceof Double number) {
-      text = String.format(Locale.ROOT, "%.5g", number);
-    } else if (value instanceof Codebook codebook) {
-      text = codebook.used() + " of " + codebook.size() + " codes used";
-    }
-    return String.format(Locale.ROOT, "  %-18s %s", name, text);
-  }
-
-  private Map<String, Object> summary(Dataset<Row> decoded) {
-    StructType schema =
-        new StructType().add("error", DataTypes.DoubleType).add("cosine", DataTypes.DoubleType);
-    MapFunction<Row, Row> compare = EvaluateVectorsJob::compared;
-    Dataset<Row> compared = decoded.map(compare, ExpressionEncoder.apply(schema));
-    // As decimals, whose sum no order of adding changes.
-    double cosine =
-        compared.agg(avg(col("cosine").cast("decimal(20,15)")).cast("double")).head().getDouble(0);
+  private VectorSummary summary(Dataset<Row> decoded, String path) throws IOException {
     long count = decoded.count();
+    MapFunction<Row, Row> compare = EvaluateVectorsJob::compared;
+    // By hash and in order, so that the file does not depend on the cluster.
+    Tables.replace(
+        storage,
+        decoded
+            .map(compare, ExpressionEncoder.apply(SCORES))
+            .repartition((int) (1 + count / ROWS_PER_FILE), col(Columns.SAMPLE_ID))
+            .sortWithinPartitions(Columns.SAMPLE_ID),
+        path);
+    Dataset<Row> scores =
+        session.spark().read().schema(SCORES).parquet(HadoopStorage.literal(path));
+    // As decimals, whose sum no order of adding changes.
+    Column cosine = col(SampleTable.COSINE).cast("decimal(20,15)");
     int[] levels = checkpoint.model().quantizer().codebookSizes();
     double bits = Arrays.stream(levels).map(BitPacking::bits).sum();
-    Map<String, Object> summary = new LinkedHashMap<>();
-    summary.put("samples", count);
-    summary.put("mse", ExactMean.of(compared, "error"));
-    summary.put("cosine_similarity", cosine);
-    Repeated repeated = table.repeated();
-    if (repeated.ids() > 0) {
-      reporter.warn(
-          repeated.sentence(table.path()) + ": recall needs unique ids, so there is none");
-    } else {
-      Recall.Result recall = recall(decoded, count);
-      if (recall.queries() > 0 && Double.isFinite(recall.recall())) {
-        summary.put("recall_at_10", recall.recall());
-      }
-      summary.put("recall_queries", recall.queries());
-      summary.put("recall_population", recall.population());
-    }
-    summary.put("bits_per_vector", bits);
-    summary.put("compression", Map.of("nominal", 32.0 * table.channels() / bits));
-    summary.put("codebook", Codebook.of(CodeHistogram.of(decoded, levels)));
-    return summary;
+    Recall.Result recall = recall(decoded, count);
+    boolean measured = recall.queries() > 0 && Double.isFinite(recall.recall());
+    return new VectorSummary(
+        count,
+        ExactMean.of(scores, SampleTable.ERROR),
+        scores.agg(avg(cosine).cast("double")).head().getDouble(0),
+        measured ? recall.recall() : null,
+        measured ? recall.queries() : null,
+        measured ? recall.population() : null,
+        bits,
+        new VectorSummary.Nominal(32.0 * table.channels() / bits),
+        Codebook.of(CodeHistogram.of(decoded, levels)));
   }
 
   private static Row compared(Row row) {
@@ -148,7 +155,10 @@ public final class EvaluateVectorsJob {
       ys += (double) y[j] * y[j];
     }
     double lengths = Math.sqrt(xs * ys);
-    return RowFactory.create(error / x.length, lengths > 0 ? dot / lengths : xs == ys ? 1.0 : 0.0);
+    return RowFactory.create(
+        row.getAs(Columns.SAMPLE_ID),
+        error / x.length,
+        lengths > 0 ? dot / lengths : xs == ys ? 1.0 : 0.0);
   }
 
   private static Pair pair(Row row) {
@@ -159,7 +169,14 @@ public final class EvaluateVectorsJob {
     return new Pair(row.getAs(Columns.SAMPLE_ID), vector, vector, decoded);
   }
 
+  /** Nothing is asked where ids do not tell the vectors apart. */
   private Recall.Result recall(Dataset<Row> decoded, long count) {
+    Repeated repeated = table.repeated();
+    if (repeated.ids() > 0) {
+      reporter.warn(
+          repeated.sentence(table.path()) + ": recall needs unique ids, so there is none");
+      return new Recall.Result(Double.NaN, 0, 0);
+    }
     JavaRDD<Row> rows = decoded.toJavaRDD();
     Recall.Draw drawn = draw;
     return Recall.of(

@@ -1,6 +1,5 @@
 package io.squeeze.jobs.ml;
 
-import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.model.VectorColumn;
@@ -42,6 +41,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
   private final String uid;
   private final Param<String> inputCol;
   private final Param<String> outputCol;
+  private final Param<String> reconstructionCol;
   private final Param<String> quantizerType;
   private final IntParam codebookSize;
   private final IntParam bottleneckDim;
@@ -60,6 +60,8 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     this.uid = uid;
     inputCol = new Param<>(this, "inputCol", "column of vectors");
     outputCol = new Param<>(this, "outputCol", "column of codes to add");
+    reconstructionCol =
+        new Param<>(this, "reconstructionCol", "column of decoded vectors to add; empty: none");
     quantizerType = new Param<>(this, "quantizerType", "vq, rvq, pq, or a class");
     codebookSize = new IntParam(this, "codebookSize", "codes of a level; 0: the type's own");
     bottleneckDim = new IntParam(this, "bottleneckDim", "principal components that are kept");
@@ -71,6 +73,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     seed = new LongParam(this, "seed", "seed of every random draw");
     setDefault(inputCol, "features");
     setDefault(outputCol, "codes");
+    setDefault(reconstructionCol, "");
     setDefault(quantizerType, "vq");
     setDefault(codebookSize, 0);
     setDefault(bottleneckDim, 64);
@@ -122,6 +125,10 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     return beam;
   }
 
+  public Param<String> reconstructionCol() {
+    return reconstructionCol;
+  }
+
   public LongParam seed() {
     return seed;
   }
@@ -135,6 +142,12 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
   /** Column of codes to add; default codes. */
   public VectorQuantization setOutputCol(String value) {
     set(outputCol, value);
+    return this;
+  }
+
+  /** Column of decoded vectors to add; default empty: none. */
+  public VectorQuantization setReconstructionCol(String value) {
+    set(reconstructionCol, value);
     return this;
   }
 
@@ -214,11 +227,10 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     String column = getOrDefault(inputCol);
     VectorColumn.check(dataset.schema(), column);
     Settings settings = settings();
-    QuantizerSettings quantizer = settings.quantizer();
     Dataset<Row> vectors = dataset.select(column);
     long count = vectors.count();
     int channels = VectorColumn.channels(vectors, column);
-    VectorFit fit = new VectorFit(quantizer, channels, settings.seed(), Reporter.standard());
+    VectorFit fit = new VectorFit(settings, channels, Reporter.standard());
     VectorColumn reader = new VectorColumn(column, 0, -1, channels);
     double share = fit.share(count);
     long drawn = settings.seed();
@@ -227,15 +239,18 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     Map<String, HostTensor> tensors = fit.fit(sample);
     VectorQuantizationModel model =
         new VectorQuantizationModel(
-            Identifiable$.MODULE$.randomUID("vectorQuantizationModel"),
-            VectorFit.checkpoint(settings, channels, tensors));
+            Identifiable$.MODULE$.randomUID("vectorQuantizationModel"), fit.checkpoint(tensors));
     model.setParent(this);
-    return model.setInputCol(column).setOutputCol(getOrDefault(outputCol));
+    return model
+        .setInputCol(column)
+        .setOutputCol(getOrDefault(outputCol))
+        .setReconstructionCol(getOrDefault(reconstructionCol));
   }
 
   @Override
   public StructType transformSchema(StructType schema) {
-    return VectorEncoding.schema(schema, getOrDefault(inputCol), getOrDefault(outputCol), "");
+    return VectorEncoding.schema(
+        schema, getOrDefault(inputCol), getOrDefault(outputCol), getOrDefault(reconstructionCol));
   }
 
   @Override

@@ -1,6 +1,7 @@
 package io.squeeze.jobs.ml;
 
 import io.squeeze.codec.BitPacking;
+import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.model.VectorEncoding;
 import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.storage.HadoopStorage;
@@ -28,7 +29,7 @@ import org.apache.spark.sql.types.StructType;
 public final class VectorQuantizationModel extends Model<VectorQuantizationModel>
     implements MLWritable {
   private static final long serialVersionUID = 1L;
-  private static final String FILE = "model.ckpt";
+  private static final String FILE = TrainedQuantizer.OF_SPARK_ML;
 
   private final String uid;
   private final Checkpoint checkpoint;

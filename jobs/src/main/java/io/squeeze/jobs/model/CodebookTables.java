@@ -24,6 +24,7 @@ public final class CodebookTables implements Serializable {
   private final float[][] vectors;
   private final int width;
   private final Coding coding;
+  private transient volatile Compared compared;
   private transient volatile float[][] products;
   private transient CodeCodec codec;
 
@@ -88,6 +89,48 @@ public final class CodebookTables implements Serializable {
    */
   public record Tables(double square, double[][] byCode) {}
 
+  /**
+   * The vectors as distances take them. Those of the first level, which bring what all vectors have
+   * in common, stand less their mean: products of vectors far from zero would hide the differences.
+   *
+   * @param centre [d]
+   * @param squares [level][K]
+   */
+  private record Compared(float[] centre, float[][] vectors, double[][] squares) {}
+
+  private Compared compared() {
+    Compared known = compared;
+    return known == null ? compare() : known;
+  }
+
+  private synchronized Compared compare() {
+    if (compared == null) {
+      float[] first = vectors[0].clone();
+      float[] centre = new float[width];
+      for (int j = 0; j < width; j++) {
+        double sum = 0;
+        for (int at = j; at < first.length; at += width) {
+          sum += first[at];
+        }
+        centre[j] = (float) (sum / levels[0]);
+        for (int at = j; at < first.length; at += width) {
+          first[at] -= centre[j];
+        }
+      }
+      float[][] all = vectors.clone();
+      all[0] = first;
+      double[][] squares = new double[levels.length][];
+      for (int l = 0; l < levels.length; l++) {
+        squares[l] = new double[levels[l]];
+        for (int k = 0; k < levels[l]; k++) {
+          squares[l][k] = dot(all[l], k * width, all[l], k * width);
+        }
+      }
+      compared = new Compared(centre, all, squares);
+    }
+    return compared;
+  }
+
   /** Bytes of the tables of one vector. */
   public long tableBytes() {
     return 8L * Arrays.stream(levels).sum();
@@ -95,6 +138,11 @@ public final class CodebookTables implements Serializable {
 
   /** The tables of each vector of a query: [m * d]. */
   public Tables[] tables(float[] query) {
+    Compared own = compared();
+    float[] centred = query.clone();
+    for (int i = 0; i < centred.length; i++) {
+      centred[i] -= own.centre()[i % width];
+    }
     Tables[] tables = new Tables[query.length / width];
     for (int m = 0; m < tables.length; m++) {
       int at = m * width;
@@ -102,12 +150,11 @@ public final class CodebookTables implements Serializable {
       for (int l = 0; l < levels.length; l++) {
         byCode[l] = new double[levels[l]];
         for (int k = 0; k < levels[l]; k++) {
-          double along = dot(vectors[l], k * width, query, at);
-          double square = dot(vectors[l], k * width, vectors[l], k * width);
-          byCode[l][k] = square - 2 * along;
+          double along = dot(own.vectors()[l], k * width, centred, at);
+          byCode[l][k] = own.squares()[l][k] - 2 * along;
         }
       }
-      tables[m] = new Tables(dot(query, at, query, at), byCode);
+      tables[m] = new Tables(dot(centred, at, centred, at), byCode);
     }
     return tables;
   }
@@ -146,6 +193,7 @@ public final class CodebookTables implements Serializable {
 
   /** Twice the products of what different levels of a vector stand for. */
   private double cross(int[] codes, int at, float[][] known) {
+    float[][] own = compared().vectors();
     double sum = 0;
     int pair = 0;
     for (int l = 0; l < levels.length; l++) {
@@ -154,7 +202,7 @@ public final class CodebookTables implements Serializable {
         int b = codes[at + m];
         sum +=
             known.length == 0
-                ? 2 * dot(vectors[l], a * width, vectors[m], b * width)
+                ? 2 * dot(own[l], a * width, own[m], b * width)
                 : known[pair][a * levels[m] + b];
       }
     }
@@ -180,6 +228,7 @@ public final class CodebookTables implements Serializable {
   }
 
   private float[][] multiplied() {
+    float[][] own = compared().vectors();
     float[][] pairs = new float[levels.length * (levels.length - 1) / 2][];
     int pair = 0;
     for (int l = 0; l < levels.length; l++) {
@@ -188,7 +237,7 @@ public final class CodebookTables implements Serializable {
         for (int a = 0; a < levels[l]; a++) {
           for (int b = 0; b < levels[m]; b++) {
             pairs[pair][a * levels[m] + b] =
-                (float) (2 * dot(vectors[l], a * width, vectors[m], b * width));
+                (float) (2 * dot(own[l], a * width, own[m], b * width));
           }
         }
       }
@@ -197,11 +246,22 @@ public final class CodebookTables implements Serializable {
   }
 
   private double dot(float[] a, int atA, float[] b, int atB) {
-    double sum = 0;
-    for (int j = 0; j < width; j++) {
-      sum += (double) a[atA + j] * b[atB + j];
+    // Four sums: one would wait for itself at every step.
+    double s0 = 0;
+    double s1 = 0;
+    double s2 = 0;
+    double s3 = 0;
+    int j = 0;
+    for (; j + 4 <= width; j += 4) {
+      s0 += (double) a[atA + j] * b[atB + j];
+      s1 += (double) a[atA + j + 1] * b[atB + j + 1];
+      s2 += (double) a[atA + j + 2] * b[atB + j + 2];
+      s3 += (double) a[atA + j + 3] * b[atB + j + 3];
     }
-    return sum;
+    for (; j < width; j++) {
+      s0 += (double) a[atA + j] * b[atB + j];
+    }
+    return s0 + s1 + s2 + s3;
   }
 
   @Override

@@ -7,10 +7,12 @@ import io.squeeze.backbone.BackboneFile;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.DataFile;
+import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.ParquetFile;
 import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.storage.HadoopStorage;
+import io.squeeze.quantize.Quantizer;
 import io.squeeze.storage.Storage;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
@@ -29,6 +31,9 @@ import org.apache.parquet.example.data.Group;
  * @param path of the checkpoint
  */
 public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint, String sha256) {
+  /** The checkpoint in the folder that a Spark ML model is saved to. */
+  public static final String OF_SPARK_ML = "model.ckpt";
+
   /** The quantizer's file beside the codes. */
   public static final String QUANTIZER = "_quantizer.ckpt";
 
@@ -117,6 +122,36 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
    */
   public List<DataFile> decoder(HadoopStorage storage, String target) throws IOException {
     return List.of(codebook(storage, target), quantizer(storage, target));
+  }
+
+  /** Bytes that {@link #decoder} wrote beside published codes. */
+  public static long decoderBytes(Manifest codes) {
+    return codes.files().stream()
+        .filter(
+            file ->
+                file.path().equals(QUANTIZER) || file.path().startsWith(Versions.CODEBOOK + "/"))
+        .mapToLong(DataFile::bytes)
+        .sum();
+  }
+
+  /**
+   * Bytes that {@link #decoder} would write; of the tensors alone where codes do not add up and
+   * cannot be published.
+   *
+   * @param scratch a folder that does not exist
+   */
+  public static long decoderBytes(Checkpoint checkpoint, HadoopStorage storage, String scratch)
+      throws IOException {
+    Quantizer quantizer = checkpoint.model().quantizer();
+    if (quantizer.codebookSizes().length > 1 && !quantizer.additive()) {
+      return checkpoint.decoderBytes();
+    }
+    try {
+      return new TrainedQuantizer("", "", checkpoint.forUse(), "")
+          .decoder(storage, scratch).stream().mapToLong(DataFile::bytes).sum();
+    } finally {
+      storage.delete(scratch);
+    }
   }
 
   private DataFile codebook(HadoopStorage storage, String target) throws IOException {

@@ -45,7 +45,7 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
                 || values.elementType().equals(DataTypes.BinaryType)); // float16
     if (!array && !type.equals(SQLDataTypes.VectorType())) {
       throw SqueezeException.input(
-          ("The column %s is %s; vectors are array<float>, array<double> or Spark ML's " + "Vector")
+          "The column %s is %s; vectors are arrays of numbers, or Spark ML's Vector"
               .formatted(name, type.catalogString()));
     }
   }
@@ -84,6 +84,9 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
           "A vector of %s is %s; all need the %s of the first one: filter the others out"
               .formatted(
                   name, vector == null ? "null" : "of " + vector.length + " values", channels));
+    }
+    if (holdsNull(value)) {
+      throw SqueezeException.input("A vector of " + name + " holds a null: filter such out");
     }
     for (float element : vector) {
       if (!Float.isFinite(element)) {

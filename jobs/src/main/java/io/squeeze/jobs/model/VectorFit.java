@@ -47,6 +47,7 @@ public final class VectorFit {
   public static final String NO_BACKBONE = "none";
 
   private final Quantizer quantizer;
+  private final Settings run;
   private final QuantizerSettings settings;
   private final int channels;
   private final long seed;
@@ -54,7 +55,11 @@ public final class VectorFit {
   private final List<CodeUsage> usage = new ArrayList<>();
 
   /** For vectors of {@code channels} values. */
-  public VectorFit(QuantizerSettings settings, int channels, long seed, Reporter reporter) {
+  public VectorFit(Settings given, int channels, Reporter reporter) {
+    this.run = headless(given);
+    this.settings = run.quantizer();
+    this.channels = channels;
+    this.seed = run.seed();
     this.reporter = reporter;
     this.quantizer = Quantizer.of(settings, channels);
     if (quantizer.codebooks().isEmpty()) {
@@ -67,9 +72,6 @@ public final class VectorFit {
           "quantizer.cosine and quantizer.rvq.shared-codebook are for training by gradients: a fit"
               + " to vectors keeps lengths, and a codebook for each level");
     }
-    this.settings = settings;
-    this.channels = channels;
-    this.seed = seed;
   }
 
   /** How often each code of each codebook is the nearest one, over the vectors of the fit. */
@@ -78,13 +80,11 @@ public final class VectorFit {
   }
 
   /** The checkpoint of a quantizer without a head: a vector is a grid of 1 x 1. */
-  public static Checkpoint checkpoint(
-      Settings settings, int channels, Map<String, HostTensor> tensors) {
-    Settings headless = headless(settings);
+  public Checkpoint checkpoint(Map<String, HostTensor> tensors) {
+    SqueezeModel model = new SqueezeModel(run, channels, 0);
     return new Checkpoint(
-        ModelState.start(
-            new SqueezeModel(headless, channels, 0), headless.train().optimizer(), tensors),
-        Checkpoint.Config.of(headless),
+        ModelState.start(model, run.train().optimizer(), tensors),
+        Checkpoint.Config.of(run),
         new Batch.Layout(channels, 1, 1, 1),
         List.of(),
         List.of(),
@@ -93,9 +93,12 @@ public final class VectorFit {
         new Checkpoint.Progress(Double.NaN, 1, true));
   }
 
-  /** Settings of a fit: no head, and one pass. */
+  /** Settings of a fit: no head, one pass, and vectors less their mean. */
   public static Settings headless(Settings settings) {
-    return settings.with("train.head", "none").with("train.epochs", "1");
+    return settings
+        .with("train.head", "none")
+        .with("train.epochs", "1")
+        .with("quantizer.centred", "true");
   }
 
   /** The share of about {@code count} vectors that the fit uses. The key of a vector decides. */
@@ -120,7 +123,9 @@ public final class VectorFit {
                 + " (--max_init_samples; ids must differ)");
       }
       Map<String, HostTensor> tensors = quantizer.initial(seed);
-      project(sample, count, tensors);
+      float[] centre = centre(sample);
+      tensors.put(Quantizer.CENTRE, HostTensor.of(centre, channels));
+      project(sample, count, centre, tensors);
       List<EmaCodebook> codebooks = quantizer.codebooks();
       for (int i = 0; i < codebooks.size(); i++) {
         reporter.say(
@@ -134,7 +139,8 @@ public final class VectorFit {
   }
 
   /** Principal components to the bottleneck and back, where both are plain linear layers. */
-  private void project(JavaRDD<VectorBlock> sample, long count, Map<String, HostTensor> tensors) {
+  private void project(
+      JavaRDD<VectorBlock> sample, long count, float[] centre, Map<String, HostTensor> tensors) {
     HostTensor weight = tensors.get(IN + ".weight");
     if (weight == null || !tensors.containsKey(OUT + ".weight")) {
       return;
@@ -144,7 +150,6 @@ public final class VectorFit {
       throw SqueezeException.configuration(
           "Vectors of " + channels + " values have no " + width + " components (--bottleneck_dim)");
     }
-    float[] centre = centre(sample);
     double largest =
         sample.map(block -> CovarianceAccumulator.largest(block, centre)).fold(0.0, Math::max);
     CovarianceAccumulator scatter =

@@ -7,6 +7,7 @@ import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.udf;
 
 import io.squeeze.codec.Compression.Ratios;
+import io.squeeze.config.Json;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
@@ -18,12 +19,14 @@ import io.squeeze.jobs.run.RunFolder;
 import io.squeeze.jobs.run.SampleTable;
 import io.squeeze.jobs.run.Summary;
 import io.squeeze.jobs.run.Summary.Codebook;
+import io.squeeze.jobs.run.VectorSummary;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -72,7 +75,10 @@ public final class Workspace {
           .add("codes_used", "long")
           .add("codebook_size", "long")
           .add("perplexity", "double")
-          .add("baseline_miou", "double");
+          .add("baseline_miou", "double")
+          .add("mse", "double")
+          .add("cosine_similarity", "double")
+          .add("recall_at_10", "double");
 
   private static final StructType CODEBOOK = Columns.codebook().schema();
 
@@ -272,16 +278,19 @@ public final class Workspace {
     return union(all, REJECTS.add(DATA_SET, "string"));
   }
 
-  private Dataset<Row> samples() {
+  private Dataset<Row> samples() throws IOException {
     List<Dataset<Row>> all = new ArrayList<>();
     for (String run : runs.keySet()) {
       for (String split : runs.get(run)) {
         String folder = Storage.join(folder(run).evaluation(split), SampleTable.NAME);
-        all.add(
-            spark
-                .read()
-                .parquet(HadoopStorage.literal(folder))
-                .select(lit(run).as("run"), lit(split).as("evaluation"), col("*")));
+        // Version 0.1.0 wrote none for vectors.
+        if (storage.exists(folder)) {
+          all.add(
+              spark
+                  .read()
+                  .parquet(HadoopStorage.literal(folder))
+                  .select(lit(run).as("run"), lit(split).as("evaluation"), col("*")));
+        }
       }
     }
     return union(
@@ -298,10 +307,7 @@ public final class Workspace {
     String folder = folder(run).evaluation("");
     List<String> splits = new ArrayList<>();
     for (String split : storage.folders(folder).toList()) {
-      // An evaluation of a table of vectors has no samples.
-      String evaluation = folder(run).evaluation(split);
-      if (storage.exists(Storage.join(evaluation, Summary.NAME))
-          && storage.exists(Storage.join(evaluation, SampleTable.NAME))) {
+      if (storage.exists(Storage.join(folder(run).evaluation(split), Summary.NAME))) {
         splits.add(split);
       }
     }
@@ -317,18 +323,22 @@ public final class Workspace {
         rows.add(row(run, split, summary(file)));
       }
       if (splits.isEmpty()) {
-        rows.add(row(run, null, null));
+        rows.add(row(run, null, Map.of()));
       }
     }
     return spark.createDataFrame(rows, RUNS);
   }
 
-  private Summary summary(String file) throws IOException {
+  /** What a summary says, by column; nothing where it cannot be read. */
+  private Map<String, Object> summary(String file) throws IOException {
     try {
-      return Summary.parse(storage.text(file), file);
+      String json = storage.text(file);
+      return Json.tree(json, file).has("miou")
+          ? cells(Summary.parse(json, file))
+          : cells(VectorSummary.parse(json, file));
     } catch (SqueezeException e) {
       reporter.warn("Left out: " + e.getMessage());
-      return null;
+      return Map.of();
     }
   }
 
@@ -341,29 +351,59 @@ public final class Workspace {
     }
   }
 
-  private Row row(String run, String split, Summary summary) throws IOException {
+  private static Map<String, Object> cells(Summary summary) {
+    Map<String, Object> cells = new HashMap<>();
+    cells.put("samples", summary.samples());
+    cells.put("miou", summary.miou());
+    cells.put("mean_sample_iou", summary.meanSampleIou());
+    cells.put("pixel_accuracy", summary.pixelAccuracy());
+    cells.put("bits_per_vector", summary.bitsPerVector());
+    Ratios ratios = summary.compression();
+    cells.put("nominal", ratios.nominal());
+    cells.put("packed", ratios.packed());
+    cells.put("entropy", ratios.entropy());
+    cells.put("stored", ratios.stored());
+    cells.put("amortized", ratios.amortized());
+    add(cells, summary.codebook());
+    if (summary.baseline() != null) {
+      cells.put("baseline_miou", summary.baseline().miou());
+    }
+    if (summary.kept() != null) {
+      cells.put("mse", summary.kept().meanSquaredError());
+      cells.put("cosine_similarity", summary.kept().cosineSimilarity());
+      cells.put("recall_at_10", summary.kept().recall());
+    }
+    return cells;
+  }
+
+  private static Map<String, Object> cells(VectorSummary summary) {
+    Map<String, Object> cells = new HashMap<>();
+    cells.put("samples", summary.samples());
+    cells.put("bits_per_vector", summary.bitsPerVector());
+    cells.put("nominal", summary.compression().nominal());
+    add(cells, summary.codebook());
+    cells.put("mse", summary.error());
+    cells.put("cosine_similarity", summary.cosine());
+    cells.put("recall_at_10", summary.recall());
+    return cells;
+  }
+
+  private static void add(Map<String, Object> cells, Codebook codebook) {
+    if (codebook != null) {
+      cells.put("codes_used", codebook.used());
+      cells.put("codebook_size", codebook.size());
+      cells.put("perplexity", codebook.perplexity());
+    }
+  }
+
+  private Row row(String run, String split, Map<String, Object> summary) throws IOException {
     Optional<Settings> settings = settings(run);
-    List<Object> cells = new ArrayList<>();
-    cells.add(run);
-    cells.add(folder(run).path(RunFolder.LAST));
-    cells.add(settings.map(s -> s.quantizer().type()).orElse(null));
-    cells.add(settings.map(Settings::seed).orElse(null));
-    cells.add(split);
-    if (summary != null) {
-      Ratios ratios = summary.compression();
-      Codebook codebook = summary.codebook();
-      cells.addAll(Arrays.asList(summary.samples(), summary.miou(), summary.meanSampleIou()));
-      cells.addAll(Arrays.asList(summary.pixelAccuracy(), summary.bitsPerVector()));
-      cells.addAll(Arrays.asList(ratios.nominal(), ratios.packed(), ratios.entropy()));
-      cells.addAll(Arrays.asList(ratios.stored(), ratios.amortized()));
-      cells.add(codebook == null ? null : (Object) codebook.used());
-      cells.add(codebook == null ? null : (Object) codebook.size());
-      cells.add(codebook == null ? null : (Object) codebook.perplexity());
-      cells.add(summary.baseline() == null ? null : (Object) summary.baseline().miou());
-    }
-    while (cells.size() < RUNS.size()) {
-      cells.add(null);
-    }
-    return RowFactory.create(cells.toArray());
+    Map<String, Object> cells = new HashMap<>(summary);
+    cells.put("run", run);
+    cells.put("checkpoint", folder(run).path(RunFolder.LAST));
+    cells.put("quantizer", settings.map(s -> s.quantizer().type()).orElse(null));
+    cells.put("seed", settings.map(Settings::seed).orElse(null));
+    cells.put("evaluation", split);
+    return RowFactory.create(Arrays.stream(RUNS.fieldNames()).map(cells::get).toArray());
   }
 }

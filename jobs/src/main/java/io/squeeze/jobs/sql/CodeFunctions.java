@@ -46,8 +46,8 @@ public final class CodeFunctions {
     return missing(codes) ? null : toVectors(codes, query.values(), model);
   }
 
-  /** The same for a query that is codes. */
-  public static Double codeDistance(ArrayData codes, ArrayData query, QueryModel model) {
+  /** The distance of what two lists of codes stand for. */
+  public static Double symmetricDistance(ArrayData codes, ArrayData query, QueryModel model) {
     return VectorFunctions.hasNull(query) || query.numElements() == 0 || missing(codes)
         ? null
         : model.tables().distance(codes.toIntArray(), model.ofCodes(query.toIntArray()));
@@ -61,7 +61,13 @@ public final class CodeFunctions {
     return model
         .tables()
         .distance(
-            codes.toIntArray(), model.ofVectors(query, values -> toSearchSpace(values, model)));
+            codes.toIntArray(),
+            model.ofVectors(
+                query,
+                values -> {
+                  check(values, model.channels(), model);
+                  return model.comparesDecoded() ? values : toSearchSpace(values, model);
+                }));
   }
 
   /** The codes of vectors, [m * C]: [m * levels]. */
@@ -100,16 +106,20 @@ public final class CodeFunctions {
         });
   }
 
+  private static void check(float[] values, int channels, QueryModel model) {
+    if (values.length == 0 || values.length % channels != 0) {
+      throw SqueezeException.input(
+          ("%s is of vectors of %s values, not of an array of %s: it holds one vector, or several"
+                  + " one after the other. For codes, call symmetric_code_distance")
+              .formatted(model, channels, values.length));
+    }
+  }
+
   /** Vectors, filled up with zeros to a block. */
   private static NDArray block(
       NDManager scope, float[] values, LoadedModel loaded, QueryModel model) {
     int channels = loaded.layout().channels();
-    if (values.length == 0 || values.length % channels != 0) {
-      throw SqueezeException.input(
-          ("%s is of vectors of %s values, not of an array of %s: it holds one vector, or "
-                  + "several one after the other")
-              .formatted(model, channels, values.length));
-    }
+    check(values, channels, model);
     int count = values.length / channels;
     int rows = (count + BLOCK - 1) / BLOCK * BLOCK;
     return Torch.floats(

@@ -5,10 +5,12 @@ import io.squeeze.jobs.model.CodebookTables;
 import io.squeeze.jobs.model.CodebookTables.Tables;
 import io.squeeze.jobs.model.LoadedModel;
 import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.model.VectorFit;
 import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.storage.HadoopStorage;
+import io.squeeze.storage.Storage;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.io.ObjectOutputStream;
@@ -36,6 +38,8 @@ public final class QueryModel implements Serializable {
   private static final long REMEMBERED = 64L << 20;
 
   private final String name;
+  private final int channels;
+  private final boolean comparesDecoded;
   private transient OpenedModel opened;
   private volatile Broadcast<CodebookTables> tables;
   private Broadcast<Checkpoint> checkpoint;
@@ -44,6 +48,8 @@ public final class QueryModel implements Serializable {
 
   private QueryModel(OpenedModel opened) {
     this.name = opened.name();
+    this.channels = opened.quantizer().checkpoint().layout().channels();
+    this.comparesDecoded = opened.purpose() == OpenedModel.Purpose.DECODING;
     this.opened = opened;
   }
 
@@ -57,9 +63,23 @@ public final class QueryModel implements Serializable {
     return at(path, OpenedModel.Purpose.DECODING);
   }
 
-  /** The model that compares codes with vectors, and encodes vectors: in the search space. */
-  static QueryModel searching(String path) {
-    QueryModel model = at(path, OpenedModel.Purpose.SEARCHING);
+  /** The model that encodes vectors. */
+  static QueryModel encoding(String path) {
+    return ofVectors(at(path, OpenedModel.Purpose.SEARCHING));
+  }
+
+  /**
+   * The model that compares codes with vectors. What a fit to vectors decodes is close to them, so
+   * it compares the decoded vectors. A training with a head has no reason to decode to the
+   * features: it compares in the space where the quantizer searches.
+   */
+  static QueryModel comparing(String path) {
+    QueryModel model = ofVectors(at(path, OpenedModel.Purpose.SEARCHING));
+    boolean fitted = model.opened.quantizer().checkpoint().backbone().equals(VectorFit.NO_BACKBONE);
+    return fitted ? at(path, OpenedModel.Purpose.DECODING) : model;
+  }
+
+  private static QueryModel ofVectors(QueryModel model) {
     Checkpoint opened = model.opened.quantizer().checkpoint();
     if (opened.settings().train().adapterParameters() != null) {
       throw SqueezeException.configuration(
@@ -73,8 +93,10 @@ public final class QueryModel implements Serializable {
     SparkSession spark = SparkSession.active();
     HadoopStorage storage = Sessions.storage(spark);
     try {
-      if (path.endsWith(".ckpt")) {
-        TrainedQuantizer quantizer = TrainedQuantizer.open(storage, "", path, null);
+      String saved = Storage.join(path, TrainedQuantizer.OF_SPARK_ML);
+      String checkpoint = path.endsWith(".ckpt") ? path : storage.exists(saved) ? saved : null;
+      if (checkpoint != null) {
+        TrainedQuantizer quantizer = TrainedQuantizer.open(storage, "", checkpoint, null);
         return new QueryModel(new OpenedModel(spark, path, quantizer, null, purpose));
       }
       Published codes = Versions.codes(storage, path, "the model of a function");
@@ -103,6 +125,16 @@ public final class QueryModel implements Serializable {
       checkpoint = opened.sentCheckpoint();
       tables = opened.sentTables();
     }
+  }
+
+  /** Values of a vector. */
+  int channels() {
+    return channels;
+  }
+
+  /** Whether distances are to the decoded vectors; otherwise they are where codes are searched. */
+  boolean comparesDecoded() {
+    return comparesDecoded;
   }
 
   /** What codes stand for. */

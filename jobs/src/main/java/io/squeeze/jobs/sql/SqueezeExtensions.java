@@ -25,7 +25,6 @@ import org.apache.spark.sql.expressions.UserDefinedAggregator;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.IntegralType;
 import org.apache.spark.sql.types.ObjectType;
 import scala.collection.JavaConverters;
 import scala.runtime.AbstractFunction1;
@@ -38,7 +37,8 @@ import scala.runtime.BoxedUnit;
 public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExtensions, BoxedUnit> {
   private static final String ARRAYS = "array_funcs";
   private static final String MODEL =
-      " The model is the path of a data set of codes, or of a checkpoint (.ckpt).";
+      " The model is the path of a data set of codes, of a checkpoint (.ckpt), or of a saved"
+          + " VectorQuantizationModel.";
 
   static final List<SqlFunction> FUNCTIONS =
       List.of(
@@ -97,7 +97,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
                       DataTypes.createArrayType(IntegerType, false),
                       with(
                           arguments.subList(0, 1),
-                          constant(QueryModel.searching(path(arguments.get(1))))),
+                          constant(QueryModel.encoding(path(arguments.get(1))))),
                       List.of(FLOATS, type(QueryModel.class)))),
           new SqlFunction(
               "decode_codes",
@@ -133,17 +133,40 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
               "code_distance",
               ARRAYS,
               Arity.of(3),
-              ("_FUNC_(codes, query, model) - Returns the Euclidean distance of a query to "
-                      + "the vector that codes stand for, in the space where the quantizer searches, "
-                      + "by lookups alone. With the codes of a grid, it is the distance to the nearest "
-                      + "vector of the grid. With a query of several vectors in sequence, it is the "
-                      + "mean over them. A query of whole numbers holds codes itself.%s")
-                  .formatted(MODEL),
+              "_FUNC_(codes, vector, model) - Returns the Euclidean distance of a vector, an array of"
+                  + " numbers of any type, to the vector that codes stand for, by lookups alone. For a"
+                  + " quantizer that was fitted to vectors it equals l2_distance(decode_codes(codes,"
+                  + " model), vector). For one that was trained with a head it is the distance in the"
+                  + " space where the quantizer searches. With the codes of a grid, it is the"
+                  + " distance to the nearest vector of the grid. With several vectors in sequence,"
+                  + " it is the mean over them."
+                  + MODEL,
               List.of(
                   "SELECT sample_id FROM codes ORDER BY code_distance(codes, array(0.1, 0.2, 0.3),"
                       + " 'codes/pets') LIMIT 10",
                   "Abyssinian_1"),
               SqueezeExtensions::distance),
+          new SqlFunction(
+              "symmetric_code_distance",
+              ARRAYS,
+              Arity.of(3),
+              "_FUNC_(codes, others, model) - Returns the distance of what two lists of codes stand"
+                  + " for, by lookups alone: for each vector of the others the Euclidean distance to"
+                  + " the nearest vector of the codes, and their mean. Both are of one model."
+                  + MODEL,
+              List.of(
+                  "SELECT symmetric_code_distance(array(7), array(7), 'outputs/vq/last.ckpt')",
+                  "0.0"),
+              arguments ->
+                  call(
+                      CodeFunctions.class,
+                      "symmetricDistance",
+                      DoubleType,
+                      List.of(
+                          arguments.get(0),
+                          arguments.get(1),
+                          constant(QueryModel.comparing(path(arguments.get(2))))),
+                      List.of(INTS, INTS, type(QueryModel.class)))),
           new SqlFunction(
               "code_histogram",
               "agg_funcs",
@@ -250,16 +273,13 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
   }
 
   private static Expression distance(List<Expression> arguments) {
-    Expression given = arguments.get(1);
-    boolean codes =
-        given.dataType() instanceof ArrayType array && array.elementType() instanceof IntegralType;
-    Expression query = codes ? given : folded(given);
+    Expression query = folded(arguments.get(1));
     return call(
         CodeFunctions.class,
-        codes ? "codeDistance" : "distance",
+        "distance",
         DoubleType,
-        List.of(arguments.get(0), query, constant(QueryModel.searching(path(arguments.get(2))))),
-        List.of(INTS, codes ? INTS : typeOf(query), type(QueryModel.class)));
+        List.of(arguments.get(0), query, constant(QueryModel.comparing(path(arguments.get(2))))),
+        List.of(INTS, typeOf(query), type(QueryModel.class)));
   }
 
   private static Expression histogram(List<Expression> arguments) {

@@ -48,8 +48,7 @@ public final class FitVectorsJob {
   }
 
   private void fit(String source) throws IOException {
-    VectorFit fit =
-        new VectorFit(settings.quantizer(), table.channels(), settings.seed(), reporter);
+    VectorFit fit = new VectorFit(settings, table.channels(), reporter);
     reporter.say(
         "Fitting %s to %s values a vector, %s"
             .formatted(settings.quantizer().type(), table.channels(), source));
@@ -60,7 +59,7 @@ public final class FitVectorsJob {
     JavaRDD<VectorBlock> sample =
         table.rows().toJavaRDD().mapPartitions(rows -> column.blocks(rows, seed, share));
     Map<String, HostTensor> tensors = fit.fit(sample);
-    Checkpoint checkpoint = VectorFit.checkpoint(settings, table.channels(), tensors);
+    Checkpoint checkpoint = fit.checkpoint(tensors);
     Map<String, Object> metrics = new LinkedHashMap<>();
     metrics.put("epoch", 1);
     new CodebookHealth(fit.usage(), new double[0], 0)

@@ -18,7 +18,10 @@ import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.model.VectorTable;
 import io.squeeze.jobs.publish.Coding;
 import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.query.Workspace;
+import io.squeeze.jobs.run.VectorSummary;
 import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.sql.SqueezeExtensions;
 import io.squeeze.jobs.train.FitVectorsJob;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -163,19 +166,28 @@ class VectorQuantizationIT {
             .setInputCol("features")
             .setQuantizerType("rvq") // 4 levels of 256 codes: 32 bits
             .setBottleneckDim(16)
+            .setReconstructionCol("decoded")
             .fit(table);
-    Dataset<Row> codes =
-        model.setReconstructionCol("decoded").transform(table); // adds codes, decoded
+    Dataset<Row> codes = model.transform(table); // adds codes, decoded
     model.write().overwrite().save(path);
     // README: end
     assertThat(codes.columns()).containsExactly("id", "features", "codes", "decoded");
     assertThat(VectorQuantizationModel.load(path).bitsPerVector()).isEqualTo(32);
+    SqueezeExtensions.register(spark);
+    List<Row> asSql =
+        codes.selectExpr("decode_codes(codes, '%s')".formatted(path), "decoded").collectAsList();
+    assertThat(asSql).allMatch(row -> close(row.getList(0), row.getList(1), 1e-4));
     String here =
         Files.readString(Path.of("src/test/java/io/squeeze/jobs/ml/VectorQuantizationIT.java"));
     int begin = here.indexOf('\n', here.indexOf("// README: begin"));
     String example = here.substring(begin, here.indexOf("// README: end"));
     assertThat(Files.readString(Path.of("README.md")).replaceAll("\\s+", ""))
         .contains(example.replaceAll("\\s+", ""));
+  }
+
+  private static boolean close(List<Float> a, List<Float> b, double within) {
+    return a.size() == b.size()
+        && IntStream.range(0, a.size()).allMatch(j -> Math.abs(a.get(j) - b.get(j)) < within);
   }
 
   @Test
@@ -224,14 +236,25 @@ class VectorQuantizationIT {
     assertThat(Files.readString(folder.resolve("fit/metrics.jsonl")))
         .contains("train/level_0/codes_used", "train/level_1/entropy_bits");
 
-    Map<String, Object> summary =
+    VectorSummary summary =
         new EvaluateVectorsJob(Fixture.squeeze(spark), table, checkpoint, null).run();
-    Map<String, Object> beam =
+    VectorSummary beam =
         new EvaluateVectorsJob(Fixture.squeeze(spark), table, checkpoint, "8").run();
-    assertThat((double) beam.get("mse")).isLessThan((double) summary.get("mse"));
-    assertThat((double) summary.get("cosine_similarity")).isBetween(0.9, 1.0);
-    assertThat((double) summary.get("recall_at_10")).isBetween(0.3, 1.0);
-    assertThat(summary.get("bits_per_vector")).isEqualTo(10.0);
+    assertThat(beam.error()).isLessThan(summary.error());
+    assertThat(summary.cosine()).isBetween(0.9, 1.0);
+    assertThat(summary.recall()).isBetween(0.3, 1.0);
+    assertThat(summary.bitsPerVector()).isEqualTo(10.0);
+    Map<String, Dataset<Row>> views = new Workspace(spark, folder.toString()).views();
+    Row run = views.get("runs").where("evaluation = 'vectors'").head();
+    assertThat(run.<Double>getAs("mse")).isEqualTo(beam.error());
+    assertThat(run.<Long>getAs("samples")).isEqualTo(600);
+    assertThat(run.<String>getAs("quantizer")).isEqualTo("rvq");
+    assertThat(views.get("samples").selectExpr("count(DISTINCT sample_id)", "avg(mse)").head())
+        .satisfies(
+            row -> {
+              assertThat(row.getLong(0)).isEqualTo(600);
+              assertThat(row.getDouble(1)).isCloseTo(beam.error(), withinPercentage(0.001));
+            });
 
     TrainedQuantizer encoder =
         TrainedQuantizer.open(
@@ -262,6 +285,25 @@ class VectorQuantizationIT {
             .collectAsList();
     for (int i = 0; i < 600; i++) {
       assertThat(joined.get(i).getDouble(1)).isCloseTo(decoded.get(i).getFloat(0), within(1e-4));
+    }
+    SqueezeExtensions.register(spark);
+    List<Row> distances =
+        spark
+            .sql(
+                """
+                SELECT code_distance(codes, q, m) AS by_codes,
+                       l2_distance(decode_codes(codes, m), q) AS by_vectors,
+                       code_distance(codes, cast(q AS array<float>), m) AS of_floats,
+                       symmetric_code_distance(codes, codes, m) AS itself
+                FROM codes CROSS JOIN (SELECT transform(sequence(1, 24), x -> x % 5 - 2) AS q)
+                """
+                    .replace(" m)", " '%s')".formatted(codes.path())))
+            .collectAsList();
+    assertThat(distances).hasSize(600);
+    for (Row row : distances) {
+      assertThat(row.getDouble(0)).isCloseTo(row.getDouble(1), within(1e-4));
+      assertThat(row.getDouble(0)).isEqualTo(row.getDouble(2));
+      assertThat(row.getDouble(3)).isCloseTo(0, within(1e-3)); // products in float
     }
     assertRefused(() -> open(input, "name"), "There is no column name");
     assertRefused(() -> open(folder + "/none", "id"), "No table at");
@@ -366,15 +408,17 @@ class VectorQuantizationIT {
     }
   }
 
+  /** Scaled, or moved: values of 1,000 spread by 1 leave float32 four decimals. */
   @Test
-  void theErrorOfSmallVectorsIsScaledWithThem(@TempDir Path folder) throws Exception {
+  void theErrorIsScaledWithTheVectorsAndStaysWhereTheyAreMoved(@TempDir Path folder)
+      throws Exception {
     double usual = 0;
-    for (String scale : List.of("1", "1e-9", "1e18")) {
-      Path path = folder.resolve("t" + scale);
+    for (String change : List.of("1 * x", "1e-9 * x", "1e18 * x", "1e3 + x")) {
+      String scale = change.contains("*") ? change.substring(0, change.indexOf(' ')) : "1";
+      Path path = folder.resolve("t" + change.replaceAll("\\W", ""));
       spark
           .createDataFrame(vectors(200, 24), SCHEMA)
-          .selectExpr(
-              "id", "transform(features, x -> cast(x * %sd AS float)) AS v".formatted(scale))
+          .selectExpr("id", "transform(features, x -> cast(%s AS float)) AS v".formatted(change))
           .write()
           .parquet(path.toString());
       VectorTable table =
@@ -387,14 +431,14 @@ class VectorQuantizationIT {
                           + ", output.dir = \""
                           + folder
                           + "\", output.experiment-name = fit"
-                          + scale.replaceAll("\\W", ""))));
+                          + change.replaceAll("\\W", ""))));
       String checkpoint = new FitVectorsJob(Fixture.squeeze(spark), table, settings).run();
-      Map<String, Object> summary =
+      VectorSummary summary =
           new EvaluateVectorsJob(Fixture.squeeze(spark), table, checkpoint, null).run();
-      double relative = (double) summary.get("mse") / Math.pow(Double.parseDouble(scale), 2);
+      double relative = summary.error() / Math.pow(Double.parseDouble(scale), 2);
       usual = scale.equals("1") ? relative : usual;
-      assertThat(relative).as(scale).isCloseTo(usual, withinPercentage(1));
-      assertThat(summary.get("recall_population")).isEqualTo(200L);
+      assertThat(relative).as(change).isCloseTo(usual, withinPercentage(1));
+      assertThat(summary.population()).isEqualTo(200L);
     }
   }
 

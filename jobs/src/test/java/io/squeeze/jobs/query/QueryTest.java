@@ -138,8 +138,8 @@ class QueryTest {
                 SELECT codes, q,
                        code_distance(slice(codes, 1, 3), q, '%s') AS first,
                        code_distance(codes, q, '%s') AS nearest,
-                       code_distance(codes, codes, '%s') AS itself,
-                       code_distance(codes, slice(codes, 4, 3), '%s') AS part
+                       symmetric_code_distance(codes, codes, '%s') AS itself,
+                       symmetric_code_distance(codes, slice(codes, 4, 3), '%s') AS part
                 FROM (SELECT * FROM codes WHERE data_set = 'codes/array') CROSS JOIN %s
                 """
                     .formatted(codes, checkpoint, codes, checkpoint, query))

@@ -1,0 +1,101 @@
+package io.squeeze.quantize;
+
+import ai.djl.ndarray.NDArray;
+import io.squeeze.torch.Parameters;
+import io.squeeze.weights.HostTensor;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A quantizer of vectors less a centre. Products of vectors that lie far from zero lose in float32
+ * what tells the vectors apart; the differences from their mean keep it.
+ */
+final class Centred implements Quantizer {
+  private static final long serialVersionUID = 1L;
+
+  private final Quantizer inner;
+  private final int channels;
+
+  Centred(Quantizer inner, int channels) {
+    this.inner = inner;
+    this.channels = channels;
+  }
+
+  private static NDArray centre(Parameters parameters) {
+    return parameters.get(CENTRE).expandDims(0);
+  }
+
+  @Override
+  public int[] codebookSizes() {
+    return inner.codebookSizes();
+  }
+
+  /** The centre is zero until a fit finds the mean. */
+  @Override
+  public Map<String, HostTensor> initial(long seed) {
+    Map<String, HostTensor> tensors = new LinkedHashMap<>(inner.initial(seed));
+    tensors.put(CENTRE, HostTensor.full(0, channels));
+    return tensors;
+  }
+
+  @Override
+  public List<String> trained() {
+    return inner.trained();
+  }
+
+  @Override
+  public List<String> decoder() {
+    List<String> names = new ArrayList<>(inner.decoder());
+    names.add(CENTRE);
+    return names;
+  }
+
+  @Override
+  public List<EmaCodebook> codebooks() {
+    return inner.codebooks();
+  }
+
+  @Override
+  public boolean additive() {
+    return inner.additive();
+  }
+
+  @Override
+  public Quantized quantize(NDArray vectors, Parameters parameters, Mode mode) {
+    NDArray centre = centre(parameters);
+    Quantized quantized = inner.quantize(vectors.sub(centre), parameters, mode);
+    return quantized.with(quantized.vectors().add(centre));
+  }
+
+  @Override
+  public List<NDArray> searched(NDArray vectors, Parameters parameters) {
+    return inner.searched(vectors.sub(centre(parameters)), parameters);
+  }
+
+  @Override
+  public void update(Quantized batch, Parameters parameters) {
+    inner.update(batch, parameters);
+  }
+
+  @Override
+  public void rebuild(Map<String, HostTensor> tensors) {
+    inner.rebuild(tensors);
+  }
+
+  @Override
+  public NDArray decode(NDArray codes, Parameters parameters) {
+    return inner.decode(codes, parameters).add(centre(parameters));
+  }
+
+  @Override
+  public NDArray toSearchSpace(NDArray vectors, Parameters parameters) {
+    return inner.toSearchSpace(vectors.sub(centre(parameters)), parameters);
+  }
+
+  @Override
+  public NDArray codewordsInSearchSpace(NDArray codes, Parameters parameters) {
+    return inner.codewordsInSearchSpace(codes, parameters);
+  }
+}

@@ -1,0 +1,85 @@
+package io.squeeze.jobs.run;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.squeeze.config.Json;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.run.Summary.Codebook;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * What the codes of a table of vectors keep: the contents of its summary.json.
+ *
+ * @param error mean squared error of a value
+ * @param recall share of the ten nearest neighbours that are still among the ten nearest; null
+ *     where it was not measured
+ * @param queries vectors that were asked for their neighbours; null as above
+ * @param population vectors that were searched for them; null as above
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record VectorSummary(
+    long samples,
+    @JsonProperty("mse") double error,
+    @JsonProperty("cosine_similarity") double cosine,
+    @JsonProperty("recall_at_10") Double recall,
+    @JsonProperty("recall_queries") Long queries,
+    @JsonProperty("recall_population") Long population,
+    @JsonProperty("bits_per_vector") double bitsPerVector,
+    Nominal compression,
+    Codebook codebook) {
+  /** Stands where a split would. */
+  public static final String EVALUATION = "vectors";
+
+  /** How many times smaller codes are than float32. */
+  public record Nominal(double nominal) {}
+
+  /**
+   * Reads the JSON of a file.
+   *
+   * @throws SqueezeException of category input if it is none
+   */
+  public static VectorSummary parse(String json, String path) {
+    return Json.value(
+        json, VectorSummary.class, "the summary " + path + " (delete it to score again)");
+  }
+
+  /** The JSON of the file. */
+  public String json() {
+    try {
+      return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(this) + "\n";
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("A summary is always JSON", e);
+    }
+  }
+
+  /** A few lines that say it all. */
+  public List<String> lines() {
+    List<String> lines = new ArrayList<>();
+    lines.add(line("samples", samples));
+    lines.add(line("mse", number(error)));
+    lines.add(line("cosine_similarity", number(cosine)));
+    if (recall != null) {
+      lines.add(line("recall_at_10", number(recall)));
+      lines.add(line("", "of %d vectors among %d".formatted(queries, population)));
+    }
+    lines.add(line("bits_per_vector", number(bitsPerVector)));
+    lines.add(
+        line(
+            "compression",
+            "%s of float32".formatted(CompressionTable.ratio(compression.nominal()))));
+    lines.add(line("codebook", "%d of %d codes used".formatted(codebook.used(), codebook.size())));
+    return lines;
+  }
+
+  private static String number(double value) {
+    return String.format(Locale.ROOT, "%.5g", value);
+  }
+
+  private static String line(String name, Object value) {
+    return String.format(Locale.ROOT, "  %-18s %s", name, value);
+  }
+}
