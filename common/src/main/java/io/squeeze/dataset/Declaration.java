@@ -16,6 +16,7 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,6 +39,8 @@ record Declaration(Config config, String text, String path) {
           "name",
           "classes",
           "palette",
+          "colours",
+          "reduce",
           "labels",
           "first-label",
           "unknown-labels",
@@ -144,10 +147,7 @@ record Declaration(Config config, String text, String path) {
   List<Integer> palette(int count) {
     List<Integer> colours = new ArrayList<>();
     for (String text : texts("palette")) {
-      if (!text.matches("(#|0x)?[0-9A-Fa-f]{6}")) {
-        throw invalid("palette: " + text + " is no colour such as #E4572E");
-      }
-      colours.add(Integer.parseInt(text.replaceAll("#|0x", ""), 16));
+      colours.add(colour("palette", text));
     }
     if (!colours.isEmpty() && colours.size() != count) {
       throw invalid("palette has " + colours.size() + " colours for " + count + " classes");
@@ -156,6 +156,52 @@ record Declaration(Config config, String text, String path) {
       colours.add(vocColour(k));
     }
     return colours;
+  }
+
+  private int colour(String key, String text) {
+    if (!text.matches("(#|0x)?[0-9A-Fa-f]{6}")) {
+      throw invalid(key + ": " + text + " is no colour such as #E4572E");
+    }
+    return Integer.parseInt(text.replaceAll("#|0x", ""), 16);
+  }
+
+  /** What the colours of masks mean; null where their values are numbers. */
+  Colours colours(List<String> classes) {
+    if (!config.hasPath("colours")) {
+      return null;
+    }
+    for (String other : List.of("labels", "first-label", "reduce")) {
+      if (config.hasPath(other)) {
+        throw invalid(
+            "colours and " + other + " exclude each other: masks hold colours or numbers");
+      }
+    }
+    Map<Integer, Integer> labels = new HashMap<>();
+    config
+        .getObject("colours")
+        .forEach(
+            (text, meaning) ->
+                labels.put(colour("colours", text), meaning("colours", meaning, classes)));
+    return new Colours(labels, unknown());
+  }
+
+  /** The label of values that nothing names; -1: there must be none. */
+  private int unknown() {
+    String unknown = text(config, "unknown-labels", "refuse");
+    if (!unknown.equals("refuse") && !unknown.equals("ignore")) {
+      throw invalid("unknown-labels: " + unknown + " is neither refuse nor ignore");
+    }
+    return unknown.equals("refuse") ? -1 : IGNORED;
+  }
+
+  /** The divisor of large values; 0 for none. */
+  int reduce() {
+    int reduce = config.hasPath("reduce") ? config.getInt("reduce") : 0;
+    if (reduce < 0 || reduce == 1 || reduce > 65535) {
+      throw invalid(
+          "reduce: " + reduce + " is none of 2 to 65535, which large values are divided by");
+    }
+    return reduce;
   }
 
   /** VOC's colour of a class: the class's bits, spread over the channels. */
@@ -171,11 +217,7 @@ record Declaration(Config config, String text, String path) {
   /** first-label + k is class k, unless {@code labels} says otherwise. */
   int[] labels(List<String> classes) {
     int[] labels = new int[256];
-    String unknown = text(config, "unknown-labels", "refuse");
-    if (!unknown.equals("refuse") && !unknown.equals("ignore")) {
-      throw invalid("unknown-labels: " + unknown + " is neither refuse nor ignore");
-    }
-    Arrays.fill(labels, unknown.equals("refuse") ? -1 : IGNORED);
+    Arrays.fill(labels, unknown());
     labels[IGNORED] = IGNORED;
     int first = config.hasPath("first-label") ? config.getInt("first-label") : 0;
     for (int k = 0; k < classes.size(); k++) {
@@ -186,7 +228,7 @@ record Declaration(Config config, String text, String path) {
     if (config.hasPath("labels")) {
       config
           .getObject("labels")
-          .forEach((value, meaning) -> labels[value(value)] = meaning(meaning, classes));
+          .forEach((value, meaning) -> labels[value(value)] = meaning("labels", meaning, classes));
     }
     return labels;
   }
@@ -203,14 +245,14 @@ record Declaration(Config config, String text, String path) {
     throw invalid("labels: " + key + " is no value of a mask, which are 0 to 255");
   }
 
-  private int meaning(ConfigValue value, List<String> classes) {
+  private int meaning(String key, ConfigValue value, List<String> classes) {
     String text = String.valueOf(value.unwrapped());
     if (text.equals("ignore")) {
       return IGNORED;
     }
     int label = classes.indexOf(text);
     if (label < 0) {
-      throw invalid("labels: " + text + " is neither a class nor ignore");
+      throw invalid(key + ": " + text + " is neither a class nor ignore");
     }
     return label;
   }

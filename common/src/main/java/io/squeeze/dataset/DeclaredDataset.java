@@ -23,6 +23,8 @@ public final class DeclaredDataset implements SegmentationDataset {
   private final List<String> classes;
   private final List<Integer> palette;
   private final int[] labels;
+  private final Colours colours;
+  private final int reduce;
   private final Map<String, Declaration.Place> places;
   private final boolean masksRequired;
   private final Table table;
@@ -40,6 +42,8 @@ public final class DeclaredDataset implements SegmentationDataset {
     }
     palette = declared.palette(classes.size());
     labels = declared.labels(classes);
+    colours = declared.colours(classes);
+    reduce = declared.reduce();
     masksRequired = declared.flag("masks-required", true);
     table = declared.table();
     columns = declared.columns();
@@ -90,6 +94,16 @@ public final class DeclaredDataset implements SegmentationDataset {
   @Override
   public int[] labels() {
     return labels.clone();
+  }
+
+  @Override
+  public Optional<Colours> colours() {
+    return Optional.ofNullable(colours);
+  }
+
+  @Override
+  public int reduce() {
+    return reduce;
   }
 
   @Override

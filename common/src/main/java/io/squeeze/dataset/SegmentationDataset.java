@@ -1,6 +1,7 @@
 package io.squeeze.dataset;
 
 import io.squeeze.image.BadSampleException;
+import io.squeeze.image.ImageDecoder;
 import io.squeeze.image.Mask;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
@@ -63,6 +64,31 @@ public interface SegmentationDataset extends Serializable {
    * for a value that must not occur.
    */
   int[] labels();
+
+  /** What the colours of a mask file mean; empty where its values are numbers. */
+  default Optional<Colours> colours() {
+    return Optional.empty();
+  }
+
+  /**
+   * Divides the values of masks that are as large or larger: class 26's instance 3 is 26003. 0: no
+   * value is divided.
+   */
+  default int reduce() {
+    return 0;
+  }
+
+  /**
+   * Decodes a mask file to labels.
+   *
+   * @throws BadSampleException if it is no mask of this data set
+   */
+  default Mask mask(ImageDecoder decoder, byte[] file) throws BadSampleException {
+    Optional<Colours> colours = colours();
+    return colours.isPresent()
+        ? colours.get().labelled(decoder.decodeRgb(file))
+        : labelled(decoder.decodeMask(file, reduce()));
+  }
 
   /**
    * A mask file's values as labels.

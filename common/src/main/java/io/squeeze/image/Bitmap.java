@@ -59,15 +59,25 @@ record Bitmap(int width, int height, int bands, byte[] data, byte[] palette, cha
   /**
    * One value a pixel: a palette's index, or the level that all colours share.
    *
+   * @param reduce divides the values that are as large or larger; 0: none
    * @throws BadSampleException if pixels hold more than one value
    */
-  Mask labels() throws BadSampleException {
+  Mask labels(int reduce) throws BadSampleException {
     if (levels != null) {
+      byte[] out = new byte[levels.length];
       for (int i = 0; i < levels.length; i++) {
-        if (levels[i] > 255) {
-          throw notOne(i, "level " + (int) levels[i] + ", and labels are 0 to 255");
+        int value = reduce > 0 && levels[i] >= reduce ? levels[i] / reduce : levels[i];
+        if (value > 255) {
+          throw notOne(
+              i,
+              "level "
+                  + value
+                  + ", and labels are 0 to 255: where it counts instances, declare reduce"
+                  + " (--dataset)");
         }
+        out[i] = (byte) value;
       }
+      return new Mask(width, height, out);
     }
     if (bands == 1) {
       return new Mask(width, height, data);
@@ -77,8 +87,8 @@ record Bitmap(int width, int height, int bands, byte[] data, byte[] palette, cha
       if (bands >= 3 && (data[p] != data[p + 1] || data[p] != data[p + 2])) {
         throw notOne(
             i,
-            ("the colour %s, %s, %s: store the class's number, as grey or as the index of a "
-                    + "palette")
+            ("the colour %s, %s, %s: store the class's number, as grey or as the index of a"
+                    + " palette, or declare what the colours mean (colours of --dataset)")
                 .formatted(data[p] & 0xFF, data[p + 1] & 0xFF, data[p + 2] & 0xFF));
       }
       if (bands % 2 == 0 && data[p + bands - 1] != data[bands - 1]) {

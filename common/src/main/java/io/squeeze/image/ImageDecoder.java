@@ -148,8 +148,17 @@ public final class ImageDecoder {
 
   /** Decodes a mask of one value a pixel; a palette's indices are the labels. */
   public Mask decodeMask(byte[] file) throws BadSampleException {
+    return decodeMask(file, 0);
+  }
+
+  /**
+   * The same of values of 16 bits.
+   *
+   * @param reduce divides the values that are as large or larger; 0: none
+   */
+  public Mask decodeMask(byte[] file, int reduce) throws BadSampleException {
     return guarded(
-        () -> format(file) == Format.JPEG ? Bitmap.of(rgb(file)).labels() : bitmap(file).labels());
+        () -> (format(file) == Format.JPEG ? Bitmap.of(rgb(file)) : bitmap(file)).labels(reduce));
   }
 
   /** A try to decode a file. */

@@ -3,16 +3,21 @@ package io.squeeze.dataset;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.SegmentationDataset.Sample;
 import io.squeeze.image.BadSampleException;
+import io.squeeze.image.ImageDecoder;
 import io.squeeze.image.Mask;
 import io.squeeze.storage.Storage;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -86,6 +91,59 @@ class DeclaredDatasetTest {
         .containsExactly("1", "10", "2");
     assertThat(ade.labelled(new Mask(5, 1, new byte[] {0, 1, 3, (byte) 200, 9})).data())
         .containsExactly(-1, 0, 2, 2, -1);
+  }
+
+  private static byte[] png(int type, int... values) throws IOException {
+    BufferedImage image = new BufferedImage(values.length, 1, type);
+    for (int x = 0; x < values.length; x++) {
+      if (type == BufferedImage.TYPE_USHORT_GRAY) {
+        image.getRaster().setSample(x, 0, 0, values[x]);
+      } else {
+        image.setRGB(x, 0, values[x]);
+      }
+    }
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    ImageIO.write(image, "png", out);
+    return out.toByteArray();
+  }
+
+  @Test
+  void masksHoldColoursOrNumbersOfInstances() throws Exception {
+    String declared =
+        "classes = [sky, car], images = \"{id}.jpg\", splits { z = z }, unknown-labels = %s, ";
+    ImageDecoder decoder = new ImageDecoder(Settings.defaults().image());
+    String colours = "colours { \"#0000FF\" = sky, \"0x800000\" = car, E0E0C0 = ignore }";
+    byte[] mask = png(BufferedImage.TYPE_INT_RGB, 0x800000, 0x0000FF, 0xE0E0C0, 0x123456);
+    assertThat(
+            DeclaredDataset.parse(declared.formatted("ignore") + colours, "c")
+                .mask(decoder, mask)
+                .data())
+        .containsExactly(1, 0, -1, -1);
+    DeclaredDataset strict = DeclaredDataset.parse(declared.formatted("refuse") + colours, "c");
+    assertThatThrownBy(() -> strict.mask(decoder, mask))
+        .isInstanceOf(BadSampleException.class)
+        .hasMessage(
+            "the mask has the colour #123456 at 3, 0, which colours (--dataset) does not name");
+    // Instance 3 of class 1, and class 0 itself, as Cityscapes numbers them.
+    byte[] instances = png(BufferedImage.TYPE_USHORT_GRAY, 1003, 0, 1);
+    assertThat(
+            DeclaredDataset.parse(declared.formatted("refuse") + "reduce = 1000", "c")
+                .mask(decoder, instances)
+                .data())
+        .containsExactly(1, 0, 1);
+    DeclaredDataset plain = DeclaredDataset.parse(declared.formatted("refuse"), "c");
+    assertThatThrownBy(() -> plain.mask(decoder, instances)).hasMessageContaining("declare reduce");
+    assertThatThrownBy(() -> plain.mask(decoder, mask))
+        .hasMessageContaining("colours of --dataset");
+    assertThatThrownBy(
+            () ->
+                DeclaredDataset.parse(declared.formatted("refuse") + "colours { red = sky }", "c"))
+        .hasMessageContaining("colours: red is no colour such as #E4572E");
+    assertThatThrownBy(
+            () ->
+                DeclaredDataset.parse(
+                    declared.formatted("refuse") + colours + ", reduce = 1000", "c"))
+        .hasMessageContaining("colours and reduce exclude each other");
   }
 
   @Test

@@ -143,7 +143,7 @@ final class Decoding implements Iterator<PreparedSample>, AutoCloseable {
   private Mask mask(Reading.Bytes file, Photo photo) throws BadSampleException {
     SegmentationDataset dataset = preparation.dataset();
     try {
-      return dataset.labelled(preparation.decoder().decodeMask(file.get()));
+      return dataset.mask(preparation.decoder(), file.get());
     } catch (BadSampleException e) {
       if (e.code() != Code.MISSING || dataset.masksRequired()) {
         throw e;
