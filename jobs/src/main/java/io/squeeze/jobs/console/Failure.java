@@ -26,6 +26,12 @@ public record Failure(String sentence, int code) {
   /** Of what a command threw; Spark wraps what a task throws. */
   public static Failure of(Throwable thrown) {
     SqueezeException ours = SqueezeException.find(thrown);
+    if (ending()) {
+      // Whatever was thrown follows from that: hooks close what the command still uses.
+      return new Failure(
+          "Stopped by a signal: run the same command again, which continues with the complete files",
+          STOPPED);
+    }
     if (ours != null) {
       return of(ours.category(), ours.getMessage());
     }
@@ -41,11 +47,14 @@ public record Failure(String sentence, int code) {
       }
       if (message.contains("SparkContext was shut down")
           || message.contains("stopped SparkContext")) {
-        String sentence = "Stopped before the end (" + root + "): ";
-        String again = "run the same command again, which continues with the complete files";
-        return ending()
-            ? new Failure(sentence + again, STOPPED)
-            : of(Category.RESOURCE, sentence + "the cluster's log has the cause; " + again);
+        return of(
+            Category.RESOURCE,
+            ("Spark ended before the command (%s): the cluster's log has the cause; run the same"
+                    + " command again, which continues with the complete files")
+                .formatted(root));
+      }
+      if (t instanceof StackOverflowError) {
+        return of(Category.INPUT, "A text (SQL, JSON or settings) is nested too deeply to be read");
       }
       Matcher reading = READING.matcher(message);
       if (reading.find()) {

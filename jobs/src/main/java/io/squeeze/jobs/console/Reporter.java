@@ -52,7 +52,7 @@ public final class Reporter implements UserMessages {
   /** A line of the result, for people. */
   public void result(String line) {
     if (!json) {
-      out.println(line);
+      out.println(Printable.of(line));
     }
   }
 
@@ -72,19 +72,19 @@ public final class Reporter implements UserMessages {
   @Override
   public void say(String line) {
     if (!quiet) {
-      err.println(prefix + line);
+      err.println(Printable.of(prefix + line));
     }
   }
 
   /** Tells of something that the user should know, and that does not end the job. */
   @Override
   public void warn(String line) {
-    err.println("WARN " + prefix + line);
+    err.println(Printable.of("WARN " + prefix + line));
   }
 
   /** Tells why a command ends: its last line. */
   public void error(String line) {
-    err.println("ERROR " + line);
+    err.println(Printable.of("ERROR " + line));
   }
 
   PrintStream progress() {

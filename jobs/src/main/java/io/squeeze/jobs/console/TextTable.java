@@ -56,7 +56,7 @@ public final class TextTable {
   private String[] names() {
     String[] names = new String[fields.length];
     for (int i = 0; i < names.length; i++) {
-      names[i] = fields[i].name();
+      names[i] = Printable.of(fields[i].name());
     }
     return names;
   }
@@ -72,7 +72,7 @@ public final class TextTable {
   private static String[] cells(Row row) {
     String[] cells = new String[row.size()];
     for (int i = 0; i < cells.length; i++) {
-      String text = text(row.get(i)).replace('\n', ' ');
+      String text = Printable.of(text(row.get(i)).replace('\n', ' '));
       cells[i] = text.length() > WIDEST ? text.substring(0, WIDEST - 1) + "…" : text;
     }
     return cells;

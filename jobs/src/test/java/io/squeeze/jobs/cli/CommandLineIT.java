@@ -6,6 +6,7 @@ import io.squeeze.dataset.Shapes;
 import io.squeeze.jobs.Command;
 import io.squeeze.jobs.Submit;
 import io.squeeze.jobs.TinyBackbone;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -68,5 +69,28 @@ class CommandLineIT {
     assertThat(other.code()).as(other.err()).isEqualTo(3);
     assertThat(other.lastLine()).startsWith("ERROR ").contains("train.lr: is 1e-3, asked for 9");
     assertThat(other.err()).doesNotContain(" INFO ");
+  }
+
+  private static void refused(String script, int code, String sentence) throws Exception {
+    ProcessBuilder builder = Submit.squeeze(home, List.of("gc"));
+    String squeeze = builder.command().get(0);
+    builder.command("bash", "-c", script.formatted(squeeze));
+    Process process = builder.redirectErrorStream(true).start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).as(said).isEqualTo(code);
+    assertThat(said).startsWith("ERROR ").contains(sentence);
+    assertThat(said.lines()).hasSize(1);
+  }
+
+  @Test
+  void whatTheScriptCanKnowItSaysBeforeJavaStarts() throws Exception {
+    refused("TMPDIR=/proc/none %s gc", 5, "set TMPDIR to a folder for temporary files");
+    refused("JAVA_HOME=/none %s gc", 5, "There is no /none/bin/java: install a JDK 17");
+    refused("SPARK_HOME=/none %s gc", 2, "There is no bin/spark-submit in SPARK_HOME = /none");
+    refused("ulimit -n 300; %s gc", 5, "Only 300 files may be open at a time");
+    refused("%s --queue", 2, "--queue needs a value");
+    if (Files.readString(Path.of("/proc/mounts")).matches("(?s).* /dev/shm \\S+ \\S*noexec.*")) {
+      refused("TMPDIR=/dev/shm %s gc", 5, "Nothing can be run in /dev/shm");
+    }
   }
 }

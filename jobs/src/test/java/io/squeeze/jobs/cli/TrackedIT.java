@@ -142,7 +142,7 @@ class TrackedIT {
       assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
       assertThat(process.exitValue()).isEqualTo(143);
       assertThat(Files.readString(folder.resolve("ended.log")))
-          .contains("ERROR Stopped before the end")
+          .contains("ERROR Stopped by a signal")
           .doesNotContain("at io.squeeze");
       assertThat(server.state()).isEqualTo("stopped");
     }
