@@ -140,8 +140,7 @@ public record Safetensors(Map<String, HostTensor> tensors, Map<String, String> m
       Map<String, String> metadata = new LinkedHashMap<>();
       List<Map.Entry<String, JsonNode>> entries = new ArrayList<>();
       try {
-        for (var fields = JSON.readTree(json).fields(); fields.hasNext(); ) {
-          Map.Entry<String, JsonNode> field = fields.next();
+        for (Map.Entry<String, JsonNode> field : JSON.readTree(json).properties()) {
           if (field.getKey().equals("__metadata__")) {
             metadata.putAll(
                 JSON.convertValue(field.getValue(), new TypeReference<Map<String, String>>() {}));

@@ -3,6 +3,7 @@ package io.squeeze.jobs;
 import static org.apache.spark.sql.functions.udf;
 
 import io.squeeze.config.Seeds;
+import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.jobs.sql.SqueezeExtensions;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -98,7 +99,7 @@ public final class CosineBenchmark {
     ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
     Float[] values = new Float[bytes.length / 4];
     Arrays.setAll(values, i -> buffer.getFloat(4 * i));
-    return scala.collection.JavaConverters.asScalaBuffer(Arrays.asList(values));
+    return SparkInternals.seq(Arrays.asList(values));
   }
 
   /** What a first attempt looks like. */

@@ -3,6 +3,7 @@ package io.squeeze.jobs;
 import io.squeeze.config.Seeds;
 import io.squeeze.jobs.ml.VectorQuantization;
 import io.squeeze.jobs.ml.VectorQuantizationModel;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -96,7 +97,7 @@ public final class VectorBenchmark {
     return spark.createDataFrame(rows, SCHEMA).repartition(4).cache();
   }
 
-  public static void main(String[] args) {
+  public static void main(String[] args) throws IOException {
     try (SparkSession spark = Fixture.local("local[2]")) {
       VectorBenchmark mixture = new VectorBenchmark();
       Dataset<Row> train = mixture.sample(spark, "train", 20_000);

@@ -2,6 +2,7 @@ package io.squeeze.jobs.cli;
 
 import io.squeeze.jobs.console.Failure;
 import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.track.Tracking;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -33,7 +34,7 @@ public final class Squeeze {
     }
     // YARN's application master takes a driver that exits for one that failed, and tries it again.
     if (code != 0) {
-      throw new SparkUserAppException(code);
+      throw SparkInternals.failed(code);
     }
   }
 

@@ -6,11 +6,11 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
-import scala.collection.JavaConverters;
 
 /** Rows as a table of text, as wide as the first hundred ask for; later cells may stick out. */
 public final class TextTable {
@@ -86,9 +86,8 @@ public final class TextTable {
       return String.format(Locale.ROOT, "%,d bytes", bytes.length);
     }
     if (value instanceof scala.collection.Seq<?> seq) {
-      return JavaConverters.seqAsJavaList(seq).stream()
-          .limit(WIDEST)
-          .map(TextTable::text)
+      return IntStream.range(0, Math.min(WIDEST, seq.size()))
+          .mapToObj(i -> text(seq.apply(i)))
           .collect(Collectors.joining(", ", "[", "]"));
     }
     return value.toString();

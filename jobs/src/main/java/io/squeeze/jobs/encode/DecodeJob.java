@@ -43,8 +43,6 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
-import scala.collection.JavaConverters;
-import scala.collection.Seq;
 
 /** Published codes and their checkpoint to embeddings as the quantizer reconstructs them. */
 public final class DecodeJob {
@@ -162,8 +160,7 @@ public final class DecodeJob {
     if (masks == null) {
       return;
     }
-    Seq<String> key =
-        JavaConverters.asScalaBuffer(List.of(Columns.SAMPLE_ID, Columns.SPLIT)).toSeq();
+    String[] key = {Columns.SAMPLE_ID, Columns.SPLIT};
     long missing = codes.read(spark).join(masks.read(spark), key, "left_anti").count();
     if (missing > 0) {
       throw SqueezeException.input(
@@ -208,8 +205,7 @@ public final class DecodeJob {
       return rows.withColumn(Columns.MASK, NO_MASK);
     }
     Dataset<Row> others = masks.read(spark, split).select(Columns.SAMPLE_ID, Columns.MASK);
-    Seq<String> key = JavaConverters.asScalaBuffer(List.of(Columns.SAMPLE_ID)).toSeq();
-    return rows.join(others, key);
+    return rows.join(others, new String[] {Columns.SAMPLE_ID}, "inner");
   }
 
   private static Row decoded(StructType schema, LoadedModel loaded, Row row) {

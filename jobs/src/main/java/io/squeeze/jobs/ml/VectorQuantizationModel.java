@@ -4,6 +4,7 @@ import io.squeeze.codec.BitPacking;
 import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.model.VectorEncoding;
 import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.storage.Storage;
 import io.squeeze.train.Checkpoint;
@@ -14,7 +15,6 @@ import org.apache.spark.ml.Model;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.ml.util.DefaultParamsReader;
-import org.apache.spark.ml.util.DefaultParamsWriter;
 import org.apache.spark.ml.util.MLReader;
 import org.apache.spark.ml.util.MLWritable;
 import org.apache.spark.ml.util.MLWriter;
@@ -125,8 +125,7 @@ public final class VectorQuantizationModel extends Model<VectorQuantizationModel
     return new MLWriter() {
       @Override
       public void saveImpl(String path) {
-        DefaultParamsWriter.saveMetadata(
-            model, path, sc(), scala.Option.empty(), scala.Option.empty());
+        SparkInternals.saveStage(model, path, sparkSession());
         try {
           HadoopStorage storage = Sessions.storage(sparkSession());
           storage.replace(Storage.join(path, FILE), checkpoint::write);
@@ -143,7 +142,7 @@ public final class VectorQuantizationModel extends Model<VectorQuantizationModel
       @Override
       public VectorQuantizationModel load(String path) {
         DefaultParamsReader.Metadata metadata =
-            DefaultParamsReader.loadMetadata(path, sc(), VectorQuantizationModel.class.getName());
+            SparkInternals.loadStage(path, sparkSession(), VectorQuantizationModel.class);
         HadoopStorage storage = Sessions.storage(sparkSession());
         Checkpoint checkpoint = Checkpoint.read(storage, Storage.join(path, FILE));
         VectorQuantizationModel model = new VectorQuantizationModel(metadata.uid(), checkpoint);

@@ -2,6 +2,7 @@ package io.squeeze.jobs.model;
 
 import io.squeeze.config.Seeds;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.ScalaLists;
 import io.squeeze.quantize.KMeans.Keyed;
 import io.squeeze.quantize.VectorBlock;
 import io.squeeze.weights.SmallFloats;
@@ -117,9 +118,7 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
   }
 
   private static List<?> list(Object value) {
-    return value instanceof scala.collection.Seq<?> seq
-        ? scala.collection.JavaConverters.seqAsJavaList(seq)
-        : (List<?>) value;
+    return value instanceof scala.collection.Seq<?> seq ? ScalaLists.of(seq) : (List<?>) value;
   }
 
   private static float number(Object element) {

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.squeeze.backbone.BackboneFile;
 import io.squeeze.config.Json;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.ScalaLists;
+import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.jobs.storage.TableFile;
@@ -308,7 +310,7 @@ public final class ForeignTable {
   private StructField field(SparkSession reader, MessageType type, String column) {
     Type own = type.getType(column);
     try {
-      return new ParquetToSparkSchemaConverter(reader.sessionState().conf())
+      return new ParquetToSparkSchemaConverter(SparkInternals.settings(reader))
           .convert(new MessageType("table", own))
           .apply(column);
     } catch (Exception e) {
@@ -323,7 +325,7 @@ public final class ForeignTable {
   /** A session whose settings fit: names that differ in case only, encodings. */
   private SparkSession reader(boolean split) {
     SparkSession own = spark.newSession();
-    scala.collection.JavaConverters.mapAsJavaMap(spark.conf().getAll())
+    ScalaLists.of(spark.conf().getAll())
         .forEach(
             (key, value) -> {
               if (own.conf().isModifiable(key)) {

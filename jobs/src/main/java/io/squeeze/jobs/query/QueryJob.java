@@ -12,6 +12,7 @@ import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.run.RunFolder;
 import io.squeeze.jobs.run.Summary;
+import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.sql.SqueezeExtensions;
 import io.squeeze.jobs.storage.HadoopStorage;
@@ -33,7 +34,6 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.BinaryType;
 import org.apache.spark.sql.types.DataType;
@@ -101,7 +101,7 @@ public final class QueryJob {
     SqueezeExtensions.register(spark);
     // They call any method of the driver's JVM.
     for (String name : List.of("reflect", "java_method")) {
-      spark.sessionState().functionRegistry().dropFunction(FunctionIdentifier.apply(name));
+      SparkInternals.drop(spark, name);
     }
     this.workspace = new Workspace(session, folder);
     this.views = workspace.views();

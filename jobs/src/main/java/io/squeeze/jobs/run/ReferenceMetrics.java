@@ -15,6 +15,7 @@ import static org.apache.spark.sql.functions.when;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import io.squeeze.jobs.publish.SplitAssigner;
+import io.squeeze.jobs.spark.ScalaLists;
 import io.squeeze.metric.ConfusionMatrix;
 import java.util.List;
 import org.apache.spark.sql.Column;
@@ -82,7 +83,7 @@ public record ReferenceMetrics(
     UDF1<scala.collection.Seq<Long>, Double> iou =
         counts -> {
           long[] own = new long[classes * classes];
-          List<Long> all = scala.collection.JavaConverters.seqAsJavaList(counts);
+          List<Long> all = ScalaLists.of(counts);
           for (int i = 0; i < own.length; i++) {
             own[i] = all.get(i);
           }

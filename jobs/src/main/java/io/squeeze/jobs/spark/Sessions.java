@@ -80,7 +80,7 @@ public final class Sessions {
 
   /** Storage as a session is configured. */
   public static HadoopStorage storage(SparkSession spark) {
-    return new HadoopStorage(spark.sessionState().newHadoopConf());
+    return SparkInternals.storage(spark);
   }
 
   /** Whether driver and tasks are one process. */

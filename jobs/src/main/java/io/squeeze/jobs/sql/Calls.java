@@ -1,6 +1,8 @@
 package io.squeeze.jobs.sql;
 
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.ScalaLists;
+import io.squeeze.jobs.spark.SparkInternals;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.sql.catalyst.InternalRow;
@@ -9,15 +11,11 @@ import org.apache.spark.sql.catalyst.expressions.AttributeReference;
 import org.apache.spark.sql.catalyst.expressions.Cast$;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.Literal;
-import org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke;
 import org.apache.spark.sql.catalyst.util.ArrayData;
-import org.apache.spark.sql.types.AbstractDataType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.ObjectType;
 import org.apache.spark.unsafe.types.UTF8String;
-import scala.collection.JavaConverters;
-import scala.collection.Seq;
 
 /** Pieces of expressions: calls of static methods, inside of generated code. */
 final class Calls {
@@ -25,33 +23,6 @@ final class Calls {
   static final DataType INTS = DataTypes.createArrayType(DataTypes.IntegerType, true);
 
   private Calls() {}
-
-  /**
-   * A call that is null where an argument is.
-   *
-   * @param on the class of the static method
-   * @param types of its parameters; arguments are cast to them
-   */
-  static Expression call(
-      Class<?> on,
-      String method,
-      DataType result,
-      List<Expression> arguments,
-      List<? extends AbstractDataType> types) {
-    return new StaticInvoke(
-        on,
-        result,
-        method,
-        seq(arguments),
-        seq(new ArrayList<AbstractDataType>(types)),
-        true,
-        true,
-        true);
-  }
-
-  private static <T> Seq<T> seq(List<T> list) {
-    return JavaConverters.asScalaBuffer(list).toSeq();
-  }
 
   /** An object that generated code refers to. */
   static Expression constant(Object value) {
@@ -62,10 +33,10 @@ final class Calls {
   static Expression beside(Expression column, String name) {
     List<String> parts = new ArrayList<>();
     if (column instanceof AttributeReference attribute) {
-      parts.addAll(JavaConverters.seqAsJavaList(attribute.qualifier()));
+      parts.addAll(ScalaLists.of(attribute.qualifier()));
     }
     parts.add(name);
-    return new UnresolvedAttribute(seq(parts));
+    return new UnresolvedAttribute(SparkInternals.seq(parts));
   }
 
   /** The vector of a literal, read once; others as they are. */

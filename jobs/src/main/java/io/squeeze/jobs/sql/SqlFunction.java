@@ -1,20 +1,13 @@
 package io.squeeze.jobs.sql;
 
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.spark.SparkInternals;
+import io.squeeze.jobs.spark.StaticCall;
 import java.util.List;
-import java.util.stream.Collectors;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.SparkSessionExtensions;
-import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
-import org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke;
-import scala.Function1;
-import scala.Option;
-import scala.Tuple3;
-import scala.collection.IndexedSeq;
-import scala.collection.JavaConverters;
-import scala.collection.Seq;
 
 /**
  * A function for Spark SQL.
@@ -45,49 +38,6 @@ record SqlFunction(
     Expression of(List<Expression> arguments);
   }
 
-  /** A call that looks in plans, and as the name of a column, as it does in the query. */
-  private static final class NamedCall extends StaticInvoke {
-    private static final long serialVersionUID = 1L;
-
-    private final String name;
-    private final int given;
-
-    NamedCall(String name, int given, StaticInvoke call) {
-      this(name, given, call, call.arguments());
-    }
-
-    private NamedCall(String name, int given, StaticInvoke call, Seq<Expression> arguments) {
-      super(
-          call.staticObject(),
-          call.dataType(),
-          call.functionName(),
-          arguments,
-          call.inputTypes(),
-          call.propagateNull(),
-          call.returnNullable(),
-          call.isDeterministic());
-      this.name = name;
-      this.given = given;
-    }
-
-    @Override
-    public Expression withNewChildrenInternal(IndexedSeq<Expression> children) {
-      return new NamedCall(name, given, this, children);
-    }
-
-    @Override
-    public String toString() {
-      return JavaConverters.seqAsJavaList(arguments()).stream()
-          .limit(given)
-          .map(Expression::toString)
-          .collect(Collectors.joining(", ", name + "(", ")"));
-    }
-  }
-
-  private FunctionIdentifier identifier() {
-    return new FunctionIdentifier(name, Option.empty());
-  }
-
   private ExpressionInfo info() {
     StringBuilder text = new StringBuilder("\n    Examples:\n");
     for (int i = 0; i < examples.size(); i += 2) {
@@ -108,27 +58,21 @@ record SqlFunction(
         "built-in");
   }
 
-  private Expression of(Seq<Expression> given) {
+  private Expression of(List<Expression> given) {
     int count = given.size();
     if (count < arguments.fewest() || count > arguments.most()) {
       String form = usage.substring("_FUNC_".length(), usage.indexOf(" - "));
       throw SqueezeException.usage(
           name + form + " was given " + count + (count == 1 ? " argument" : " arguments"));
     }
-    List<Expression> list = JavaConverters.seqAsJavaList(given);
-    Expression expression = builder.of(list);
-    return expression instanceof StaticInvoke call ? new NamedCall(name, count, call) : expression;
-  }
-
-  private Function1<Seq<Expression>, Expression> function() {
-    return this::of;
+    return StaticCall.named(name, count, builder.of(given));
   }
 
   void inject(SparkSessionExtensions extensions) {
-    extensions.injectFunction(new Tuple3<>(identifier(), info(), function()));
+    SparkInternals.inject(extensions, name, info(), this::of);
   }
 
   void register(SparkSession spark) {
-    spark.sessionState().functionRegistry().registerFunction(identifier(), info(), function());
+    SparkInternals.register(spark, name, info(), this::of);
   }
 }

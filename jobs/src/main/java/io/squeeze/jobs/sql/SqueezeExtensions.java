@@ -3,7 +3,6 @@ package io.squeeze.jobs.sql;
 import static io.squeeze.jobs.sql.Calls.FLOATS;
 import static io.squeeze.jobs.sql.Calls.INTS;
 import static io.squeeze.jobs.sql.Calls.beside;
-import static io.squeeze.jobs.sql.Calls.call;
 import static io.squeeze.jobs.sql.Calls.constant;
 import static io.squeeze.jobs.sql.Calls.folded;
 import static io.squeeze.jobs.sql.Calls.text;
@@ -15,6 +14,8 @@ import static org.apache.spark.sql.types.DataTypes.StringType;
 
 import io.squeeze.jobs.publish.CodeHistogram;
 import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.spark.SparkInternals;
+import io.squeeze.jobs.spark.StaticCall;
 import io.squeeze.jobs.sql.SqlFunction.Arity;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,7 +27,6 @@ import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.ObjectType;
-import scala.collection.JavaConverters;
 import scala.runtime.AbstractFunction1;
 import scala.runtime.BoxedUnit;
 
@@ -91,7 +91,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
                   + MODEL,
               List.of("SELECT encode_vector(array(0.1, 0.2, 0.3), 'outputs/vq/last.ckpt')", "[7]"),
               arguments ->
-                  call(
+                  StaticCall.of(
                       CodeFunctions.class,
                       "encode",
                       DataTypes.createArrayType(IntegerType, false),
@@ -110,7 +110,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
                   "SELECT decode_codes(slice(codes, 1, levels), 'codes/pets') FROM codes",
                   "[0.5,…]"),
               arguments ->
-                  call(
+                  StaticCall.of(
                       CodeFunctions.class,
                       "decode",
                       DataTypes.createArrayType(DataTypes.FloatType, false),
@@ -158,7 +158,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
                   "SELECT symmetric_code_distance(array(7), array(7), 'outputs/vq/last.ckpt')",
                   "0.0"),
               arguments ->
-                  call(
+                  StaticCall.of(
                       CodeFunctions.class,
                       "symmetricDistance",
                       DoubleType,
@@ -187,7 +187,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
                   + " where neither has the class.",
               List.of("SELECT iou(X'000101', X'010101', 1)", "0.6666666666666666"),
               arguments ->
-                  call(
+                  StaticCall.of(
                       VectorFunctions.class,
                       "iou",
                       DoubleType,
@@ -220,14 +220,14 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
     boolean array = b.dataType() instanceof ArrayType;
     Expression second = array && !a.foldable() ? folded(b) : b;
     DataType other = second == b ? type : typeOf(second);
-    return call(
+    return StaticCall.of(
         VectorFunctions.class, method, DoubleType, List.of(a, second), List.of(type, other));
   }
 
   private static Expression array(List<Expression> arguments) {
     Expression embedding = arguments.get(0);
     Expression dtype = arguments.size() == 2 ? arguments.get(1) : beside(embedding, Columns.DTYPE);
-    return call(
+    return StaticCall.of(
         VectorFunctions.class,
         "array",
         DataTypes.createArrayType(DataTypes.FloatType, false),
@@ -237,7 +237,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
 
   private static Expression at(List<Expression> arguments) {
     Expression embedding = arguments.get(0);
-    return call(
+    return StaticCall.of(
         VectorFunctions.class,
         "at",
         DataTypes.createArrayType(DataTypes.FloatType, false),
@@ -259,7 +259,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
 
   private static Expression unpack(List<Expression> arguments) {
     Expression codes = arguments.get(0);
-    return call(
+    return StaticCall.of(
         CodeFunctions.class,
         "unpack",
         DataTypes.createArrayType(IntegerType, false),
@@ -274,7 +274,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
 
   private static Expression distance(List<Expression> arguments) {
     Expression query = folded(arguments.get(1));
-    return call(
+    return StaticCall.of(
         CodeFunctions.class,
         "distance",
         DoubleType,
@@ -289,7 +289,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
             : with(arguments, beside(arguments.get(0), Columns.LEVELS));
     UserDefinedAggregator<?, ?, ?> aggregator =
         (UserDefinedAggregator<?, ?, ?>) CodeHistogram.function();
-    return aggregator.scalaAggregator(JavaConverters.asScalaBuffer(both).toSeq());
+    return SparkInternals.aggregate(aggregator, both);
   }
 
   @Override

@@ -76,7 +76,7 @@ public final class TrainingListeners {
     if (epoch > 0) {
       for (JsonNode past : folder.epochs()) {
         Map<String, Double> scalars = new LinkedHashMap<>();
-        past.fields().forEachRemaining(f -> scalars.put(f.getKey(), f.getValue().asDouble()));
+        past.properties().forEach(f -> scalars.put(f.getKey(), f.getValue().asDouble()));
         // What lies behind the checkpoint is about to come again.
         if (scalars.get(EPOCH) <= epoch) {
           tracking.log(step(scalars, true));

@@ -14,6 +14,7 @@ import io.squeeze.jobs.Walk;
 import io.squeeze.jobs.model.LoadedModel;
 import io.squeeze.jobs.query.QueryJob.Format;
 import io.squeeze.jobs.run.Summary;
+import io.squeeze.jobs.spark.ScalaLists;
 import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.train.Checkpoint;
@@ -257,7 +258,7 @@ class QueryTest {
         first("SELECT code_histogram(codes) FROM codes WHERE data_set = 'codes/entropy'")
             .<scala.collection.Seq<Long>>getList(0)
             .stream()
-            .map(level -> scala.collection.JavaConverters.seqAsJavaList(level))
+            .map(level -> ScalaLists.of(level))
             .toList();
     assertThat(counts).hasSize(3);
     assertThat(counts).allSatisfy(level -> assertThat(sum(level)).isEqualTo(Walk.PHOTOS * 196));
