@@ -6,6 +6,7 @@ import io.squeeze.jobs.doctor.Check.Verdict;
 import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.spark.JobDescription;
+import io.squeeze.jobs.spark.SparkBuild;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.spark.Stages;
 import io.squeeze.jobs.storage.HadoopStorage;
@@ -148,16 +149,24 @@ public final class DoctorJob {
   }
 
   private void add(String place, Probe probe, Probe driver, long before) throws IOException {
-    boolean java = probe.java().startsWith("17.");
+    SparkBuild build = SparkBuild.read();
     add(
-        java
+        build.runsOn(Runtime.Version.parse(probe.java()).feature())
             ? Check.ok(place, "Java", probe.java())
-            : Check.failed(place, "Java", probe.java() + ", not 17: set JAVA_HOME"));
+            : Check.failed(
+                place,
+                "Java",
+                "%s, on which Spark %s does not run: set JAVA_HOME"
+                    .formatted(probe.java(), build.line())));
     boolean same = probe.spark().equals(driver.spark());
     add(
-        probe.spark().startsWith("3.5.") && same
+        SparkBuild.line(probe.spark()).equals(build.line()) && same
             ? Check.ok(place, "Spark", probe.spark())
-            : Check.failed(place, "Spark", probe.spark() + ": 3.5 is needed, the same everywhere"));
+            : Check.failed(
+                place,
+                "Spark",
+                "%s: this build is for %s, the same everywhere"
+                    .formatted(probe.spark(), build.line())));
     torch(place, probe);
     add(
         probe.jpeg() != null

@@ -19,6 +19,7 @@ import io.squeeze.jobs.spark.StaticCall;
 import io.squeeze.jobs.sql.SqlFunction.Arity;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.SparkSessionExtensions;
 import org.apache.spark.sql.catalyst.expressions.Expression;
@@ -292,14 +293,19 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
     return SparkInternals.aggregate(aggregator, both);
   }
 
+  /** Ours, and Spark's later ones where this Spark lacks them. */
+  static List<SqlFunction> all() {
+    return Stream.concat(FUNCTIONS.stream(), SparkVectorFunctions.FUNCTIONS.stream()).toList();
+  }
+
   @Override
   public BoxedUnit apply(SparkSessionExtensions extensions) {
-    FUNCTIONS.forEach(function -> function.inject(extensions));
+    all().forEach(function -> function.inject(extensions));
     return BoxedUnit.UNIT;
   }
 
   /** Adds the functions to a session that was started without the extension. */
   public static void register(SparkSession spark) {
-    FUNCTIONS.forEach(function -> function.register(spark));
+    all().forEach(function -> function.register(spark));
   }
 }

@@ -85,7 +85,7 @@ class CommandLineIT {
   @Test
   void whatTheScriptCanKnowItSaysBeforeJavaStarts() throws Exception {
     refused("TMPDIR=/proc/none %s gc", 5, "set TMPDIR to a folder for temporary files");
-    refused("JAVA_HOME=/none %s gc", 5, "There is no /none/bin/java: install a JDK 17");
+    refused("JAVA_HOME=/none %s gc", 5, "There is no /none/bin/java: install a JDK");
     refused("SPARK_HOME=/none %s gc", 2, "There is no bin/spark-submit in SPARK_HOME = /none");
     refused("ulimit -n 300; %s gc", 5, "Only 300 files may be open at a time");
     refused("%s --queue", 2, "--queue needs a value");

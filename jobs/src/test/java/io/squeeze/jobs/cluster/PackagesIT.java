@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.squeeze.dataset.Shapes;
 import io.squeeze.jobs.TinyBackbone;
+import io.squeeze.jobs.spark.SparkBuild;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +21,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("cluster")
 class PackagesIT {
   private static final String VERSION = "0.1.0";
+  private static final SparkBuild SPARK = SparkBuild.read();
+  private static final String JOBS = "squeeze-jobs-spark-" + SPARK.line() + "_" + SPARK.scala();
 
   @TempDir Path folder;
 
@@ -29,7 +32,7 @@ class PackagesIT {
     TinyBackbone.write(folder.resolve("tiny.pt"), 1);
     publish("embeddings-squeeze", "../pom.xml", null);
     publish("squeeze-common", "../common/pom.xml", "../common/target");
-    Path jar = publish("squeeze-jobs", "pom.xml", "target");
+    Path jar = publish(JOBS, "target/flattened.pom", "target");
     List<String> words =
         List.of(
             "org.apache.spark.deploy.SparkSubmit",
@@ -40,7 +43,7 @@ class PackagesIT {
             "--repositories",
             folder.resolve("repository").toUri().toString(),
             "--packages",
-            "io.squeeze:squeeze-jobs:" + VERSION,
+            "io.squeeze:" + JOBS + ":" + VERSION,
             "--class",
             "io.squeeze.jobs.cli.Squeeze",
             jar.toString(),
@@ -69,7 +72,7 @@ class PackagesIT {
     assertThat(process.waitFor(150, TimeUnit.SECONDS)).isTrue();
     assertThat(process.exitValue()).as(Files.readString(log)).isZero();
     assertThat(folder.resolve("outputs/alone/last.ckpt")).exists();
-    assertThat(Files.readString(log)).contains("found io.squeeze#squeeze-jobs;" + VERSION);
+    assertThat(Files.readString(log)).contains("found io.squeeze#" + JOBS + ";" + VERSION);
   }
 
   /** Puts a module into the repository; its jar's path there. */

@@ -1,5 +1,6 @@
 package io.squeeze.jobs.cluster;
 
+import io.squeeze.jobs.spark.SparkBuild;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -68,7 +69,7 @@ public final class Standalone implements AutoCloseable {
                 "SPARK_HOME",
                 SPARK_HOME.toString(),
                 "SPARK_SCALA_VERSION",
-                "2.12",
+                SparkBuild.read().scala(),
                 "SPARK_LOCAL_IP",
                 HOST));
     processes.add(builder.start());
