@@ -5,14 +5,19 @@ import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPac
 import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchRule;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.apache.spark.util.AccumulatorV2;
 import org.junit.jupiter.api.Test;
 
@@ -186,5 +191,21 @@ class ArchitectureTest {
   void jobsFormNoCircle() {
     ArchRule rule = slices().matching("io.squeeze.jobs.(*)..").should().beFreeOfCycles();
     rule.check(CLASSES);
+  }
+
+  /** One code base: what differs between Spark 3.5 and 4 is the same few classes in both. */
+  @Test
+  void whatDiffersBetweenSparksIsSmall() throws IOException {
+    for (String folder : List.of("spark-4", "spark-3.5")) {
+      try (Stream<Path> paths = Files.walk(Path.of("src/main", folder))) {
+        List<Path> files = paths.filter(path -> path.toString().endsWith(".java")).toList();
+        assertThat(files).as(folder).hasSizeBetween(3, 5);
+        long lines = 0;
+        for (Path file : files) {
+          lines += Files.readAllLines(file).size();
+        }
+        assertThat(lines).as(folder).isLessThan(600);
+      }
+    }
   }
 }

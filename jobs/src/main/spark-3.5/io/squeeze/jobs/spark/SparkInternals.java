@@ -79,7 +79,8 @@ public final class SparkInternals {
 
   /** Writes what Spark ML keeps of a stage. */
   public static void saveStage(Params stage, String path, SparkSession spark) {
-    DefaultParamsWriter.saveMetadata(stage, path, spark.sparkContext(), Option.empty(), Option.empty());
+    DefaultParamsWriter.saveMetadata(
+        stage, path, spark.sparkContext(), Option.empty(), Option.empty());
   }
 
   /** Reads what {@link #saveStage} wrote. */

@@ -53,8 +53,10 @@ final class SparkVectorFunctions {
               "Returns a vector divided by its norm: of degree 1.0, 2.0 (the default) or"
                   + " float('inf'); null where that is zero.",
               "[0.6, 0.8]"),
-          aggregate("vector_sum", false, "Returns the sum of vectors, value by value.", "[4.0, 6.0]"),
-          aggregate("vector_avg", true, "Returns the mean of vectors, value by value.", "[2.0, 3.0]"));
+          aggregate(
+              "vector_sum", false, "Returns the sum of vectors, value by value.", "[4.0, 6.0]"),
+          aggregate(
+              "vector_avg", true, "Returns the mean of vectors, value by value.", "[2.0, 3.0]"));
 
   private SparkVectorFunctions() {}
 
@@ -83,6 +85,11 @@ final class SparkVectorFunctions {
         arguments -> {
           check(name, arguments.subList(0, 1));
           List<Expression> both = new ArrayList<>(arguments);
+          if (both.size() == 2 && !both.get(1).dataType().equals(FloatType)) {
+            throw SqueezeException.usage(
+                "The degree of %s is a float, %s is %s: cast it"
+                    .formatted(name, both.get(1).sql(), both.get(1).dataType().catalogString()));
+          }
           if (both.size() == 1) {
             both.add(Literal$.MODULE$.apply(2f));
           }
@@ -97,7 +104,9 @@ final class SparkVectorFunctions {
         "agg_funcs",
         Arity.of(1),
         "_FUNC_(vector) - " + usage + " Vectors that are null or hold a null do not count.",
-        List.of("SELECT %s(v) FROM VALUES (array(1f, 2f)), (array(3f, 4f)) AS t(v)".formatted(name), gives),
+        List.of(
+            "SELECT %s(v) FROM VALUES (array(1f, 2f)), (array(3f, 4f)) AS t(v)".formatted(name),
+            gives),
         arguments -> {
           check(name, arguments);
           Expression whole =

@@ -12,8 +12,10 @@ import org.apache.spark.sql.expressions.Aggregator;
 import org.apache.spark.sql.expressions.UserDefinedFunction;
 import org.apache.spark.sql.functions;
 
-/** The sum or the mean of vectors, added up in double. */
-final class VectorAggregate extends Aggregator<float[], Sum, float[]> {
+/**
+ * The sum or the mean of vectors, added up in double. Public because generated code sees its sums.
+ */
+public final class VectorAggregate extends Aggregator<float[], Sum, float[]> {
   private static final long serialVersionUID = 1L;
 
   /** Scala's arrays have no type that Java knows. */
@@ -26,7 +28,7 @@ final class VectorAggregate extends Aggregator<float[], Sum, float[]> {
   private final boolean mean;
 
   /** What was added; {@code values} is null before the first vector. */
-  record Sum(double[] values, long count) implements Serializable {}
+  public record Sum(double[] values, long count) implements Serializable {}
 
   private VectorAggregate(String name, boolean mean) {
     this.name = name;

@@ -64,7 +64,9 @@ public final class SparkInternals {
       String name,
       ExpressionInfo info,
       Function<List<Expression>, Expression> builder) {
-    state(spark).functionRegistry().registerFunction(identifier(name, "session"), info, builder(builder));
+    state(spark)
+        .functionRegistry()
+        .registerFunction(identifier(name, "session"), info, builder(builder));
   }
 
   /** Takes a function of Spark's own from a session. */
@@ -75,7 +77,8 @@ public final class SparkInternals {
   /** An aggregate of columns. */
   public static Expression aggregate(
       UserDefinedAggregator<?, ?, ?> function, List<Expression> arguments) {
-    return org.apache.spark.sql.execution.aggregate.ScalaAggregator$.MODULE$.apply(function, seq(arguments));
+    return org.apache.spark.sql.execution.aggregate.ScalaAggregator$.MODULE$.apply(
+        function, seq(arguments));
   }
 
   /** Writes what Spark ML keeps of a stage. */

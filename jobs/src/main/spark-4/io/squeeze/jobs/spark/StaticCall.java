@@ -21,8 +21,7 @@ public final class StaticCall extends StaticInvoke {
   private final String name;
   private final int given;
 
-  private StaticCall(
-      String name, int given, StaticInvoke call, Seq<Expression> arguments) {
+  private StaticCall(String name, int given, StaticInvoke call, Seq<Expression> arguments) {
     super(
         call.staticObject(),
         call.dataType(),
