@@ -8,6 +8,7 @@ import io.squeeze.jobs.Submit;
 import io.squeeze.jobs.TinyBackbone;
 import io.squeeze.track.ClearMlServer;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -62,6 +63,7 @@ class TrackedIT {
     List<String> command = new ArrayList<>();
     command.addAll(List.of("--master", "local[2]", "--conf", "spark.eventLog.enabled=true"));
     command.addAll(List.of("--conf", "spark.eventLog.dir=" + log.toUri()));
+    command.addAll(List.of("--conf", "spark.eventLog.compress=false"));
     command.addAll(List.of("--conf", "spark.squeeze.test.api_key=" + KEY));
     command.addAll(words(server, name, epochs));
     return Submit.squeeze(folder, command)
@@ -93,14 +95,23 @@ class TrackedIT {
         }
       }
     }
-    try (Stream<Path> logs = Files.list(folder.resolve("spark-events"))) {
+    // Spark 4 writes a folder of files.
+    try (Stream<Path> logs = Files.walk(folder.resolve("spark-events"))) {
       String environment =
-          Files.readString(logs.findFirst().orElseThrow())
-              .lines()
+          logs.filter(Files::isRegularFile)
+              .flatMap(log -> lines(log).stream())
               .filter(line -> line.contains("SparkListenerEnvironmentUpdate"))
               .findFirst()
               .orElseThrow();
       assertThat(environment).contains("\"spark.squeeze.test.api_key\":\"*********(redacted)\"");
+    }
+  }
+
+  private static List<String> lines(Path file) {
+    try {
+      return Files.readAllLines(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 
