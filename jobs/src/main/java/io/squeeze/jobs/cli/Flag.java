@@ -112,10 +112,10 @@ enum Flag {
   TASK_NAME("task_name", "track.task", "NAME", "Name in trackers; unset: the experiment's."),
   PICTURE_DIR("output_dir", "visualize.dir", "PATH", "Pictures go to PATH/MODEL_NAME/.");
 
-  /** Where any job computes. */
   /** Of the commands that read a table of vectors, beside training. */
   static final List<Flag> BAD_ROWS = List.of(ON_BAD_SAMPLE, MAX_BAD_FRACTION);
 
+  /** Where any job computes. */
   static final List<Flag> COMPUTE = List.of(DEVICE, GPU_TASKS, GPU_SHARE, THREADS_PER_TASK);
 
   /** How photos become embeddings: for extract, and for training that extracts first. */
