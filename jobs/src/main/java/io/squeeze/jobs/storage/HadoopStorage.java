@@ -49,6 +49,9 @@ public final class HadoopStorage implements Storage {
 
   private static final Map<String, FileContext> CONTEXTS = new ConcurrentHashMap<>();
 
+  /** Hadoop's option of a file that appears when it is closed, unless there is one by then. */
+  private static final String IF_ABSENT = "fs.option.create.conditional.overwrite";
+
   private transient Configuration configuration;
 
   /** Reads and writes as Hadoop is configured. */
@@ -251,13 +254,15 @@ public final class HadoopStorage implements Storage {
 
   /**
    * Creates a file; returns false if it exists already. If two processes do so at the same time,
-   * one succeeds, on local disks and HDFS. Object stores promise this only if the processes come
-   * one after the other.
+   * one succeeds, on local disks, on HDFS, and on S3 with Hadoop 3.4.2 or newer. Other object
+   * stores promise this only if the processes come one after the other.
    */
   public boolean create(String path, String text) throws IOException {
     Optional<java.nio.file.Path> local = local(path);
     if (local.isPresent()) {
       Files.createDirectories(local.get().getParent());
+    } else if (system(path).hasPathCapability(new Path(path), IF_ABSENT)) {
+      return createIfAbsent(path, text);
     }
     try (OutputStream out =
         local.isPresent()
@@ -274,6 +279,25 @@ public final class HadoopStorage implements Storage {
       }
       throw e;
     }
+  }
+
+  /** The store itself looks whether there is such a file, when it takes this one. */
+  private boolean createIfAbsent(String path, String text) throws IOException {
+    try (OutputStream out =
+        system(path)
+            .createFile(new Path(path))
+            .overwrite(true)
+            .recursive()
+            .must(IF_ABSENT, true)
+            .build()) {
+      out.write(text.getBytes(StandardCharsets.UTF_8));
+    } catch (IOException e) {
+      if (exists(path)) {
+        return false;
+      }
+      throw e;
+    }
+    return true;
   }
 
   /** Opens a file that must not exist for writing. */

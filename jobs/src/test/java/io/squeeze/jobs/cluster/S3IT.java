@@ -8,6 +8,7 @@ import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.spark.SparkBuild;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.jobs.train.TrainJob;
 import java.io.IOException;
@@ -19,7 +20,13 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FileUtil;
 import org.apache.spark.sql.SparkSession;
@@ -116,8 +123,39 @@ class S3IT {
       assertThat(storage.text("s3a://bucket/" + summary))
           .isEqualTo(Files.readString(folder.resolve(summary)));
       assertThat(storage.folders("s3a://bucket/emb")).containsExactly("metrics", "rejects", "v1");
+      createsOnce(storage);
     } finally {
       server.destroyForcibly();
+    }
+  }
+
+  /** Of many who create a file at the same time one does, where the store can promise that. */
+  private static void createsOnce(HadoopStorage storage) throws Exception {
+    String path = "s3a://bucket/lock";
+    boolean promised =
+        FileSystem.get(URI.create(path), storage.configuration())
+            .hasPathCapability(
+                new org.apache.hadoop.fs.Path(path), "fs.option.create.conditional.overwrite");
+    assertThat(promised).isEqualTo(!SparkBuild.read().line().equals("3.5"));
+    if (!promised) {
+      return;
+    }
+    ExecutorService threads = Executors.newFixedThreadPool(8);
+    try {
+      List<Callable<Boolean>> tries = new ArrayList<>();
+      for (int i = 0; i < 8; i++) {
+        String text = "holder " + i;
+        tries.add(() -> storage.create(path, text));
+      }
+      int created = 0;
+      for (Future<Boolean> done : threads.invokeAll(tries)) {
+        created += done.get() ? 1 : 0;
+      }
+      assertThat(created).isEqualTo(1);
+      assertThat(storage.text(path)).startsWith("holder ");
+      assertThat(storage.create(path, "late")).isFalse();
+    } finally {
+      threads.shutdownNow();
     }
   }
 
