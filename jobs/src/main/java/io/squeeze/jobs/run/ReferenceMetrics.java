@@ -14,6 +14,7 @@ import static org.apache.spark.sql.functions.when;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import io.squeeze.jobs.publish.SplitAssigner;
 import io.squeeze.jobs.spark.ScalaLists;
 import io.squeeze.metric.ConfusionMatrix;
@@ -33,6 +34,7 @@ import org.apache.spark.sql.types.DataTypes;
  * @param sampleIou mean over samples, a class that is absent from both counted as 0
  */
 @JsonInclude(JsonInclude.Include.ALWAYS)
+@JsonPropertyOrder({"batch_size", "batch_mean_iou", "sample_iou", "note"})
 public record ReferenceMetrics(
     String note,
     @JsonProperty("batch_size") int batchSize,

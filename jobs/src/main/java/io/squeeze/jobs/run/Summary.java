@@ -86,6 +86,7 @@ public record Summary(
   }
 
   /** How the codes of a level are used. */
+  @JsonPropertyOrder({"entropy_bits", "size", "used", "perplexity"})
   public record Level(
       long size, long used, double perplexity, @JsonProperty("entropy_bits") double entropyBits) {
     static Level of(CodeUsage usage) {

@@ -2,6 +2,7 @@ package io.squeeze.jobs.run;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.Json;
@@ -21,6 +22,17 @@ import java.util.Locale;
  * @param population vectors that were searched for them; null as above
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
+@JsonPropertyOrder({
+  "samples",
+  "mse",
+  "cosine_similarity",
+  "recall_at_10",
+  "recall_queries",
+  "recall_population",
+  "bits_per_vector",
+  "compression",
+  "codebook"
+})
 public record VectorSummary(
     long samples,
     @JsonProperty("mse") double error,
