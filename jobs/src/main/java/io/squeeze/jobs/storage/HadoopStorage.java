@@ -31,6 +31,7 @@ import org.apache.hadoop.fs.CreateFlag;
 import org.apache.hadoop.fs.EtagSource;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FSDataOutputStreamBuilder;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
@@ -283,13 +284,10 @@ public final class HadoopStorage implements Storage {
 
   /** The store itself looks whether there is such a file, when it takes this one. */
   private boolean createIfAbsent(String path, String text) throws IOException {
-    try (OutputStream out =
-        system(path)
-            .createFile(new Path(path))
-            .overwrite(true)
-            .recursive()
-            .must(IF_ABSENT, true)
-            .build()) {
+    FSDataOutputStreamBuilder<?, ?> builder =
+        system(path).createFile(new Path(path)).overwrite(true).recursive();
+    builder.must(IF_ABSENT, true);
+    try (OutputStream out = builder.build()) {
       out.write(text.getBytes(StandardCharsets.UTF_8));
     } catch (IOException e) {
       if (exists(path)) {
