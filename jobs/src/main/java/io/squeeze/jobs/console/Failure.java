@@ -3,6 +3,8 @@ package io.squeeze.jobs.console;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.config.SqueezeException.Category;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
@@ -52,6 +54,16 @@ public record Failure(String sentence, int code) {
             ("Spark ended before the command (%s): the cluster's log has the cause; run the same"
                     + " command again, which continues with the complete files")
                 .formatted(root));
+      }
+      if (t instanceof AccessDeniedException denied) {
+        return of(Category.INPUT, "No permission for " + denied.getFile());
+      }
+      if (t instanceof FileSystemException file
+          && String.valueOf(file.getReason()).contains("name too long")) {
+        return of(
+            Category.CONFIGURATION,
+            "A name is too long for the file system: %s; choose a shorter one"
+                .formatted(file.getFile()));
       }
       if (t instanceof StackOverflowError) {
         return of(Category.INPUT, "A text (SQL, JSON or settings) is nested too deeply to be read");

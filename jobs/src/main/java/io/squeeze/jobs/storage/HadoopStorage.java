@@ -3,6 +3,7 @@ package io.squeeze.jobs.storage;
 import io.squeeze.storage.RandomReader;
 import io.squeeze.storage.Storage;
 import java.io.BufferedOutputStream;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.ObjectInputStream;
@@ -11,6 +12,7 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -109,13 +111,28 @@ public final class HadoopStorage implements Storage {
 
   @Override
   public InputStream open(String path) throws IOException {
-    return system(path).open(new Path(path));
+    return opened(path);
+  }
+
+  private FSDataInputStream opened(String path) throws IOException {
+    try {
+      return system(path).open(new Path(path));
+    } catch (FileNotFoundException e) {
+      // Hadoop says of a local file without permission that it is not there.
+      Optional<java.nio.file.Path> local = local(path);
+      if (local.isPresent() && Files.exists(local.get()) && !Files.isReadable(local.get())) {
+        AccessDeniedException denied = new AccessDeniedException(path, null, "permission denied");
+        denied.initCause(e);
+        throw denied;
+      }
+      throw e;
+    }
   }
 
   @Override
   public RandomReader openRandom(String path) throws IOException {
     long length = length(path);
-    FSDataInputStream in = system(path).open(new Path(path));
+    FSDataInputStream in = opened(path);
     return new RandomReader() {
       @Override
       public long length() {

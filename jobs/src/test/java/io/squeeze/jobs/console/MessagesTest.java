@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.util.List;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.StructType;
@@ -39,9 +42,15 @@ class MessagesTest {
   }
 
   @Test
-  void whatIsNestedTooDeeplyIsBadInput() {
-    Failure failure = Failure.of(new IllegalStateException(new StackOverflowError()));
-    assertThat(failure.code()).isEqualTo(4);
-    assertThat(failure.sentence()).contains("nested too deeply");
+  void whatTheSystemRefusesIsToldByType() {
+    assertThat(Failure.of(new IllegalStateException(new StackOverflowError())))
+        .isEqualTo(
+            new Failure("A text (SQL, JSON or settings) is nested too deeply to be read", 4));
+    assertThat(Failure.of(new UncheckedIOException(new AccessDeniedException("/a"))))
+        .isEqualTo(new Failure("No permission for /a", 4));
+    assertThat(Failure.of(new FileSystemException("/nnn", null, "File name too long")))
+        .isEqualTo(
+            new Failure(
+                "A name is too long for the file system: /nnn; choose a shorter one", 3));
   }
 }
