@@ -50,7 +50,6 @@ class MessagesTest {
         .isEqualTo(new Failure("No permission for /a", 4));
     assertThat(Failure.of(new FileSystemException("/nnn", null, "File name too long")))
         .isEqualTo(
-            new Failure(
-                "A name is too long for the file system: /nnn; choose a shorter one", 3));
+            new Failure("A name is too long for the file system: /nnn; choose a shorter one", 3));
   }
 }
