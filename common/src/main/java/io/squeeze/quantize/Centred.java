@@ -12,24 +12,18 @@ import java.util.Map;
  * A quantizer of vectors less a centre. Products of vectors that lie far from zero lose in float32
  * what tells the vectors apart; the differences from their mean keep it.
  */
-final class Centred implements Quantizer {
+final class Centred extends AroundQuantizer {
   private static final long serialVersionUID = 1L;
 
-  private final Quantizer inner;
   private final int channels;
 
   Centred(Quantizer inner, int channels) {
-    this.inner = inner;
+    super(inner);
     this.channels = channels;
   }
 
   private static NDArray centre(Parameters parameters) {
     return parameters.get(CENTRE).expandDims(0);
-  }
-
-  @Override
-  public int[] codebookSizes() {
-    return inner.codebookSizes();
   }
 
   /** The centre is zero until a fit finds the mean. */
@@ -53,11 +47,6 @@ final class Centred implements Quantizer {
   }
 
   @Override
-  public List<EmaCodebook> codebooks() {
-    return inner.codebooks();
-  }
-
-  @Override
   public boolean additive() {
     return inner.additive();
   }
@@ -75,16 +64,6 @@ final class Centred implements Quantizer {
   }
 
   @Override
-  public void update(Quantized batch, Parameters parameters) {
-    inner.update(batch, parameters);
-  }
-
-  @Override
-  public void rebuild(Map<String, HostTensor> tensors) {
-    inner.rebuild(tensors);
-  }
-
-  @Override
   public NDArray decode(NDArray codes, Parameters parameters) {
     return inner.decode(codes, parameters).add(centre(parameters));
   }
@@ -92,10 +71,5 @@ final class Centred implements Quantizer {
   @Override
   public NDArray toSearchSpace(NDArray vectors, Parameters parameters) {
     return inner.toSearchSpace(vectors.sub(centre(parameters)), parameters);
-  }
-
-  @Override
-  public NDArray codewordsInSearchSpace(NDArray codes, Parameters parameters) {
-    return inner.codewordsInSearchSpace(codes, parameters);
   }
 }

@@ -11,11 +11,10 @@ import java.util.List;
 import java.util.Map;
 
 /** A quantizer of narrower vectors between a projection to them and one back. */
-final class Projected implements Quantizer {
+final class Projected extends AroundQuantizer {
   private static final long serialVersionUID = 1L;
 
   private final Projection in;
-  private final Quantizer inner;
   private final Projection out;
   private final boolean starving;
 
@@ -31,15 +30,10 @@ final class Projected implements Quantizer {
    *     themselves need no gradient, as in the reference library
    */
   Projected(Projection in, Quantizer inner, Projection out, boolean starving) {
+    super(inner);
     this.in = in;
-    this.inner = inner;
     this.out = out;
     this.starving = starving;
-  }
-
-  @Override
-  public int[] codebookSizes() {
-    return inner.codebookSizes();
   }
 
   @Override
@@ -67,11 +61,6 @@ final class Projected implements Quantizer {
   }
 
   @Override
-  public List<EmaCodebook> codebooks() {
-    return inner.codebooks();
-  }
-
-  @Override
   public boolean additive() {
     return inner.additive() && !out.normalised();
   }
@@ -91,16 +80,6 @@ final class Projected implements Quantizer {
   }
 
   @Override
-  public void update(Quantized batch, Parameters parameters) {
-    inner.update(batch, parameters);
-  }
-
-  @Override
-  public void rebuild(Map<String, HostTensor> tensors) {
-    inner.rebuild(tensors);
-  }
-
-  @Override
   public NDArray decode(NDArray codes, Parameters parameters) {
     return out.apply(inner.decode(codes, parameters), parameters);
   }
@@ -108,10 +87,5 @@ final class Projected implements Quantizer {
   @Override
   public NDArray toSearchSpace(NDArray vectors, Parameters parameters) {
     return inner.toSearchSpace(in.apply(vectors, parameters), parameters);
-  }
-
-  @Override
-  public NDArray codewordsInSearchSpace(NDArray codes, Parameters parameters) {
-    return inner.codewordsInSearchSpace(codes, parameters);
   }
 }
