@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.model.CodebookTables;
-import io.squeeze.jobs.model.LoadedModel;
 import io.squeeze.jobs.sql.Calls.Vector;
 import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.torch.Torch;
@@ -65,7 +64,7 @@ public final class CodeFunctions {
             model.ofVectors(
                 query,
                 values -> {
-                  check(values, model.channels(), model);
+                  check(values, model);
                   return model.comparesDecoded() ? values : toSearchSpace(values, model);
                 }));
   }
@@ -79,13 +78,13 @@ public final class CodeFunctions {
     return model.with(
         loaded -> {
           try (NDManager scope = loaded.manager().newSubManager()) {
-            NDArray block = block(scope, values, loaded, model);
+            NDArray block = block(scope, values, model);
             int[] codes =
                 loaded
                     .quantizer()
                     .quantize(block, loaded.parameters(), Mode.EVALUATION)
                     .codeValues();
-            int count = values.length / loaded.layout().channels();
+            int count = values.length / model.channels();
             int depth = codes.length / (int) block.getShape().get(0);
             return UnsafeArrayData.fromPrimitiveArray(Arrays.copyOf(codes, count * depth));
           }
@@ -97,16 +96,17 @@ public final class CodeFunctions {
     return model.with(
         loaded -> {
           try (NDManager scope = loaded.manager().newSubManager()) {
-            NDArray block = block(scope, values, loaded, model);
+            NDArray block = block(scope, values, model);
             NDArray located = loaded.quantizer().toSearchSpace(block, loaded.parameters());
-            int count = values.length / loaded.layout().channels();
+            int count = values.length / model.channels();
             int width = (int) located.getShape().get(1);
             return Arrays.copyOf(Torch.tensor(located).floats(), count * width);
           }
         });
   }
 
-  private static void check(float[] values, int channels, QueryModel model) {
+  private static void check(float[] values, QueryModel model) {
+    int channels = model.channels();
     if (values.length == 0 || values.length % channels != 0) {
       throw SqueezeException.input(
           ("%s is of vectors of %s values, not of an array of %s: it holds one vector, or several"
@@ -116,10 +116,9 @@ public final class CodeFunctions {
   }
 
   /** Vectors, filled up with zeros to a block. */
-  private static NDArray block(
-      NDManager scope, float[] values, LoadedModel loaded, QueryModel model) {
-    int channels = loaded.layout().channels();
-    check(values, channels, model);
+  private static NDArray block(NDManager scope, float[] values, QueryModel model) {
+    int channels = model.channels();
+    check(values, model);
     int count = values.length / channels;
     int rows = (count + BLOCK - 1) / BLOCK * BLOCK;
     return Torch.floats(

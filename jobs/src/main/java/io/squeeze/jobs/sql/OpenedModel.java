@@ -32,6 +32,11 @@ record OpenedModel(
     SEARCHING
   }
 
+  /** The same files, to decode codes. */
+  OpenedModel decoding() {
+    return new OpenedModel(spark, name, quantizer, codes, Purpose.DECODING);
+  }
+
   Broadcast<Checkpoint> sentCheckpoint() {
     return sent(
         "checkpoint " + quantizer.sha256(), () -> quantizer.checkpoint().withoutHead().forUse());

@@ -76,7 +76,7 @@ public final class QueryModel implements Serializable {
   static QueryModel comparing(String path) {
     QueryModel model = ofVectors(at(path, OpenedModel.Purpose.SEARCHING));
     boolean fitted = model.opened.quantizer().checkpoint().backbone().equals(VectorFit.NO_BACKBONE);
-    return fitted ? at(path, OpenedModel.Purpose.DECODING) : model;
+    return fitted ? new QueryModel(model.opened.decoding()) : model;
   }
 
   private static QueryModel ofVectors(QueryModel model) {
