@@ -14,8 +14,8 @@ import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigSyntax;
 
 /**
- * Reads JSON that somebody else may have written. It is data: nothing is included, the environment
- * is not read, and length and depth are limited.
+ * Writes JSON, and reads JSON that somebody else may have written. That is data: nothing is
+ * included, the environment is not read, and length and depth are limited.
  */
 public final class Json {
   private static final int CHARACTERS = 64 << 20;
@@ -34,6 +34,15 @@ public final class Json {
           .build();
 
   private Json() {}
+
+  /** JSON for people and scripts, with a line for each field. */
+  public static String pretty(Object value) {
+    try {
+      return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n";
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("Cannot write as JSON: " + value, e);
+    }
+  }
 
   /**
    * Any JSON.

@@ -1,7 +1,5 @@
 package io.squeeze.jobs.encode;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.backbone.BackboneFile;
 import io.squeeze.config.Json;
 import io.squeeze.jobs.publish.DataFile;
@@ -29,18 +27,10 @@ final class TableInput {
   /** Writes the list into a place. */
   static DataFile write(HadoopStorage storage, String place, List<TableFile> files)
       throws IOException {
-    String json = json(files);
+    String json = Json.pretty(files);
     storage.replace(Storage.join(place, NAME), json);
     long bytes = json.getBytes(StandardCharsets.UTF_8).length;
     return new DataFile(NAME, bytes, 0, BackboneFile.digest(json));
-  }
-
-  private static String json(List<TableFile> files) {
-    try {
-      return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(files) + "\n";
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException("A list of files is always JSON", e);
-    }
   }
 
   /** The files of a table that a version was made from and that are as they were then. */

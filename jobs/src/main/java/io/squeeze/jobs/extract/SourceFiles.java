@@ -19,10 +19,10 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.apache.parquet.example.data.Group;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.Column;
@@ -43,12 +43,6 @@ final class SourceFiles implements AutoCloseable {
 
   /** Rows of a file of the table: it is small. */
   private static final long ROWS_PER_FILE = 2_000_000;
-
-  private static final List<String> STATES = Columns.FILE_STATES;
-  private static final String IMAGE_BYTES = STATES.get(0);
-  private static final String IMAGE_MODIFIED = STATES.get(1);
-  private static final String MASK_BYTES = STATES.get(2);
-  private static final String MASK_MODIFIED = STATES.get(3);
 
   private static final StructType STATE =
       new StructType().add("path", "string").add("bytes", "long").add("modified", "long");
@@ -87,11 +81,11 @@ final class SourceFiles implements AutoCloseable {
     Dataset<Row> rows =
         listed
             .join(
-                named(states, "image_path", IMAGE_BYTES, IMAGE_MODIFIED),
+                named(states, "image_path", Columns.IMAGE_FILE_BYTES, Columns.IMAGE_FILE_MODIFIED),
                 col(Listing.IMAGE).equalTo(col("image_path")),
                 "left")
             .join(
-                named(states, "mask_path", MASK_BYTES, MASK_MODIFIED),
+                named(states, "mask_path", Columns.MASK_FILE_BYTES, Columns.MASK_FILE_MODIFIED),
                 col(Columns.MASK).equalTo(col("mask_path")),
                 "left")
             .select(columns());
@@ -110,15 +104,15 @@ final class SourceFiles implements AutoCloseable {
             .select(
                 col("path").as(Columns.SAMPLE_ID),
                 lit(-1).as(Columns.SPLIT_INDEX),
-                col("bytes").as(IMAGE_BYTES),
-                col("modified").as(IMAGE_MODIFIED),
-                lit(null).cast("long").as(MASK_BYTES),
-                lit(null).cast("long").as(MASK_MODIFIED));
+                col("bytes").as(Columns.IMAGE_FILE_BYTES),
+                col("modified").as(Columns.IMAGE_FILE_MODIFIED),
+                lit(null).cast("long").as(Columns.MASK_FILE_BYTES),
+                lit(null).cast("long").as(Columns.MASK_FILE_MODIFIED));
     return new SourceFiles(session, rows, rows, false);
   }
 
   private static Column[] columns() {
-    return Stream.concat(Stream.of(Columns.SAMPLE_ID, Columns.SPLIT_INDEX), STATES.stream())
+    return Arrays.stream(Columns.sources().schema().fieldNames())
         .map(name -> col(name))
         .toArray(Column[]::new);
   }
@@ -173,12 +167,15 @@ final class SourceFiles implements AutoCloseable {
       return then.except(rows);
     }
     Dataset<Row> now = rows;
-    for (String name : STATES) {
+    for (String name : Columns.FILE_STATES) {
       now = now.withColumnRenamed(name, "now_" + name);
     }
     Column other = lit(false);
     for (String[] file :
-        new String[][] {{IMAGE_BYTES, IMAGE_MODIFIED}, {MASK_BYTES, MASK_MODIFIED}}) {
+        new String[][] {
+          {Columns.IMAGE_FILE_BYTES, Columns.IMAGE_FILE_MODIFIED},
+          {Columns.MASK_FILE_BYTES, Columns.MASK_FILE_MODIFIED}
+        }) {
       Column same =
           col("now_" + file[0])
               .eqNullSafe(col(file[0]))
@@ -218,9 +215,9 @@ final class SourceFiles implements AutoCloseable {
         Group group = file.row();
         group.add(Columns.SAMPLE_ID, row.getString(0));
         group.add(Columns.SPLIT_INDEX, row.getInt(1));
-        for (int i = 0; i < STATES.size(); i++) {
+        for (int i = 0; i < Columns.FILE_STATES.size(); i++) {
           if (!row.isNullAt(2 + i)) {
-            group.add(STATES.get(i), row.getLong(2 + i));
+            group.add(Columns.FILE_STATES.get(i), row.getLong(2 + i));
           }
         }
         file.write(group);

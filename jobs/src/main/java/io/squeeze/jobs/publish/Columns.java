@@ -27,9 +27,14 @@ public final class Columns {
   public static final String MESSAGE = "message";
   public static final String SPLIT_INDEX = "split_index";
 
+  public static final String IMAGE_FILE_BYTES = "image_file_bytes";
+  public static final String IMAGE_FILE_MODIFIED = "image_file_modified";
+  public static final String MASK_FILE_BYTES = "mask_file_bytes";
+  public static final String MASK_FILE_MODIFIED = "mask_file_modified";
+
   /** Bytes and time of change of a sample's photo and mask. */
   public static final List<String> FILE_STATES =
-      List.of("image_file_bytes", "image_file_modified", "mask_file_bytes", "mask_file_modified");
+      List.of(IMAGE_FILE_BYTES, IMAGE_FILE_MODIFIED, MASK_FILE_BYTES, MASK_FILE_MODIFIED);
 
   private static final List<TableColumn> SAMPLE =
       List.of(

@@ -2,8 +2,6 @@ package io.squeeze.jobs.publish;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.Json;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.SegmentationDataset.Column;
@@ -74,7 +72,6 @@ public record Manifest(
   public static final String INPUT = "input";
 
   public static final String NAME = "_manifest.json";
-  private static final ObjectMapper JSON = new ObjectMapper();
 
   /**
    * A table whose rows hold photos.
@@ -129,11 +126,7 @@ public record Manifest(
 
   /** The JSON of the file. */
   public String json() {
-    try {
-      return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(this) + "\n";
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException("A manifest is always JSON", e);
-    }
+    return Json.pretty(this);
   }
 
   /**

@@ -3,7 +3,7 @@ package io.squeeze.jobs.publish;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.udf;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
+import io.squeeze.config.Json;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.storage.Storage;
@@ -50,7 +50,7 @@ public final class Versions {
     int slash = version.lastIndexOf('/');
     storage.replace(
         Storage.join(version.substring(0, slash), "metrics" + version.substring(slash) + ".json"),
-        new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(metrics) + "\n");
+        Json.pretty(metrics));
   }
 
   /** Whether a folder's name is that of a version. */

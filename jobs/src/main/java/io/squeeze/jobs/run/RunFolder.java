@@ -301,6 +301,6 @@ public final class RunFolder {
   }
 
   private static String pretty(String json) throws JsonProcessingException {
-    return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(JSON.readTree(json)) + "\n";
+    return Json.pretty(JSON.readTree(json));
   }
 }

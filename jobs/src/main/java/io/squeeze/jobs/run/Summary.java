@@ -7,8 +7,6 @@ import static org.apache.spark.sql.functions.sum;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.codec.Compression;
 import io.squeeze.codec.Compression.Bytes;
 import io.squeeze.codec.Compression.Ratios;
@@ -181,10 +179,6 @@ public record Summary(
 
   /** The JSON of the file. */
   public String json() {
-    try {
-      return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(this) + "\n";
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException("A summary is always JSON", e);
-    }
+    return Json.pretty(this);
   }
 }

@@ -3,8 +3,6 @@ package io.squeeze.jobs.run;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.config.Json;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.run.Summary.Codebook;
@@ -61,11 +59,7 @@ public record VectorSummary(
 
   /** The JSON of the file. */
   public String json() {
-    try {
-      return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(this) + "\n";
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException("A summary is always JSON", e);
-    }
+    return Json.pretty(this);
   }
 
   /** A few lines that say it all. */
