@@ -6,6 +6,7 @@ import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.track.Tracking;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.OptionalInt;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkUserAppException;
 import org.apache.spark.sql.SparkSession;
@@ -38,10 +39,20 @@ public final class Squeeze {
     }
   }
 
+  /** The exit code of a command that needs no Spark: help, or a mistake in its options. */
+  static OptionalInt answer(Reporter reporter, String... args) {
+    try {
+      Integer helped =
+          CommandLine.executeHelpRequest(line(reporter).parseArgs(Arguments.normalised(args)));
+      return helped == null ? OptionalInt.empty() : OptionalInt.of(helped);
+    } catch (ParameterException e) {
+      return OptionalInt.of(misused(reporter, e));
+    }
+  }
+
   /** Runs a command in this JVM; its exit code. */
   public static int run(Reporter reporter, String... args) {
-    CommandLine line = Commands.all(reporter);
-    line.setOut(new PrintWriter(reporter.results(), true, StandardCharsets.UTF_8));
+    CommandLine line = line(reporter);
     line.setExecutionExceptionHandler((thrown, command, parsed) -> failed(reporter, thrown));
     line.setParameterExceptionHandler((misuse, words) -> misused(reporter, misuse));
     try {
@@ -50,6 +61,11 @@ public final class Squeeze {
       // Hadoop reports a full disk as an Error, and a full heap is an Error, too.
       return failed(reporter, e);
     }
+  }
+
+  private static CommandLine line(Reporter reporter) {
+    return Commands.all(reporter)
+        .setOut(new PrintWriter(reporter.results(), true, StandardCharsets.UTF_8));
   }
 
   private static int failed(Reporter reporter, Throwable thrown) {

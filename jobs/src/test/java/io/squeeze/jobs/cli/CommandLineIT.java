@@ -71,6 +71,17 @@ class CommandLineIT {
     assertThat(other.err()).doesNotContain(" INFO ");
   }
 
+  @Test
+  void theClassesOfACommandComeFromTheArchiveOfTheBuild() throws Exception {
+    Path loaded = folder.resolve("loaded");
+    ProcessBuilder builder = Submit.squeeze(home, List.of("query", "--sql", "SELECT 1"));
+    builder.environment().put("SPARK_SUBMIT_OPTS", "-Xlog:class+load=info:file=" + loaded);
+    assertThat(builder.start().waitFor()).isZero();
+    assertThat(Files.readString(loaded))
+        .contains("io.squeeze.jobs.query.QueryJob source: shared objects file (top)")
+        .contains("org.apache.spark.SparkContext source: shared objects file (top)");
+  }
+
   private static void refused(String script, int code, String sentence) throws Exception {
     ProcessBuilder builder = Submit.squeeze(home, List.of("gc"));
     String squeeze = builder.command().get(0);
