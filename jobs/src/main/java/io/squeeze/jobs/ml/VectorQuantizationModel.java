@@ -15,6 +15,7 @@ import org.apache.spark.ml.Model;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.ml.util.DefaultParamsReader;
+import org.apache.spark.ml.util.Identifiable$;
 import org.apache.spark.ml.util.MLReader;
 import org.apache.spark.ml.util.MLWritable;
 import org.apache.spark.ml.util.MLWriter;
@@ -36,6 +37,11 @@ public final class VectorQuantizationModel extends Model<VectorQuantizationModel
   private final Param<String> inputCol;
   private final Param<String> outputCol;
   private final Param<String> reconstructionCol;
+
+  /** For Spark Connect, which lists stages as services: a model that nothing was fitted to. */
+  public VectorQuantizationModel() {
+    this(Identifiable$.MODULE$.randomUID("vectorQuantizationModel"), null);
+  }
 
   VectorQuantizationModel(String uid, Checkpoint checkpoint) {
     this.uid = uid;
