@@ -120,7 +120,10 @@ public final class Versions {
 
     /** What each code stands for: level, code, vector. */
     public Dataset<Row> codebook(SparkSession spark) {
-      return spark.read().parquet(HadoopStorage.literal(Storage.join(path, CODEBOOK)));
+      return spark
+          .read()
+          .schema(Columns.codebook().schema())
+          .parquet(HadoopStorage.literal(Storage.join(path, CODEBOOK)));
     }
 
     /** The rows of one of the data set's splits. */

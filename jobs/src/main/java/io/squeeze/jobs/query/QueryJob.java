@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -60,7 +61,6 @@ public final class QueryJob {
   private final HadoopStorage storage;
   private final Reporter reporter;
   private final Workspace workspace;
-  private final Map<String, Dataset<Row>> views;
   private final Format format;
   private final String out;
 
@@ -83,7 +83,7 @@ public final class QueryJob {
   }
 
   /**
-   * Makes the views of a workspace.
+   * Looks at a workspace. The views that statements read are made when they run.
    *
    * @param out file, or folder of Parquet, to write; null for standard output
    * @throws SqueezeException of category usage if Parquet has no place to go
@@ -104,12 +104,21 @@ public final class QueryJob {
       SparkInternals.drop(spark, name);
     }
     this.workspace = new Workspace(session, folder);
-    this.views = workspace.views();
-    views.forEach((name, view) -> view.createOrReplaceTempView(name));
+  }
+
+  /** The views that statements may read. */
+  private static Predicate<String> read(List<String> statements) {
+    String all = String.join("\n", statements).toLowerCase(Locale.ROOT);
+    // Others, such as SHOW VIEWS, do not name what they read.
+    boolean selects =
+        statements.stream()
+            .allMatch(text -> text.matches("(?is)\\(*\\s*(select|with|explain|from)\\b.*"));
+    Set<String> words = new HashSet<>(Arrays.asList(all.split("\\W+")));
+    return name -> !selects || words.contains(name);
   }
 
   /** Says which views there are, of what, and their columns. */
-  public void describe() {
+  public void describe() throws IOException {
     workspace
         .contents()
         .forEach(
@@ -117,7 +126,7 @@ public final class QueryJob {
                 reporter.result(
                     kind + ": " + (names.isEmpty() ? "none" : String.join(", ", names))));
     reporter.result("");
-    for (Map.Entry<String, Dataset<Row>> view : views.entrySet()) {
+    for (Map.Entry<String, Dataset<Row>> view : workspace.views().entrySet()) {
       List<String> columns = new ArrayList<>();
       for (StructField field : view.getValue().schema().fields()) {
         columns.add(field.name() + " " + field.dataType().simpleString());
@@ -138,6 +147,7 @@ public final class QueryJob {
     if (statements.isEmpty()) {
       throw SqueezeException.usage("There is no statement in the query (--sql, --file)");
     }
+    workspace.views(read(statements)).forEach((name, view) -> view.createOrReplaceTempView(name));
     List<Dataset<Row>> results = new ArrayList<>();
     for (String statement : statements) {
       Dataset<Row> rows = result(statement);

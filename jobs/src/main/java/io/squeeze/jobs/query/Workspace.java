@@ -29,8 +29,10 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -199,17 +201,46 @@ public final class Workspace {
 
   /** The views by name; those of which there is nothing are empty. */
   public Map<String, Dataset<Row>> views() throws IOException {
+    return views(name -> true);
+  }
+
+  /** Those of the views whose names are wanted: what nobody reads is not opened. */
+  Map<String, Dataset<Row>> views(Predicate<String> wanted) throws IOException {
     Map<String, Dataset<Row>> views = new LinkedHashMap<>();
     spark.conf().set(BATCH_SIZE, batchRows());
-    Dataset<Row> grids = tables(embeddings, Columns.embeddings(List.of()).withSplit());
-    views.put("embeddings", grids);
-    views.put("patches", patches(grids));
-    views.put("codes", tables(codes, Columns.codes(List.of()).withSplit()));
-    views.put("codebook", codebook());
-    views.put("samples", samples());
-    views.put("rejects", rejects());
-    views.put("runs", runs());
+    for (View view : View.values()) {
+      String name = view.name().toLowerCase(Locale.ROOT);
+      if (wanted.test(name)) {
+        views.put(name, view(view));
+      }
+    }
     return views;
+  }
+
+  private enum View {
+    EMBEDDINGS,
+    PATCHES,
+    CODES,
+    CODEBOOK,
+    SAMPLES,
+    REJECTS,
+    RUNS
+  }
+
+  private Dataset<Row> view(View view) throws IOException {
+    return switch (view) {
+      case EMBEDDINGS -> grids();
+      case PATCHES -> patches(grids());
+      case CODES -> tables(codes, Columns.codes(List.of()).withSplit());
+      case CODEBOOK -> codebook();
+      case SAMPLES -> samples();
+      case REJECTS -> rejects();
+      case RUNS -> runs();
+    };
+  }
+
+  private Dataset<Row> grids() {
+    return tables(embeddings, Columns.embeddings(List.of()).withSplit());
   }
 
   /** Rows that the reader of embeddings may hold at once. */

@@ -36,6 +36,9 @@ class NotebooksIT {
     spark = Shared.session();
     walk = Shared.walk().folder();
     new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.TABLE, null);
+    new Workspace(spark, walk.toString())
+        .views()
+        .forEach((name, view) -> view.createOrReplaceTempView(name));
   }
 
   private static String here(String text) {

@@ -55,6 +55,9 @@ class QueryTest {
     walk = Shared.walk().folder();
     checkpoint = Shared.walk().checkpoint();
     new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.TABLE, null);
+    new Workspace(spark, walk.toString())
+        .views()
+        .forEach((name, view) -> view.createOrReplaceTempView(name));
   }
 
   private static Row first(String sql) {
