@@ -1,7 +1,6 @@
 package io.squeeze.segment;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.types.Shape;
 import io.squeeze.torch.Parameters;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
@@ -15,8 +14,6 @@ import java.util.Map;
  * training begins at the features as they are.
  */
 record Adapter(int channels, int width) implements Serializable {
-  private static final Shape ONE = new Shape(1, 1);
-
   /** The adapter whose number of parameters is nearest to {@code target}. */
   static Adapter of(int channels, long target) {
     // parameters = width * (10 channels + 3) + channels
@@ -54,8 +51,7 @@ record Adapter(int channels, int width) implements Serializable {
   /** [B, C, h, w] -> [B, C, h, w]. */
   NDArray adapt(NDArray features, Parameters p, boolean training) {
     NDArray narrow =
-        SegmentationHead.convolved(
-            features, p.get("adapter.0.weight"), p.get("adapter.0.bias"), ONE, ONE);
+        SegmentationHead.convolved(features, p.get("adapter.0.weight"), p.get("adapter.0.bias"), 1);
     NDArray active = SegmentationHead.normalised(narrow, p, "adapter.1", training);
     return features.add(
         SegmentationHead.point(active, p.get("adapter.3.weight"), p.get("adapter.3.bias")));

@@ -1,7 +1,6 @@
 package io.squeeze.segment;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.types.Shape;
 import io.squeeze.torch.Parameters;
 import io.squeeze.weights.HostTensor;
 import java.util.LinkedHashMap;
@@ -13,8 +12,6 @@ import java.util.Map;
  * convolution to the classes.
  */
 record ConvHead(int channels, int classes) implements SegmentationHead {
-  private static final Shape ONE = new Shape(1, 1);
-
   @Override
   public Map<String, HostTensor> initial(long seed) {
     Map<String, HostTensor> tensors = new LinkedHashMap<>();
@@ -33,7 +30,7 @@ record ConvHead(int channels, int classes) implements SegmentationHead {
 
   @Override
   public NDArray logits(NDArray features, Parameters p, ForwardContext context) {
-    NDArray x = SegmentationHead.convolved(features, p.get("head.0.weight"), null, ONE, ONE);
+    NDArray x = SegmentationHead.convolved(features, p.get("head.0.weight"), null, 1);
     NDArray active = SegmentationHead.normalised(x, p, "head.1", context.batchNorm());
     return SegmentationHead.point(active, p.get("head.3.weight"), p.get("head.3.bias"));
   }

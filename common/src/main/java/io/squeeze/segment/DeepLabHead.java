@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
+import io.squeeze.torch.GradientScope;
 import io.squeeze.torch.Parameters;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
@@ -18,7 +19,6 @@ import java.util.Map;
 record DeepLabHead(int channels, int classes) implements SegmentationHead {
   private static final int WIDTH = 256;
   private static final int[] RATES = {12, 24, 36};
-  private static final Shape ONE = new Shape(1, 1);
 
   @Override
   public Map<String, HostTensor> initial(long seed) {
@@ -60,20 +60,20 @@ record DeepLabHead(int channels, int classes) implements SegmentationHead {
     branches.add(point(features, p, "head.0.convs.0.0", "head.0.convs.0.1", training));
     for (int i = 1; i <= RATES.length; i++) {
       NDArray weight = p.get("head.0.convs." + i + ".0.weight");
-      Shape rate = new Shape(RATES[i - 1], RATES[i - 1]);
-      NDArray x = SegmentationHead.convolved(features, weight, null, rate, rate);
+      NDArray x = SegmentationHead.convolved(features, weight, null, RATES[i - 1]);
       branches.add(SegmentationHead.normalised(x, p, "head.0.convs." + i + ".1", training));
     }
     // One vector an image, spread over the grid: [B, C, 1, 1] -> [B, 256, h, w].
     Shape shape = features.getShape();
     NDArray flat = features.reshape(shape.get(0), shape.get(1), -1, 1);
-    NDArray pooled = flat.mean(new int[] {2}, true);
+    NDArray mean = flat.mean(new int[] {2}, true);
+    NDArray pooled = features.hasGradient() ? GradientScope.cut(mean) : mean;
     NDArray spread = point(pooled, p, "head.0.convs.4.1", "head.0.convs.4.2", training);
     branches.add(spread.broadcast(branches.get(0).getShape()));
-    NDArray joined = NDArrays.concat(branches, 1);
+    NDArray joined = GradientScope.cut(NDArrays.concat(branches, 1));
     NDArray projected = point(joined, p, "head.0.project.0", "head.0.project.1", training);
-    NDArray kept = context.dropHalf(projected, "head.0.project.3");
-    NDArray x = SegmentationHead.convolved(kept, p.get("head.1.weight"), null, ONE, ONE);
+    NDArray kept = GradientScope.cut(context.dropHalf(projected, "head.0.project.3"));
+    NDArray x = SegmentationHead.convolved(kept, p.get("head.1.weight"), null, 1);
     NDArray active = SegmentationHead.normalised(x, p, "head.2", training);
     return SegmentationHead.point(active, p.get("head.4.weight"), p.get("head.4.bias"));
   }
@@ -81,7 +81,7 @@ record DeepLabHead(int channels, int classes) implements SegmentationHead {
   /** A convolution over one pixel, batch norm, ReLU. */
   private static NDArray point(
       NDArray x, Parameters p, String conv, String norm, boolean training) {
-    NDArray y = SegmentationHead.point(x, p.get(conv + ".weight"), null);
+    NDArray y = SegmentationHead.convolved(x, p.get(conv + ".weight"), null, 1);
     return SegmentationHead.normalised(y, p, norm, training);
   }
 }

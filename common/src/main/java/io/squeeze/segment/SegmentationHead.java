@@ -2,11 +2,10 @@ package io.squeeze.segment;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.convolutional.Conv2d;
 import ai.djl.nn.norm.BatchNorm;
 import io.squeeze.config.Seeds;
+import io.squeeze.torch.Convolution;
 import io.squeeze.torch.Parameters;
-import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.List;
@@ -35,7 +34,11 @@ interface SegmentationHead extends Serializable {
   /** The names of the tensors that gradients train. */
   List<String> trained();
 
-  /** [B, C, h, w] -> logits [B, K, h, w]; training moves running means and variances. */
+  /**
+   * [B, C, h, w] -> logits [B, K, h, w]; training moves running means and variances.
+   *
+   * @param features without a graph, or cut off theirs
+   */
   NDArray logits(NDArray features, Parameters parameters, ForwardContext context);
 
   /** A convolution's weight, from torch's default U(-1/sqrt(fan in), 1/sqrt(fan in)). */
@@ -68,36 +71,13 @@ interface SegmentationHead extends Serializable {
   }
 
   /**
-   * A convolution of stride 1, its channels filled up with zeros to a multiple of 16. oneDNN lays
-   * them out in blocks of 16 and leaves the rest of the last block as it finds it: where NaN lies
-   * there, zero weights make NaN of it (3.7.1 with AVX-512; no sums change where nothing is
-   * filled).
+   * A convolution that keeps the size of the grid.
+   *
+   * @param bias [K]; null for none
    */
-  static NDArray convolved(NDArray x, NDArray weight, NDArray bias, Shape padding, Shape dilation) {
-    Shape shape = weight.getShape();
-    NDArray filled = filled(filled(weight, 1), 0);
-    NDArray y =
-        Conv2d.conv2d(
-                filled(x, 1),
-                filled,
-                bias == null ? null : filled(bias, 0),
-                new Shape(1, 1),
-                padding,
-                dilation)
-            .singletonOrThrow();
-    return filled.getShape().get(0) == shape.get(0) ? y : y.get(":, :" + shape.get(0));
-  }
-
-  private static NDArray filled(NDArray x, int axis) {
-    long[] shape = x.getShape().getShape().clone();
-    long missing = Math.floorMod(-shape[axis], 16L);
-    if (missing == 0) {
-      return x;
-    }
-    shape[axis] = missing;
-    NDArray zeros =
-        Torch.floats(x.getManager(), new Shape(shape), b -> b.put(new float[b.remaining()]));
-    return x.concat(zeros, axis);
+  static NDArray convolved(NDArray x, NDArray weight, NDArray bias, int rate) {
+    NDArray y = Convolution.apply(x, weight, rate);
+    return bias == null ? y : y.add(bias.reshape(1, -1, 1, 1));
   }
 
   /** Batch norm as torch's: momentum .1, eps 1e-5, then ReLU. */

@@ -9,6 +9,7 @@ import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.segment.SegmentationLoss.Term;
+import io.squeeze.torch.GradientScope;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
@@ -120,7 +121,9 @@ public final class SqueezeModel implements Serializable {
     }
     Shape shape = features.getShape();
     NDArray grid = grid(quantized.vectors(), (int) shape.get(2), (int) shape.get(3));
-    NDArray logits = head.logits(grid, parameters, context);
+    boolean trained = adapter != null || !quantizer.trained().isEmpty();
+    NDArray begin = trained ? GradientScope.cut(grid) : grid;
+    NDArray logits = head.logits(begin, parameters, context);
     return new Output(NativeKernels.upsample(logits, mask), rows, quantized);
   }
 

@@ -22,6 +22,9 @@ import java.util.List;
  * GradientScope}. Results belong to the manager of the first argument.
  */
 public final class NativeKernels {
+  /** Pieces of a step of the optimizer, each of one thread. */
+  private static final int UPDATE_PIECES = 8;
+
   private NativeKernels() {}
 
   private static final class Holder {
@@ -214,16 +217,21 @@ public final class NativeKernels {
       double lr,
       double weightDecay,
       boolean decoupled) {
-    inPlace(
-        "adam",
-        list(parameters),
-        list(gradients),
-        list(firstMoments),
-        list(secondMoments),
-        list(steps),
-        IValue.from(lr),
-        IValue.from(weightDecay),
-        IValue.from(decoupled));
+    Pieces.run(
+        UPDATE_PIECES,
+        piece ->
+            inPlace(
+                "adam",
+                list(parameters),
+                list(gradients),
+                list(firstMoments),
+                list(secondMoments),
+                list(steps),
+                IValue.from(lr),
+                IValue.from(weightDecay),
+                IValue.from(decoupled),
+                IValue.from((long) piece),
+                IValue.from((long) UPDATE_PIECES)));
   }
 
   /**
@@ -258,7 +266,7 @@ public final class NativeKernels {
     return inPlace("finite", list(arrays)) != 0;
   }
 
-  private static long inPlace(String method, IValue... inputs) {
+  static long inPlace(String method, IValue... inputs) {
     try (IValue result = IValueUtils.runMethod(Holder.PROGRAM, method, inputs)) {
       return result.toLong();
     } finally {
@@ -268,7 +276,7 @@ public final class NativeKernels {
     }
   }
 
-  private static IValue list(List<NDArray> arrays) {
+  static IValue list(List<NDArray> arrays) {
     return IValue.listFrom(arrays.stream().map(PtNDArray.class::cast).toArray(PtNDArray[]::new));
   }
 
@@ -281,11 +289,16 @@ public final class NativeKernels {
     for (int i = 0; i < inputs.length; i++) {
       values[i] = IValue.from((PtNDArray) inputs[i]);
     }
-    try (IValue result = IValueUtils.runMethod(Holder.PROGRAM, method, values)) {
-      return result.toTensor((PtNDManager) inputs[0].getManager());
+    return made(method, inputs[0].getManager(), values);
+  }
+
+  /** What a method gives, without gradients; the inputs are closed. */
+  static NDArray made(String method, NDManager manager, IValue... inputs) {
+    try (IValue result = IValueUtils.runMethod(Holder.PROGRAM, method, inputs)) {
+      return result.toTensor((PtNDManager) manager);
     } finally {
-      for (IValue value : values) {
-        value.close();
+      for (IValue input : inputs) {
+        input.close();
       }
     }
   }

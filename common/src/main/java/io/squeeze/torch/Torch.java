@@ -37,6 +37,24 @@ public final class Torch {
    */
   public static void start(int threads) {
     startEngine(threads);
+    prepare(threads);
+    Pieces.use(1);
+  }
+
+  /**
+   * The same for a thread whose operations are cut into {@link Pieces}: libtorch computes each on
+   * one thread, and so many threads compute pieces. Results do not depend on the number.
+   *
+   * @throws SqueezeException of category resource if the native library cannot be loaded
+   */
+  public static void startInPieces(int threads) {
+    startEngine(1);
+    prepare(1);
+    Pieces.use(threads);
+  }
+
+  /** What libtorch keeps for each thread. */
+  static void prepare(int threads) {
     JniUtils.setNumThreads(threads);
     JniUtils.setGradMode(false);
     JniUtils.setGraphExecutorOptimize(false);

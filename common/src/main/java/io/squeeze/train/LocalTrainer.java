@@ -4,8 +4,6 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.pytorch.engine.PtNDArray;
-import ai.djl.pytorch.jni.JniUtils;
 import io.squeeze.config.OptimizerSettings;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.SqueezeException;
@@ -169,26 +167,19 @@ public final class LocalTrainer {
     Output output;
     Loss loss;
     long forward;
+    long backward;
+    List<NDArray> leaves = model.trained().stream().map(parameters::get).toList();
     try (GradientScope gradients = new GradientScope()) {
       ForwardContext drawn = settings.frozenBatchNorm() ? context.frozen() : context;
       output = model.forward(batch.features(), batch.mask(), parameters, drawn);
       loss = model.loss(output, batch.mask());
       forward = System.nanoTime();
       gradients.backward(loss.total());
-    }
-    long backward = System.nanoTime();
-    List<NDArray> gathered = new ArrayList<>();
-    List<NDArray> leaves = new ArrayList<>();
-    for (String name : model.trained()) {
-      NDArray leaf = parameters.get(name);
-      NDArray gradient = leaf.getGradient();
-      gradient.attach(scope);
-      leaves.add(leaf);
-      gathered.add(gradient);
-    }
-    optimizer.step(leaves, gathered, lr);
-    for (NDArray leaf : leaves) {
-      JniUtils.zeroGrad((PtNDArray) leaf);
+      backward = System.nanoTime();
+      List<NDArray> gathered = leaves.stream().map(gradients::gradient).toList();
+      gathered.forEach(gradient -> gradient.attach(scope));
+      optimizer.step(leaves, gathered, lr);
+      leaves.forEach(gradients::reset);
     }
     model.quantizer().update(output.quantized(), parameters);
     long update = System.nanoTime();

@@ -20,9 +20,24 @@ class Kernels(Module):
     all = torch.flatten(x)
     return torch.stack([torch.dot(lost, lost), torch.dot(all, all)])
 
-  # Bilinear, corners not aligned: [B, C, h, w] -> [B, C, H, W], H and W those of like.
+  # Weights of a linear interpolation of `size` values at `count` places, corners not aligned:
+  # place i lies at (i + 0.5) size / count - 0.5, not below 0 -> [count, size].
+  def interpolation(self: __torch__.Kernels, count: int, size: int, like: Tensor) -> Tensor:
+    i = torch.arange(count, dtype=6, layout=None, device=ops.prim.device(like), pin_memory=None)
+    place = torch.clamp(torch.sub(torch.mul(torch.add(i, 0.5, 1), torch.div(float(size), float(count))), 0.5, 1), 0, None)
+    low = torch.floor(place)
+    high = torch.clamp(torch.add(low, 1, 1), None, torch.sub(size, 1))
+    share = torch.unsqueeze(torch.sub(place, low, alpha=1), 1)
+    weights = torch.zeros([count, size], dtype=6, layout=None, device=ops.prim.device(like), pin_memory=None)
+    _0 = torch.scatter_add_(weights, 1, torch.to(torch.unsqueeze(low, 1), 4), torch.rsub(share, 1, 1))
+    return torch.scatter_add_(weights, 1, torch.to(torch.unsqueeze(high, 1), 4), share)
+
+  # Bilinear, corners not aligned: [B, C, h, w] -> [B, C, H, W], H and W those of like. Two matrix
+  # products, several times faster than upsample_bilinear2d and its gradient on one thread.
   def upsample(self: __torch__.Kernels, x: Tensor, like: Tensor) -> Tensor:
-    return torch.upsample_bilinear2d(x, [torch.size(like, -2), torch.size(like, -1)], False, None)
+    rows = (self).interpolation(torch.size(like, -2), torch.size(x, 2), x, )
+    columns = (self).interpolation(torch.size(like, -1), torch.size(x, 3), x, )
+    return torch.matmul(torch.matmul(rows, x), torch.t(columns))
 
   # Mean over the pixels whose label is not 255: logits [B, K, H, W], target [B, H, W] -> scalar.
   # 2 sums over the pixels, so that no pixel at all gives 0 and not a division by zero.
@@ -244,7 +259,16 @@ class Kernels(Module):
       best = torch.maximum(best, score)
     return index
 
-  # A step of AdamW (decoupled) or Adam, in place.
+  # One of several pieces of each tensor, flat; they begin at multiples of 16 numbers.
+  def cut(self: __torch__.Kernels, tensors: List[Tensor], piece: int, pieces: int) -> List[Tensor]:
+    parts = annotate(List[Tensor], [])
+    for i in range(torch.len(tensors)):
+      flat = torch.reshape(tensors[i], [-1])
+      size = torch.mul(torch.add(torch.floordiv(torch.size(flat, 0), torch.mul(pieces, 16)), 1), 16)
+      _0 = torch.append(parts, torch.slice(flat, 0, torch.mul(piece, size), torch.mul(torch.add(piece, 1), size), 1))
+    return parts
+
+  # A step of AdamW (decoupled) or Adam, in place, of one piece of the tensors.
   def adam(self: __torch__.Kernels,
     parameters: List[Tensor],
     gradients: List[Tensor],
@@ -253,12 +277,18 @@ class Kernels(Module):
     steps: List[Tensor],
     lr: float,
     decay: float,
-    decoupled: bool) -> int:
+    decoupled: bool,
+    piece: int,
+    pieces: int) -> int:
     _0 = annotate(List[Tensor], [])
+    p = (self).cut(parameters, piece, pieces, )
+    g = (self).cut(gradients, piece, pieces, )
+    m = (self).cut(first, piece, pieces, )
+    v = (self).cut(second, piece, pieces, )
     if decoupled:
-      torch._fused_adamw_(parameters, gradients, first, second, _0, steps, lr=lr, beta1=0.90000000000000002, beta2=0.999, weight_decay=decay, eps=1.0000000000000000e-08, amsgrad=False, maximize=False, grad_scale=None, found_inf=None)
+      torch._fused_adamw_(p, g, m, v, _0, steps, lr=lr, beta1=0.90000000000000002, beta2=0.999, weight_decay=decay, eps=1.0000000000000000e-08, amsgrad=False, maximize=False, grad_scale=None, found_inf=None)
     else:
-      torch._fused_adam_(parameters, gradients, first, second, _0, steps, lr=lr, beta1=0.90000000000000002, beta2=0.999, weight_decay=decay, eps=1.0000000000000000e-08, amsgrad=False, maximize=False, grad_scale=None, found_inf=None)
+      torch._fused_adam_(p, g, m, v, _0, steps, lr=lr, beta1=0.90000000000000002, beta2=0.999, weight_decay=decay, eps=1.0000000000000000e-08, amsgrad=False, maximize=False, grad_scale=None, found_inf=None)
     return 0
 
   # A step of stochastic gradient descent, in place.
@@ -293,3 +323,53 @@ class Kernels(Module):
       else:
         all = 0
     return all
+
+  # A region of every grid (rows from, to; columns from, to), a channel a row:
+  # [B, C, h, w] -> [C, B * positions].
+  def part(self: __torch__.Kernels, x: Tensor, region: List[int]) -> Tensor:
+    cropped = torch.slice(torch.slice(x, 2, region[0], region[1], 1), 3, region[2], region[3], 1)
+    return torch.reshape(torch.permute(cropped, [1, 0, 2, 3]), [torch.size(x, 1), -1])
+
+  # x [A, B, h, w] into y [B, A, h, w].
+  def swap(self: __torch__.Kernels, x: Tensor, y: Tensor) -> int:
+    _0 = torch.copy_(y, torch.transpose(x, 0, 1), False)
+    return 0
+
+  # Adds rows [n, B * positions] to where they belong in y [n, B, h, w]: the region of tap i.
+  def add_part(self: __torch__.Kernels, y: Tensor, rows: Tensor, taps: List[int], i: int) -> Tensor:
+    at = torch.mul(i, 5)
+    tall = torch.slice(y, 2, taps[torch.add(at, 1)], taps[torch.add(at, 2)], 1)
+    target = torch.slice(tall, 3, taps[torch.add(at, 3)], taps[torch.add(at, 4)], 1)
+    return torch.add_(target, torch.view(rows, torch.size(target)), alpha=1)
+
+  # A block of outputs of a convolution: the sum over its taps. moved [C, n] is the input of each tap,
+  # taps holds five numbers for each: its place in the kernel, and the region of the outputs that it
+  # reaches (of the inputs, in convolve_input).
+  def convolve(self: __torch__.Kernels, moved: List[Tensor], w: Tensor, y: Tensor, taps: List[int], first: int, last: int) -> int:
+    out = torch.slice(y, 0, first, last, 1)
+    _0 = torch.zero_(out)
+    weights = torch.contiguous(torch.permute(torch.flatten(torch.slice(w, 0, first, last, 1), 2), [2, 0, 1]))
+    for i in range(torch.len(moved)):
+      product = torch.mm(torch.select(weights, 0, taps[torch.mul(i, 5)]), moved[i])
+      _1 = (self).add_part(out, product, taps, i, )
+    return 0
+
+  # The gradient of a block of outputs' weights: gradients [O, n] and inputs [C, n] of each tap.
+  def convolve_weight(self: __torch__.Kernels, gradients: List[Tensor], moved: List[Tensor], dw: Tensor, taps: List[int], first: int, last: int) -> int:
+    target = torch.flatten(torch.slice(dw, 0, first, last, 1), 2)
+    buffer = torch.zeros([torch.size(target, 2), torch.size(target, 0), torch.size(target, 1)], dtype=6, layout=None, device=None, pin_memory=None)
+    for i in range(torch.len(moved)):
+      product = torch.mm(torch.slice(gradients[i], 0, first, last, 1), torch.t(moved[i]))
+      _0 = torch.copy_(torch.select(buffer, 0, taps[torch.mul(i, 5)]), product, False)
+    _1 = torch.copy_(target, torch.permute(buffer, [1, 2, 0]), False)
+    return 0
+
+  # The gradient of a block of input channels, dx [C, B, h, w].
+  def convolve_input(self: __torch__.Kernels, gradients: List[Tensor], w: Tensor, dx: Tensor, taps: List[int], first: int, last: int) -> int:
+    out = torch.slice(dx, 0, first, last, 1)
+    _0 = torch.zero_(out)
+    weights = torch.contiguous(torch.permute(torch.flatten(torch.slice(w, 1, first, last, 1), 2), [2, 1, 0]))
+    for i in range(torch.len(gradients)):
+      product = torch.mm(torch.select(weights, 0, taps[torch.mul(i, 5)]), gradients[i])
+      _1 = (self).add_part(out, product, taps, i, )
+    return 0

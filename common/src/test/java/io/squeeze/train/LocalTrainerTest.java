@@ -52,6 +52,10 @@ class LocalTrainerTest {
   }
 
   private static List<Example> examples(int count) {
+    return examples(count, LAYOUT.channels());
+  }
+
+  private static List<Example> examples(int count, int channels) {
     List<Example> examples = new ArrayList<>();
     for (int i = 0; i < count; i++) {
       SplittableRandom random = Seeds.random(i, "example");
@@ -59,7 +63,7 @@ class LocalTrainerTest {
       for (int p = 0; p < mask.length; p++) {
         mask[p] = (byte) (p == 0 ? 255 : p * 3 / mask.length);
       }
-      HostTensor features = HostTensor.uniform(random, 1, 6, 3, 3);
+      HostTensor features = HostTensor.uniform(random, 1, channels, 3, 3);
       examples.add(new Example("sample_" + i, features.bytes(), mask));
     }
     return examples;
@@ -89,6 +93,29 @@ class LocalTrainerTest {
     assertSame(second.state(), whole.state());
     assertThat(first.tally().confusion().plus(second.tally().confusion()).counts())
         .isEqualTo(whole.tally().confusion().counts());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"conv", "deeplab"})
+  void theStateIsTheSameOnAnyNumberOfThreads(String head) {
+    int channels = 80;
+    Settings settings = SETTINGS.with("train.head", head).with("train.adapter", "true");
+    SqueezeModel wide = new SqueezeModel(settings, channels, 3);
+    Batch.Layout layout = new Batch.Layout(channels, 3, 3, 12);
+    ModelState first =
+        ModelState.start(wide, settings.train().optimizer(), wide.initial(settings.seed()));
+    List<ModelState> states = new ArrayList<>();
+    try {
+      for (int threads : new int[] {1, 2, 4, 8}) {
+        Torch.startInPieces(threads);
+        LocalTrainer local = new LocalTrainer(wide, layout, settings.train(), 5, Device.cpu());
+        TrainingSteps steps = new TrainingSteps(0, 0, 3, 3);
+        states.add(local.train(first, examples(8, channels), steps).state());
+      }
+    } finally {
+      Torch.start(1);
+    }
+    states.forEach(state -> assertSame(state, states.get(0)));
   }
 
   @Test

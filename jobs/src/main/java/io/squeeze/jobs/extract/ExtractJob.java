@@ -285,7 +285,7 @@ public final class ExtractJob {
   }
 
   private static Grid checked(Backbones.Shipped shipped, ExtractSettings own) {
-    Device device = Tasks.start();
+    Device device = Tasks.startBackbone();
     Backbone backbone = shipped.load(device);
     int batch = own.batchSize(device.isGpu());
     if (batch > backbone.mostImages()) {

@@ -66,7 +66,7 @@ record ExtractTask(
       return List.of(whole.get()).iterator();
     }
     String name = stem + "-" + run + "-" + TaskContext.get().taskAttemptId() + ".parquet";
-    Device device = Tasks.start();
+    Device device = Tasks.startBackbone();
     Backbone backbone = shipped.load(device);
     int batchSize = settings.extract().batchSize(device.isGpu());
     ImageDecoder decoder = new ImageDecoder(settings.image());

@@ -25,14 +25,28 @@ public final class Tasks {
   private Tasks() {}
 
   /**
-   * Loads the engine with the task's threads; the device to use.
+   * Loads the engine, whose operations run in pieces on the cores that the task may use; the device
+   * to use.
    *
    * @throws SqueezeException of category configuration or resource if there is no such device
    */
   public static Device start() {
+    startOnCpu();
+    return device();
+  }
+
+  /**
+   * The same for a backbone, whose operations libtorch cuts: so the bytes depend on the number of
+   * threads, which is the setting's.
+   */
+  public static Device startBackbone() {
+    Torch.start(threads(false));
+    return device();
+  }
+
+  private static Device device() {
     TaskContext context = TaskContext.get();
     SparkConf conf = SparkEnv.get().conf();
-    Torch.start(threads(conf, context == null ? 1 : context.numPartitions()));
     if (context == null) {
       return Device.cpu();
     }
@@ -67,9 +81,7 @@ public final class Tasks {
 
   /** Prepares this thread to compute on the CPU, whatever device the task was given. */
   public static void startOnCpu() {
-    TaskContext context = TaskContext.get();
-    int tasks = context == null ? 1 : context.numPartitions();
-    Torch.start(threads(SparkEnv.get().conf(), tasks));
+    Torch.startInPieces(threads(true));
   }
 
   /** What is known of the task's place before libtorch is asked. */
@@ -130,11 +142,15 @@ public final class Tasks {
     }
   }
 
-  private static int threads(SparkConf conf, int tasks) {
+  /** Threads of this task: of pieces, which may use idle cores, or of libtorch's operations. */
+  private static int threads(boolean pieces) {
+    SparkConf conf = SparkEnv.get().conf();
+    TaskContext context = TaskContext.get();
+    int tasks = context == null ? 1 : context.numPartitions();
     int cpus = conf.getInt("spark.task.cpus", 1);
     String asked = setting(conf, "threads-per-task");
     return switch (asked) {
-      case "task-cpus" -> cpus;
+      case "task-cpus" -> pieces ? Math.max(cpus, Sessions.threads(conf, tasks)) : cpus;
       case "auto" -> Math.max(cpus, Sessions.threads(conf, tasks));
       default -> Integer.parseInt(asked);
     };

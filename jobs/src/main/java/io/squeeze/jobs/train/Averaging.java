@@ -174,10 +174,7 @@ final class Averaging {
   private Epoch round(ModelState state, StepsOfShard steps) {
     Broadcast<ModelState> start = context.broadcast(state);
     try {
-      JavaRDD<Piece> chunked = averaged(start, steps, StateAverager.chunks(state));
-      List<Piece> average = chunked.collect();
-      // The states of all shards would stay on disks until the driver's garbage is collected.
-      chunked.rdd().cleanShuffleDependencies(false);
+      List<Piece> average = average(start, steps, StateAverager.chunks(state));
       Report report = average.get(0).report();
       checkDiverged(report.diverged(), average.get(0).floats() == null);
       List<byte[]> chunks = average.stream().map(Piece::floats).toList();
@@ -203,7 +200,7 @@ final class Averaging {
   }
 
   /** The chunks of the average, in their order. */
-  private JavaRDD<Piece> averaged(Broadcast<ModelState> start, StepsOfShard steps, int chunks) {
+  private List<Piece> average(Broadcast<ModelState> start, StepsOfShard steps, int chunks) {
     Trainer local = trainer;
     JavaPairRDD<Long, Piece> pieces =
         Stages.computing(
@@ -213,10 +210,19 @@ final class Averaging {
                         shards.examples(),
                         (ids, rows) -> trained(local, start, ids.next(), rows, steps)))
             .mapToPair(piece -> piece);
-    return pieces
-        .repartitionAndSortWithinPartitions(new PartitionInKey(chunks))
-        .values()
-        .mapPartitions(sorted -> List.of(average(sorted)).iterator());
+    if (shards.parts() == 1) {
+      // The chunks of one state are their own average.
+      return pieces.values().collect();
+    }
+    JavaRDD<Piece> averages =
+        pieces
+            .repartitionAndSortWithinPartitions(new PartitionInKey(chunks))
+            .values()
+            .mapPartitions(sorted -> List.of(average(sorted)).iterator());
+    List<Piece> average = averages.collect();
+    // The states of all shards would stay on disks until the driver's garbage is collected.
+    averages.rdd().cleanShuffleDependencies(false);
+    return average;
   }
 
   private static Piece average(Iterator<Piece> sorted) {
