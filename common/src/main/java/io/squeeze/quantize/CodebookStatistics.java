@@ -30,6 +30,7 @@ public final class CodebookStatistics implements Serializable {
 
   private final int width;
   private final int exponent;
+  private final double limit;
   private final long[] counts;
   private final long[] whole;
   private final long[] parts;
@@ -45,6 +46,7 @@ public final class CodebookStatistics implements Serializable {
   public CodebookStatistics(int codes, int width, int exponent) {
     this.width = width;
     this.exponent = exponent;
+    this.limit = Math.scalb(LIMIT, -exponent);
     // Behind the sums stand those of the squared distances, by their magnitude.
     this.counts = new long[codes];
     int sums = Math.addExact(Math.multiplyExact(codes, width), BANDS);
@@ -75,7 +77,7 @@ public final class CodebookStatistics implements Serializable {
     counts[code]++;
     int to = code * width;
     for (int j = 0; j < width; j++) {
-      add(to + j, values[from + j], exponent);
+      add(to + j, values[from + j], exponent, limit);
     }
   }
 
@@ -83,15 +85,15 @@ public final class CodebookStatistics implements Serializable {
   public void addDistance(double squared) {
     int band = Math.floorDiv(Math.getExponent(squared) + BAND / 2, BAND);
     band = Math.max(FIRST, Math.min(FIRST + BANDS - 1, band));
-    add(bandAt(band), (float) Math.scalb(squared, -BAND * band), 0);
+    add(bandAt(band), (float) Math.scalb(squared, -BAND * band), 0, LIMIT);
   }
 
   private int bandAt(int band) {
     return whole.length - BANDS + band - FIRST;
   }
 
-  private void add(int at, float value, int scale) {
-    if (!(Math.abs((double) value) < Math.scalb(LIMIT, -scale))) {
+  private void add(int at, float value, int scale, double limit) {
+    if (!(Math.abs((double) value) < limit)) {
       throw new IllegalArgumentException("Cannot sum " + value + ": not below 2^31");
     }
     int bits = Float.floatToRawIntBits(value);

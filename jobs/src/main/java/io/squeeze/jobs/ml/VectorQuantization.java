@@ -234,8 +234,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     VectorColumn reader = new VectorColumn(column, 0, -1, channels);
     double share = fit.share(count);
     long drawn = settings.seed();
-    JavaRDD<VectorBlock> sample =
-        vectors.toJavaRDD().mapPartitions(rows -> reader.blocks(rows, drawn, share));
+    JavaRDD<VectorBlock> sample = reader.blocks(vectors, drawn, share);
     Map<String, HostTensor> tensors = fit.fit(sample);
     VectorQuantizationModel model =
         new VectorQuantizationModel(

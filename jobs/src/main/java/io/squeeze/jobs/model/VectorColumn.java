@@ -3,6 +3,7 @@ package io.squeeze.jobs.model;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.spark.ScalaLists;
+import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.quantize.KMeans.Keyed;
 import io.squeeze.quantize.VectorBlock;
 import io.squeeze.weights.SmallFloats;
@@ -10,10 +11,12 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
@@ -78,7 +81,10 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
    * @throws SqueezeException of category input if it is null, of another length, or not finite
    */
   public float[] vector(Row row) {
-    Object value = row.get(index);
+    return checked(row.get(index));
+  }
+
+  private float[] checked(Object value) {
     float[] vector = value == null ? null : floats(value);
     if (vector == null || vector.length != channels) {
       throw SqueezeException.input(
@@ -100,6 +106,9 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
 
   /** Values of a vector, whatever its type. */
   public static float[] floats(Object value) {
+    if (value instanceof float[] floats) {
+      return floats;
+    }
     if (value instanceof Vector vector) {
       double[] values = vector.toArray();
       float[] floats = new float[values.length];
@@ -135,10 +144,10 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
 
   /** Whether a value of the vector is null. */
   static boolean holdsNull(Object value) {
-    return !(value instanceof Vector) && list(value).contains(null);
+    return !(value instanceof Vector || value instanceof float[]) && list(value).contains(null);
   }
 
-  private long key(Row row, float[] vector) {
+  private long key(InternalRow row, float[] vector) {
     if (id >= 0) {
       return Seeds.hash(0, "id", row.getString(id));
     }
@@ -149,17 +158,25 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
     return key;
   }
 
-  /** The chosen vectors of some rows, in blocks. */
-  public Iterator<VectorBlock> blocks(Iterator<Row> rows, long seed, double share) {
+  /** The chosen vectors of a table, in blocks. */
+  public JavaRDD<VectorBlock> blocks(Dataset<?> table, long seed, double share) {
+    VectorColumn column = this;
+    VectorCells cells = new VectorCells(index, table.schema().apply(index).dataType());
+    return SparkInternals.rows(table)
+        .mapPartitions(rows -> column.blocks(rows, cells, seed, share));
+  }
+
+  private Iterator<VectorBlock> blocks(
+      Iterator<InternalRow> rows, VectorCells cells, long seed, double share) {
     VectorColumn column = this;
     return new Iterator<>() {
       private final List<Keyed> chosen = new ArrayList<>();
 
       @Override
       public boolean hasNext() {
-        while (chosen.size() < VectorFit.BLOCK && rows.hasNext()) {
-          Row row = rows.next();
-          float[] vector = column.vector(row);
+        while (chosen.size() < VectorFit.HELD_ROWS && rows.hasNext()) {
+          InternalRow row = rows.next();
+          float[] vector = column.checked(cells.value(row));
           long key = column.key(row, vector);
           if (VectorFit.takes(seed, key, share)) {
             chosen.add(new Keyed(key, vector));

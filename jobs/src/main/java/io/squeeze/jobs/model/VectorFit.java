@@ -1,6 +1,5 @@
 package io.squeeze.jobs.model;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -18,19 +17,17 @@ import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.quantize.VectorBlock;
 import io.squeeze.segment.SqueezeModel;
-import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.ModelState;
 import io.squeeze.weights.HostTensor;
+import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntConsumer;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.storage.StorageLevel;
 
 /**
@@ -42,6 +39,9 @@ import org.apache.spark.storage.StorageLevel;
 public final class VectorFit {
   private static final String IN = "quantizer.project_in";
   private static final String OUT = "quantizer.project_out";
+
+  /** Most bytes of vectors that one task holds; more are passed over where they lie. */
+  private static final long HELD = 256L << 20;
 
   /** Stands where a backbone's digest would. */
   public static final String NO_BACKBONE = "none";
@@ -122,125 +122,111 @@ public final class VectorFit {
             "There are no vectors to fit a quantizer to: the table is empty, or none was drawn"
                 + " (--max_init_samples; ids must differ)");
       }
-      Map<String, HostTensor> tensors = quantizer.initial(seed);
-      float[] centre = centre(sample);
-      tensors.put(Quantizer.CENTRE, HostTensor.of(centre, channels));
-      project(sample, count, centre, tensors);
-      List<EmaCodebook> codebooks = quantizer.codebooks();
-      for (int i = 0; i < codebooks.size(); i++) {
-        reporter.say(
-            "k-means: codebook %s of %s from %s vectors".formatted(i + 1, codebooks.size(), count));
-        means(sample, i, count, tensors);
+      HostTensor weight = quantizer.initial(seed).get(IN + ".weight");
+      if (weight != null && weight.shape()[0] > channels) {
+        throw SqueezeException.configuration(
+            "Vectors of %s values have no %s components (--bottleneck_dim)"
+                .formatted(channels, weight.shape()[0]));
       }
-      return tensors;
+      Fit fit = new Fit(quantizer, channels, seed);
+      int codebooks = quantizer.codebooks().size();
+      Fitted fitted;
+      if (4 * count * channels <= HELD) {
+        reporter.say("k-means: %s codebooks from %s vectors".formatted(codebooks, count));
+        fitted =
+            sample
+                .coalesce(1)
+                .mapPartitions(
+                    blocks -> {
+                      Tasks.startOnCpu();
+                      List<VectorBlock> held = new ArrayList<>();
+                      blocks.forEachRemaining(held::add);
+                      return List.of(fit.to(new HeldVectors(held), i -> {})).iterator();
+                    })
+                .first();
+      } else {
+        Tasks.startOnCpu();
+        fitted =
+            fit.to(
+                new SpreadVectors(sample, count),
+                i ->
+                    reporter.say(
+                        "k-means: codebook %s of %s from %s vectors"
+                            .formatted(i + 1, codebooks, count)));
+      }
+      usage.addAll(fitted.usage());
+      return fitted.tensors();
     } finally {
       sample.unpersist();
     }
   }
 
-  /** Principal components to the bottleneck and back, where both are plain linear layers. */
-  private void project(
-      JavaRDD<VectorBlock> sample, long count, float[] centre, Map<String, HostTensor> tensors) {
-    HostTensor weight = tensors.get(IN + ".weight");
-    if (weight == null || !tensors.containsKey(OUT + ".weight")) {
-      return;
+  /** What a fit gives: tensors, and how often each code of each codebook is the nearest one. */
+  record Fitted(Map<String, HostTensor> tensors, List<CodeUsage> usage) implements Serializable {}
+
+  /** The steps of a fit, wherever the vectors are. */
+  record Fit(Quantizer quantizer, int channels, long seed) implements Serializable {
+
+    Fitted to(FitVectors vectors, IntConsumer begins) {
+      Map<String, HostTensor> tensors = quantizer.initial(seed);
+      float[] centre = centre(vectors.sum(channels));
+      tensors.put(Quantizer.CENTRE, HostTensor.of(centre, channels));
+      project(vectors, centre, tensors);
+      List<CodeUsage> usage = new ArrayList<>();
+      for (int i = 0; i < quantizer.codebooks().size(); i++) {
+        begins.accept(i);
+        EmaCodebook codebook = quantizer.codebooks().get(i);
+        KMeans kMeans = codebook.kMeans(seed + i);
+        vectors.searched(
+            quantizer,
+            i,
+            tensors,
+            points -> {
+              KMeans.Result result = kMeans.run(points, codebook.codes());
+              usage.add(new CodeUsage(result.counts()));
+              codebook.start(tensors, result, (double) vectors.count());
+            });
+      }
+      return new Fitted(tensors, usage);
     }
-    int width = (int) weight.shape()[0];
-    if (width > channels) {
-      throw SqueezeException.configuration(
-          "Vectors of " + channels + " values have no " + width + " components (--bottleneck_dim)");
-    }
-    double largest =
-        sample.map(block -> CovarianceAccumulator.largest(block, centre)).fold(0.0, Math::max);
-    CovarianceAccumulator scatter =
-        sample
-            .mapPartitions(
-                blocks -> {
-                  if (!blocks.hasNext()) {
-                    return List.<CovarianceAccumulator>of().iterator();
-                  }
-                  Tasks.startOnCpu();
-                  CovarianceAccumulator sum = new CovarianceAccumulator(centre, largest, count);
-                  blocks.forEachRemaining(sum::add);
-                  return List.of(sum).iterator();
-                })
-            .treeReduce(CovarianceAccumulator::merge);
-    Tasks.startOnCpu();
-    CovarianceAccumulator.Components components = scatter.components(width);
-    float[] axes = components.axes();
-    float[] back = new float[axes.length];
-    float[] bias = new float[width];
-    for (int i = 0; i < width; i++) {
-      double along = 0;
+
+    /** The mean of the vectors. */
+    private float[] centre(CodebookStatistics sums) {
+      float[] centre = new float[channels];
       for (int j = 0; j < channels; j++) {
-        back[j * width + i] = axes[i * channels + j];
-        along += (double) axes[i * channels + j] * components.mean()[j];
+        centre[j] = (float) (sums.sum(0, j) / sums.count(0));
       }
-      bias[i] = (float) -along;
+      return centre;
     }
-    tensors.put(IN + ".weight", HostTensor.of(axes, width, channels));
-    tensors.put(IN + ".bias", HostTensor.of(bias, width));
-    tensors.put(OUT + ".weight", HostTensor.of(back, channels, width));
-    tensors.put(OUT + ".bias", HostTensor.of(components.mean(), channels));
-  }
 
-  /** The mean of the vectors. */
-  private float[] centre(JavaRDD<VectorBlock> sample) {
-    double largest = sample.map(VectorBlock::largest).fold(0.0, Math::max);
-    int exponent = CodebookStatistics.exponent(largest);
-    int width = channels;
-    CodebookStatistics sums =
-        sample
-            .map(block -> block.sum(new CodebookStatistics(1, width, exponent)))
-            .treeReduce(CodebookStatistics::merge);
-    float[] centre = new float[width];
-    for (int j = 0; j < width; j++) {
-      centre[j] = (float) (sums.sum(0, j) / sums.count(0));
-    }
-    return centre;
-  }
-
-  private void means(
-      JavaRDD<VectorBlock> sample, int index, long count, Map<String, HostTensor> tensors) {
-    EmaCodebook codebook = quantizer.codebooks().get(index);
-    Broadcast<Map<String, HostTensor>> sent =
-        JavaSparkContext.fromSparkContext(sample.context()).broadcast(tensors);
-    Quantizer own = quantizer;
-    JavaRDD<VectorBlock> searched =
-        sample.mapPartitions(blocks -> searched(own, index, blocks, sent.value()));
-    try (SparkPoints points = new SparkPoints(searched, codebook.width())) {
-      KMeans.Result result = codebook.kMeans(seed + index).run(points, codebook.codes());
-      usage.add(new CodeUsage(result.counts()));
-      codebook.start(tensors, result, (double) count);
-    } finally {
-      sent.destroy();
-    }
-  }
-
-  /** What a codebook sees of vectors, in blocks of one shape. */
-  private static Iterator<VectorBlock> searched(
-      Quantizer quantizer, int index, Iterator<VectorBlock> blocks, Map<String, HostTensor> all) {
-    if (!blocks.hasNext()) {
-      return List.<VectorBlock>of().iterator();
-    }
-    Tasks.startOnCpu();
-    List<VectorBlock> found = new ArrayList<>();
-    try (NDManager manager = Torch.manager(Device.cpu());
-        Parameters parameters = new Parameters(manager, all)) {
-      while (blocks.hasNext()) {
-        VectorBlock block = blocks.next();
-        try (NDManager scope = manager.newSubManager()) {
-          NDArray rows = rows(scope, block.values(), block.width());
-          float[] values = Torch.tensor(quantizer.searched(rows, parameters).get(index)).floats();
-          int width = values.length / (int) rows.getShape().get(0);
-          found.add(
-              new VectorBlock(
-                  block.keys(), java.util.Arrays.copyOf(values, block.keys().length * width)));
+    /** Principal components to the bottleneck and back, where both are plain linear layers. */
+    private void project(FitVectors vectors, float[] centre, Map<String, HostTensor> tensors) {
+      HostTensor weight = tensors.get(IN + ".weight");
+      if (weight == null || !tensors.containsKey(OUT + ".weight")) {
+        return;
+      }
+      int width = (int) weight.shape()[0];
+      CovarianceAccumulator.Components components = vectors.scatter(centre).components(width);
+      float[] axes = components.axes();
+      float[] back = new float[axes.length];
+      float[] bias = new float[width];
+      for (int i = 0; i < width; i++) {
+        double along = 0;
+        for (int j = 0; j < channels; j++) {
+          back[j * width + i] = axes[i * channels + j];
+          along += (double) axes[i * channels + j] * components.mean()[j];
         }
+        bias[i] = (float) -along;
       }
+      tensors.put(IN + ".weight", HostTensor.of(axes, width, channels));
+      tensors.put(IN + ".bias", HostTensor.of(bias, width));
+      tensors.put(OUT + ".weight", HostTensor.of(back, channels, width));
+      tensors.put(OUT + ".bias", HostTensor.of(components.mean(), channels));
     }
-    return found.iterator();
   }
+
+  /** Rows of a block of a fit, among which the nearest centroids are searched at a time. */
+  static final int HELD_ROWS = 4096;
 
   /** Rows that quantize at a time: a row's last bit depends on the shape of its block. */
   public static final int BLOCK = 256;

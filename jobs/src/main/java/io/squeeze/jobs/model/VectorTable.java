@@ -4,24 +4,29 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.min;
 import static org.apache.spark.sql.functions.udf;
-import static org.apache.spark.sql.functions.when;
 
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.ForeignTable;
 import io.squeeze.jobs.publish.Tables;
+import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.TableFile;
 import java.io.IOException;
+import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.unsafe.types.UTF8String;
 
 /**
  * Anybody's Parquet with a column of vectors, read in place. Every row was looked at once when it
@@ -33,8 +38,6 @@ public final class VectorTable {
 
   private static final int NOT_FINITE = -2;
   private static final int NULL_ELEMENT = -3;
-
-  private static final String KIND = "kind";
 
   private final ForeignTable table;
   private final String vectorColumn;
@@ -71,48 +74,81 @@ public final class VectorTable {
         ForeignTable.open(session, input, "--input", List.of(vectorColumn, idColumn));
     Dataset<Row> rows = table.rows();
     VectorColumn.check(rows.schema(), vectorColumn);
-    UDF1<Object, Integer> kind = VectorTable::kind;
-    List<Row> kinds =
-        rows.select(
-                Tables.id(rows, idColumn).as(Columns.SAMPLE_ID),
-                udf(kind, DataTypes.IntegerType).apply(Tables.quoted(vectorColumn)).as(KIND))
-            .groupBy(KIND)
-            .agg(
-                functions.count(lit(1)),
-                min(col(Columns.SAMPLE_ID)),
-                functions.count(when(col(Columns.SAMPLE_ID).isNull(), 1)))
-            .collectAsList();
-    long all = kinds.stream().mapToLong(row -> row.getLong(1)).sum();
+    Map<Integer, Kind> kinds = kinds(rows, vectorColumn, idColumn);
+    long all = kinds.values().stream().mapToLong(Kind::rows).sum();
     if (all != table.count()) {
       throw SqueezeException.input(
           "Spark reads %d rows of %s, whose files hold %d (--input)"
               .formatted(all, table.path(), table.count()));
     }
-    long unnamed = kinds.stream().mapToLong(row -> row.getLong(3)).sum();
+    long unnamed = kinds.values().stream().mapToLong(Kind::unnamed).sum();
     if (unnamed > 0) {
       throw SqueezeException.input(
           "The column %s of %s is null in %d of %d rows (--id_col): filter them out"
               .formatted(idColumn, table.path(), unnamed, all));
     }
-    Row usual =
-        kinds.stream()
-            .filter(row -> row.getInt(0) > 0)
+    int channels =
+        kinds.keySet().stream()
+            .filter(kind -> kind > 0)
             .max(
-                Comparator.comparingLong((Row row) -> row.getLong(1))
-                    .thenComparing(r -> r.getInt(0)))
+                Comparator.comparingLong((Integer kind) -> kinds.get(kind).rows())
+                    .thenComparing(kind -> kind))
             .orElseThrow(
                 () ->
                     SqueezeException.input(
                         "There are no vectors in the column %s of %s: %d rows (--vector_col)"
                             .formatted(vectorColumn, table.path(), all)));
-    int channels = usual.getInt(0);
-    long bad = all - usual.getLong(1);
+    long count = kinds.get(channels).rows();
     VectorTable opened =
-        new VectorTable(table, vectorColumn, idColumn, channels, usual.getLong(1), bad);
-    if (bad > 0) {
+        new VectorTable(table, vectorColumn, idColumn, channels, count, all - count);
+    if (count < all) {
       opened.judge(session, kinds, badRows);
     }
     return opened;
+  }
+
+  /**
+   * Rows whose vectors are alike.
+   *
+   * @param example the first of their ids; null where none has one
+   * @param unnamed rows without an id
+   */
+  private record Kind(long rows, UTF8String example, long unnamed) implements Serializable {
+
+    static Kind of(InternalRow row) {
+      // The row's own memory is used again.
+      return row.isNullAt(0) ? new Kind(1, null, 1) : new Kind(1, row.getUTF8String(0).clone(), 0);
+    }
+
+    Kind plus(Kind other) {
+      boolean own =
+          other.example == null || (example != null && example.compareTo(other.example) <= 0);
+      return new Kind(rows + other.rows, own ? example : other.example, unnamed + other.unnamed);
+    }
+  }
+
+  /** The rows by the length of their vectors, or by what is wrong with them. */
+  private static Map<Integer, Kind> kinds(Dataset<Row> rows, String vectorColumn, String idColumn) {
+    Dataset<Row> both =
+        rows.select(Tables.id(rows, idColumn).as(Columns.SAMPLE_ID), Tables.quoted(vectorColumn));
+    VectorCells cells = new VectorCells(1, both.schema().apply(1).dataType());
+    return SparkInternals.rows(both)
+        .mapPartitions(
+            some -> {
+              Map<Integer, Kind> kinds = new HashMap<>();
+              while (some.hasNext()) {
+                InternalRow row = some.next();
+                kinds.merge(kind(cells.value(row)), Kind.of(row), Kind::plus);
+              }
+              return List.of(kinds).iterator();
+            })
+        .fold(
+            new HashMap<>(),
+            (a, b) -> {
+              Map<Integer, Kind> sum = new HashMap<>(a);
+              b.forEach((kind, other) -> sum.merge(kind, other, Kind::plus));
+              return sum;
+            });
   }
 
   private static int kind(Object value) {
@@ -131,18 +167,19 @@ public final class VectorTable {
     return vector.length;
   }
 
-  private void judge(SqueezeSession session, List<Row> kinds, BadRows badRows) {
+  private void judge(SqueezeSession session, Map<Integer, Kind> kinds, BadRows badRows) {
     List<String> found = new ArrayList<>();
-    for (Row row : kinds) {
-      if (row.getInt(0) != channels) {
+    for (Map.Entry<Integer, Kind> other : kinds.entrySet()) {
+      if (other.getKey() != channels) {
         String what =
-            switch (row.getInt(0)) {
+            switch (other.getKey()) {
               case NULL -> "null";
               case NULL_ELEMENT -> "a null among the values";
               case NOT_FINITE -> "NaN, infinity, or what is none as float32";
-              default -> row.getInt(0) + " values instead of " + channels;
+              default -> other.getKey() + " values instead of " + channels;
             };
-        found.add("%d with %s, such as %s".formatted(row.getLong(1), what, row.getString(2)));
+        Kind rows = other.getValue();
+        found.add("%d with %s, such as %s".formatted(rows.rows(), what, rows.example()));
       }
     }
     found.sort(null);

@@ -56,8 +56,7 @@ public final class FitVectorsJob {
     double share = fit.share(table.count());
     long seed = settings.seed();
     VectorColumn column = table.column();
-    JavaRDD<VectorBlock> sample =
-        table.rows().toJavaRDD().mapPartitions(rows -> column.blocks(rows, seed, share));
+    JavaRDD<VectorBlock> sample = column.blocks(table.rows(), seed, share);
     Map<String, HostTensor> tensors = fit.fit(sample);
     Checkpoint checkpoint = fit.checkpoint(tensors);
     Map<String, Object> metrics = new LinkedHashMap<>();

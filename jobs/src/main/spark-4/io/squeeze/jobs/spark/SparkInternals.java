@@ -4,12 +4,15 @@ import io.squeeze.jobs.storage.HadoopStorage;
 import java.util.List;
 import java.util.function.Function;
 import org.apache.spark.SparkUserAppException;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.ml.param.Params;
 import org.apache.spark.ml.util.DefaultParamsReader;
 import org.apache.spark.ml.util.DefaultParamsWriter;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.SparkSessionExtensions;
 import org.apache.spark.sql.catalyst.FunctionIdentifier;
+import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
 import org.apache.spark.sql.expressions.UserDefinedAggregator;
@@ -72,6 +75,11 @@ public final class SparkInternals {
   /** Takes a function of Spark's own from a session. */
   public static void drop(SparkSession spark, String name) {
     state(spark).functionRegistry().dropFunction(identifier(name, "builtin"));
+  }
+
+  /** The rows as Spark holds them; each is valid until the next is asked for. */
+  public static JavaRDD<InternalRow> rows(Dataset<?> dataset) {
+    return ((org.apache.spark.sql.classic.Dataset<?>) dataset).queryExecution().toRdd().toJavaRDD();
   }
 
   /** An aggregate of columns. */

@@ -1,0 +1,70 @@
+package io.squeeze.jobs.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.squeeze.config.Seeds;
+import io.squeeze.config.Settings;
+import io.squeeze.jobs.Shared;
+import io.squeeze.jobs.model.VectorFit.Fit;
+import io.squeeze.jobs.model.VectorFit.Fitted;
+import io.squeeze.quantize.Quantizer;
+import io.squeeze.quantize.VectorBlock;
+import io.squeeze.torch.Torch;
+import io.squeeze.weights.HostTensor;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.junit.jupiter.api.Test;
+
+/** A fit in the memory of a task, on any number of threads, and over partitions. */
+class VectorFitTest {
+  private static final int CHANNELS = 12;
+
+  private static List<VectorBlock> blocks() {
+    List<VectorBlock> blocks = new ArrayList<>();
+    for (int i = 0; i < 5; i++) {
+      int rows = 150 + 100 * i;
+      long[] keys = new long[rows];
+      for (int row = 0; row < rows; row++) {
+        keys[row] = Seeds.hash(i, "key", Integer.toString(row));
+      }
+      HostTensor values = HostTensor.uniform(Seeds.random(i, "values"), 1 + i % 3, rows, CHANNELS);
+      blocks.add(new VectorBlock(keys, values.floats()));
+    }
+    return blocks;
+  }
+
+  private static void assertSame(Fitted actual, Fitted expected) {
+    assertThat(actual.tensors().keySet()).isEqualTo(expected.tensors().keySet());
+    expected
+        .tensors()
+        .forEach(
+            (name, tensor) ->
+                assertThat(actual.tensors().get(name).bytes()).as(name).isEqualTo(tensor.bytes()));
+    assertThat(actual.usage().get(1).counts()).isEqualTo(expected.usage().get(1).counts());
+  }
+
+  @Test
+  void theResultIsTheSameWhereverTheVectorsAre() {
+    Settings settings =
+        VectorFit.headless(
+            Settings.defaults()
+                .with("quantizer.type", "rvq")
+                .with("quantizer.num-quantizers", "2")
+                .with("quantizer.codebook-size", "16")
+                .with("quantizer.bottleneck-dim", "6"));
+    Fit fit = new Fit(Quantizer.of(settings.quantizer(), CHANNELS), CHANNELS, 3);
+    List<VectorBlock> blocks = blocks();
+    Torch.startInPieces(1);
+    Fitted one = fit.to(new HeldVectors(blocks), i -> {});
+    Torch.startInPieces(3);
+    assertSame(fit.to(new HeldVectors(blocks), i -> {}), one);
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(Shared.session().sparkContext());
+    // More partitions than blocks: some are empty.
+    JavaRDD<VectorBlock> spread = context.parallelize(blocks, 7);
+    Torch.start(1);
+    SpreadVectors vectors = new SpreadVectors(spread, new HeldVectors(blocks).count());
+    assertSame(fit.to(vectors, i -> {}), one);
+  }
+}
