@@ -52,7 +52,7 @@ public final class GradientScope implements AutoCloseable {
   /** Adds d loss / d leaf to the gradient of every leaf that asks for one. */
   public void backward(NDArray loss) {
     try (NDArray one = loss.onesLike()) {
-      backward(loss, one);
+      JniUtils.backward((PtNDArray) loss, (PtNDArray) one, !outside.isEmpty(), false);
     }
     while (!outside.isEmpty()) {
       outside.pop().run();
