@@ -99,7 +99,11 @@ class LocalTrainerTest {
   @ValueSource(strings = {"conv", "deeplab"})
   void theStateIsTheSameOnAnyNumberOfThreads(String head) {
     int channels = 80;
-    Settings settings = SETTINGS.with("train.head", head).with("train.adapter", "true");
+    Settings settings =
+        SETTINGS
+            .with("train.head", head)
+            .with("train.adapter", "true")
+            .with("train.adapter-params", "50000");
     SqueezeModel wide = new SqueezeModel(settings, channels, 3);
     Batch.Layout layout = new Batch.Layout(channels, 3, 3, 12);
     ModelState first =
