@@ -93,7 +93,9 @@ public final class Sessions {
     String master = conf.get("spark.master", "");
     int processors = Runtime.getRuntime().availableProcessors();
     int executors = conf.getInt("spark.executor.instances", 1);
-    int cores = conf.getInt("spark.executor.cores", processors);
+    // Where nobody says how many, YARN and Kubernetes give one, and a standalone worker all.
+    boolean one = master.equals("yarn") || master.startsWith("k8s");
+    int cores = conf.getInt("spark.executor.cores", one ? 1 : processors);
     Matcher local = LOCAL.matcher(master);
     Matcher cluster = CLUSTER.matcher(master);
     if (local.matches()) {

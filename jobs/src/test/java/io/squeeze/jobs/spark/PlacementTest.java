@@ -56,6 +56,9 @@ class PlacementTest {
     assertThat(threads("local-cluster[2,4,2048]", 2)).isEqualTo(4);
     assertThat(threads("local-cluster[2,4,2048]", 1)).isEqualTo(4);
     assertThat(threads("local-cluster[2,4,2048]", 5)).isEqualTo(1);
+    // Cores that nobody was given are somebody else's.
+    assertThat(threads("yarn", 1)).isEqualTo(1);
+    assertThat(threads("k8s://https://host", 1)).isEqualTo(1);
   }
 
   private static int threads(String master, int tasks) {
