@@ -55,11 +55,22 @@ public final class KMeans {
     /** The vector whose hash of key and seed is least. */
     Keyed first(long seed);
 
-    /** Counts, sums and squared distances by the nearest of the centroids [k, d]. */
-    CodebookStatistics assign(float[] centroids);
+    /**
+     * Counts, sums and squared distances by the nearest of the centroids [k, d].
+     *
+     * @param summed values of a vector that are summed: all of them, or none
+     */
+    CodebookStatistics statistics(float[] centroids, int summed);
+
+    /** Counts, sums and squared distances. */
+    default CodebookStatistics assign(float[] centroids) {
+      return statistics(centroids, width());
+    }
 
     /** Counts and squared distances alone. */
-    CodebookStatistics count(float[] centroids);
+    default CodebookStatistics count(float[] centroids) {
+      return statistics(centroids, 0);
+    }
 
     /**
      * The vectors whose hash falls below {@code share} times the squared distance to a centroid.

@@ -103,14 +103,9 @@ public record VectorBlock(long[] keys, float[] values) implements KMeans.Points,
   }
 
   @Override
-  public CodebookStatistics assign(float[] centroids) {
+  public CodebookStatistics statistics(float[] centroids, int summed) {
     int exponent = CodebookStatistics.exponent(largest());
-    return assign(centroids, new CodebookStatistics(centroids.length / width(), width(), exponent));
-  }
-
-  @Override
-  public CodebookStatistics count(float[] centroids) {
-    return assign(centroids, new CodebookStatistics(centroids.length / width(), 0));
+    return assign(centroids, new CodebookStatistics(centroids.length / width(), summed, exponent));
   }
 
   /**

@@ -37,7 +37,7 @@ interface SegmentationHead extends Serializable {
   /**
    * [B, C, h, w] -> logits [B, K, h, w]; training moves running means and variances.
    *
-   * @param features without a graph, or cut off theirs
+   * @param features are in no graph, or begin one ({@link io.squeeze.torch.GradientScope#cut})
    */
   NDArray logits(NDArray features, Parameters parameters, ForwardContext context);
 

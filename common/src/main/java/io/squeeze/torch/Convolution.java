@@ -1,7 +1,6 @@
 package io.squeeze.torch;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.convolutional.Conv2d;
@@ -15,10 +14,10 @@ import java.util.stream.LongStream;
  * A convolution of stride 1 that keeps the size of its input, computed in {@link Pieces}.
  *
  * <p>It is a sum over the taps of its kernel. A tap moves the input and multiplies it by a matrix
- * [outputs, channels]. Only the positions whose moved place lies within the input are multiplied:
- * in a grid of 28 x 28, a kernel of rate 36 has one such tap of nine. Blocks of output channels are
- * pieces in the forward pass and for the weight's gradient, blocks of input channels for the
- * input's gradient, so that no two pieces read or write the same weights.
+ * [outputs, channels]. Only the positions whose moved place lies within the input are multiplied.
+ * In a grid of 28 x 28, eight of the nine taps of a kernel of rate 36 have none. Blocks of output
+ * channels are pieces in the forward pass and for the weight's gradient, blocks of input channels
+ * for the input's gradient, so that no two pieces read or write the same weights.
  */
 public final class Convolution {
   /** Most blocks of channels. Their number is part of the result, so it is fixed. */
@@ -47,17 +46,8 @@ public final class Convolution {
           .singletonOrThrow();
     }
     List<Tap> taps = Tap.of(kernel, x.getShape(), rate);
-    NDManager manager = x.getManager();
     List<NDArray> moved = moved(x, taps, true);
-    Shape shape = x.getShape();
-    NDArray sums =
-        manager.create(
-            new Shape(kernel.get(0), shape.get(0), shape.get(2), shape.get(3)), DataType.FLOAT32);
-    inBlocks(
-        kernel.get(0),
-        (first, last) ->
-            run("convolve", list(moved), of(weight), of(sums), Tap.list(taps, false), first, last));
-    NDArray y = swapped(sums);
+    NDArray y = summed("convolve", moved, weight, x.getShape(), kernel.get(0), taps, false);
     GradientScope scope = GradientScope.current();
     if (scope != null && (weight.hasGradient() || x.hasGradient())) {
       y.setRequiresGradient(true);
@@ -73,11 +63,10 @@ public final class Convolution {
       NDArray y,
       List<NDArray> moved,
       List<Tap> taps) {
-    NDManager manager = x.getManager();
     List<NDArray> gradients = moved(y.getGradient(), taps, false);
     Shape kernel = weight.getShape();
     if (weight.hasGradient()) {
-      NDArray gradient = manager.create(kernel, DataType.FLOAT32);
+      NDArray gradient = x.getManager().create(kernel, DataType.FLOAT32);
       inBlocks(
           kernel.get(0),
           (first, last) ->
@@ -92,23 +81,34 @@ public final class Convolution {
       scope.put(weight, gradient);
     }
     if (x.hasGradient()) {
-      Shape shape = x.getShape();
-      NDArray gradient =
-          manager.create(
-              new Shape(shape.get(1), shape.get(0), shape.get(2), shape.get(3)), DataType.FLOAT32);
-      inBlocks(
-          kernel.get(1),
-          (first, last) ->
-              run(
-                  "convolve_input",
-                  list(gradients),
-                  of(weight),
-                  of(gradient),
-                  Tap.list(taps, true),
-                  first,
-                  last));
-      GradientScope.backward(x, swapped(gradient));
+      GradientScope.backward(
+          x, summed("convolve_input", gradients, weight, x.getShape(), kernel.get(1), taps, true));
     }
+  }
+
+  /**
+   * The sum over the taps, in blocks of its channels.
+   *
+   * @param parts what each tap multiplies
+   * @param grid the shape [B, .., h, w] of the input
+   * @param inputs whether the taps reach places of the input, or of the output
+   * @return [B, channels, h, w]
+   */
+  private static NDArray summed(
+      String method,
+      List<NDArray> parts,
+      NDArray weight,
+      Shape grid,
+      long channels,
+      List<Tap> taps,
+      boolean inputs) {
+    Shape turned = new Shape(channels, grid.get(0), grid.get(2), grid.get(3));
+    NDArray sums = parts.get(0).getManager().create(turned, DataType.FLOAT32);
+    inBlocks(
+        channels,
+        (first, last) ->
+            run(method, list(parts), of(weight), of(sums), Tap.list(taps, inputs), first, last));
+    return swapped(sums);
   }
 
   /**

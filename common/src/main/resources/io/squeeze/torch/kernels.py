@@ -335,24 +335,23 @@ class Kernels(Module):
     _0 = torch.copy_(y, torch.transpose(x, 0, 1), False)
     return 0
 
-  # Adds rows [n, B * positions] to where they belong in y [n, B, h, w]: the region of tap i.
-  def add_part(self: __torch__.Kernels, y: Tensor, rows: Tensor, taps: List[int], i: int) -> Tensor:
-    at = torch.mul(i, 5)
-    tall = torch.slice(y, 2, taps[torch.add(at, 1)], taps[torch.add(at, 2)], 1)
-    target = torch.slice(tall, 3, taps[torch.add(at, 3)], taps[torch.add(at, 4)], 1)
-    return torch.add_(target, torch.view(rows, torch.size(target)), alpha=1)
-
-  # A block of outputs of a convolution: the sum over its taps. moved [C, n] is the input of each tap,
-  # taps holds five numbers for each: its place in the kernel, and the region of the outputs that it
-  # reaches (of the inputs, in convolve_input).
-  def convolve(self: __torch__.Kernels, moved: List[Tensor], w: Tensor, y: Tensor, taps: List[int], first: int, last: int) -> int:
-    out = torch.slice(y, 0, first, last, 1)
+  # The sum over the taps of a convolution into out [n, B, h, w]. A tap multiplies its matrix of
+  # weights [taps, n, m] by its inputs [m, B * positions]. taps holds five numbers for each: its place
+  # in the kernel, and the region of out that it reaches.
+  def add_taps(self: __torch__.Kernels, inputs: List[Tensor], weights: Tensor, out: Tensor, taps: List[int]) -> int:
     _0 = torch.zero_(out)
-    weights = torch.contiguous(torch.permute(torch.flatten(torch.slice(w, 0, first, last, 1), 2), [2, 0, 1]))
-    for i in range(torch.len(moved)):
-      product = torch.mm(torch.select(weights, 0, taps[torch.mul(i, 5)]), moved[i])
-      _1 = (self).add_part(out, product, taps, i, )
+    for i in range(torch.len(inputs)):
+      at = torch.mul(i, 5)
+      tall = torch.slice(out, 2, taps[torch.add(at, 1)], taps[torch.add(at, 2)], 1)
+      target = torch.slice(tall, 3, taps[torch.add(at, 3)], taps[torch.add(at, 4)], 1)
+      product = torch.mm(torch.select(weights, 0, taps[at]), inputs[i])
+      _1 = torch.add_(target, torch.view(product, torch.size(target)), alpha=1)
     return 0
+
+  # A block of outputs of a convolution, y [O, B, h, w]: inputs [C, n] of each tap.
+  def convolve(self: __torch__.Kernels, inputs: List[Tensor], w: Tensor, y: Tensor, taps: List[int], first: int, last: int) -> int:
+    weights = torch.contiguous(torch.permute(torch.flatten(torch.slice(w, 0, first, last, 1), 2), [2, 0, 1]))
+    return (self).add_taps(inputs, weights, torch.slice(y, 0, first, last, 1), taps, )
 
   # The gradient of a block of outputs' weights: gradients [O, n] and inputs [C, n] of each tap.
   def convolve_weight(self: __torch__.Kernels, gradients: List[Tensor], moved: List[Tensor], dw: Tensor, taps: List[int], first: int, last: int) -> int:
@@ -364,12 +363,7 @@ class Kernels(Module):
     _1 = torch.copy_(target, torch.permute(buffer, [1, 2, 0]), False)
     return 0
 
-  # The gradient of a block of input channels, dx [C, B, h, w].
+  # The gradient of a block of input channels, dx [C, B, h, w]: gradients [O, n] of each tap.
   def convolve_input(self: __torch__.Kernels, gradients: List[Tensor], w: Tensor, dx: Tensor, taps: List[int], first: int, last: int) -> int:
-    out = torch.slice(dx, 0, first, last, 1)
-    _0 = torch.zero_(out)
     weights = torch.contiguous(torch.permute(torch.flatten(torch.slice(w, 1, first, last, 1), 2), [2, 1, 0]))
-    for i in range(torch.len(gradients)):
-      product = torch.mm(torch.select(weights, 0, taps[torch.mul(i, 5)]), gradients[i])
-      _1 = (self).add_part(out, product, taps, i, )
-    return 0
+    return (self).add_taps(gradients, weights, torch.slice(dx, 0, first, last, 1), taps, )

@@ -86,16 +86,9 @@ class CodebookStatisticsTest {
     }
 
     @Override
-    public CodebookStatistics assign(float[] means) {
-      CodebookStatistics sum = new CodebookStatistics(means.length / width(), width());
-      blocks.forEach(block -> sum.merge(block.assign(means)));
-      return sum;
-    }
-
-    @Override
-    public CodebookStatistics count(float[] means) {
-      CodebookStatistics sum = new CodebookStatistics(means.length / width(), 0);
-      blocks.forEach(block -> block.assign(means, sum));
+    public CodebookStatistics statistics(float[] means, int summed) {
+      CodebookStatistics sum = new CodebookStatistics(means.length / width(), summed);
+      blocks.forEach(block -> sum.merge(block.statistics(means, summed)));
       return sum;
     }
 

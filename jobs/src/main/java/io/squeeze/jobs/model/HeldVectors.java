@@ -100,16 +100,7 @@ record HeldVectors(List<VectorBlock> blocks) implements FitVectors {
     }
 
     @Override
-    public CodebookStatistics assign(float[] centroids) {
-      return statistics(centroids, width);
-    }
-
-    @Override
-    public CodebookStatistics count(float[] centroids) {
-      return statistics(centroids, 0);
-    }
-
-    private CodebookStatistics statistics(float[] centroids, int summed) {
+    public CodebookStatistics statistics(float[] centroids, int summed) {
       return HeldVectors.summed(
           blocks,
           () -> new CodebookStatistics(centroids.length / width, summed, exponent),

@@ -45,16 +45,7 @@ public final class SparkPoints implements Points, AutoCloseable {
   }
 
   @Override
-  public CodebookStatistics assign(float[] centroids) {
-    return statistics(centroids, width);
-  }
-
-  @Override
-  public CodebookStatistics count(float[] centroids) {
-    return statistics(centroids, 0);
-  }
-
-  private CodebookStatistics statistics(float[] centroids, int summed) {
+  public CodebookStatistics statistics(float[] centroids, int summed) {
     Broadcast<float[]> sent = send(centroids);
     int codes = centroids.length / width;
     int scale = exponent;

@@ -7,6 +7,7 @@ import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.quantize.VectorBlock;
 import io.squeeze.weights.HostTensor;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -70,7 +71,7 @@ record SpreadVectors(JavaRDD<VectorBlock> blocks, long count) implements FitVect
       return List.<VectorBlock>of().iterator();
     }
     Tasks.startOnCpu();
-    List<VectorBlock> blocks = new java.util.ArrayList<>();
+    List<VectorBlock> blocks = new ArrayList<>();
     some.forEachRemaining(blocks::add);
     return SearchedBlocks.of(quantizer, codebook, blocks, all).iterator();
   }

@@ -174,7 +174,7 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
 
       @Override
       public boolean hasNext() {
-        while (chosen.size() < VectorFit.HELD_ROWS && rows.hasNext()) {
+        while (chosen.size() < VectorFit.FIT_ROWS && rows.hasNext()) {
           InternalRow row = rows.next();
           float[] vector = column.checked(cells.value(row));
           long key = column.key(row, vector);

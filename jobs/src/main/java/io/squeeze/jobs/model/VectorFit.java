@@ -226,7 +226,7 @@ public final class VectorFit {
   }
 
   /** Rows of a block of a fit, among which the nearest centroids are searched at a time. */
-  static final int HELD_ROWS = 4096;
+  static final int FIT_ROWS = 4096;
 
   /** Rows that quantize at a time: a row's last bit depends on the shape of its block. */
   public static final int BLOCK = 256;
