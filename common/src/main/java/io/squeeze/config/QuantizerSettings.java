@@ -8,13 +8,14 @@ import java.util.List;
  *
  * @param type its short name, or a class
  * @param codebookSize codes of each level
- * @param bottleneckDim width of the vectors that are searched
+ * @param bottleneckDim width of the vectors that are searched; 0: they are not projected
  * @param numQuantizers number of codes of a vector, for types with several
  * @param codebooks number of parts of a vector that are quantized separately, for types that do so
  * @param commitment weight of the commitment loss within the quantizer's loss
  * @param centred whether a centre, the mean of the vectors of a fit, is subtracted first
  * @param gradient how gradients pass the assignment: straight-through or rotation
- * @param beam beam width: number of candidates that encoding keeps at each level
+ * @param beam beam width: number of candidates that encoding keeps at each level; null: 1, and a
+ *     fit to a table chooses
  * @param referenceQuirks whether the reference library's oddities are reproduced
  * @param lossWeight weight of the quantizer's loss, which is added to the segmentation loss
  */
@@ -28,7 +29,7 @@ public record QuantizerSettings(
     boolean cosine,
     boolean centred,
     String gradient,
-    int beam,
+    Integer beam,
     boolean referenceQuirks,
     double lossWeight,
     Codebook codebook,
@@ -44,9 +45,15 @@ public record QuantizerSettings(
    *     codebook's size
    * @param maxInitSamples largest number of vectors for k-means; 0: all; null: the codebook's size
    *     decides
+   * @param refitRounds most rounds in which a fit improves all codebooks together
    */
   public record Codebook(
-      double decay, double eps, int reviveAfter, int kmeansIterations, Integer maxInitSamples)
+      double decay,
+      double eps,
+      int reviveAfter,
+      int kmeansIterations,
+      Integer maxInitSamples,
+      int refitRounds)
       implements Serializable {
 
     /** Most vectors that k-means sees for {@code codes} codes. */
@@ -103,14 +110,14 @@ public record QuantizerSettings(
     return new QuantizerSettings(
         section.text("type"),
         section.optionalIntIn("codebook-size", 2, 1 << 24),
-        section.optionalIntIn("bottleneck-dim", 1, 65536),
+        section.intOrNoneIn("bottleneck-dim", 1, 65536),
         section.intIn("num-quantizers", 1, 256),
         section.intIn("codebooks", 1, 256),
         section.doubleIn("commitment", 0, 1e6),
         section.bool("cosine"),
         section.bool("centred"),
         section.oneOf("gradient", List.of("straight-through", "rotation")),
-        section.intIn("beam", 1, 1024),
+        section.optionalIntIn("beam", 1, 1024),
         section.bool("reference-quirks"),
         section.doubleIn("loss-weight", 0, 1e6),
         new Codebook(
@@ -118,7 +125,8 @@ public record QuantizerSettings(
             codebook.doubleIn("eps", 0, 1),
             codebook.intIn("revive-after", 0, 1_000_000),
             codebook.intIn("kmeans-iterations", 1, 1000),
-            codebook.optionalIntIn("max-init-samples", 0, Integer.MAX_VALUE)),
+            codebook.optionalIntIn("max-init-samples", 0, Integer.MAX_VALUE),
+            codebook.intIn("refit-rounds", 0, 1000)),
         new Finite(finite.ints("levels", 2, 65536), finite.bool("symmetric")),
         new LookupFree(
             free.doubleIn("entropy-weight", 0, 1e6),
@@ -141,8 +149,30 @@ public record QuantizerSettings(
     return codebookSize == null ? otherwise : codebookSize;
   }
 
-  /** Width of the bottleneck; {@code otherwise} if the setting is null. */
+  /**
+   * Width of the bottleneck, for types that cannot do without one; {@code otherwise} if the setting
+   * is null.
+   */
   public int bottleneckDim(int otherwise) {
+    if (!projects()) {
+      throw SqueezeException.configuration(
+          type + " needs a bottleneck: --bottleneck_dim none is for vq, rvq, pq and scalar");
+    }
     return bottleneckDim == null ? otherwise : bottleneckDim;
+  }
+
+  /** Whether vectors pass a linear layer before they are searched, and one behind. */
+  public boolean projects() {
+    return bottleneckDim == null || bottleneckDim > 0;
+  }
+
+  /** Width of the vectors that are searched; {@code otherwise} if the setting is null. */
+  public int width(int channels, int otherwise) {
+    return projects() ? bottleneckDim(otherwise) : channels;
+  }
+
+  /** Candidates that encoding keeps at each level. */
+  public int beamWidth() {
+    return beam == null ? 1 : beam;
   }
 }

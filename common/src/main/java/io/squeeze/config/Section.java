@@ -37,6 +37,16 @@ final class Section {
     return value;
   }
 
+  /** An int; null where it is unset or {@code auto}, 0 for {@code none}. */
+  Integer intOrNoneIn(String name, int low, int high) {
+    String word = isNull(name) ? "auto" : text(name).toLowerCase(Locale.ROOT);
+    Integer value = null;
+    if (!word.equals("auto")) {
+      value = word.equals("none") ? 0 : intIn(name, low, high);
+    }
+    return value;
+  }
+
   long longIn(String name, long low, long high) {
     Long value = read(name, config::getLong);
     if (value == null) {

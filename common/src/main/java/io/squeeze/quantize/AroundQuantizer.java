@@ -5,6 +5,7 @@ import io.squeeze.torch.Parameters;
 import io.squeeze.weights.HostTensor;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** A quantizer that changes vectors before and after another one; codes are those of the other. */
 abstract class AroundQuantizer implements Quantizer {
@@ -24,6 +25,11 @@ abstract class AroundQuantizer implements Quantizer {
   @Override
   public List<EmaCodebook> codebooks() {
     return inner.codebooks();
+  }
+
+  @Override
+  public Optional<Refit<?>> refit() {
+    return inner.refit();
   }
 
   @Override

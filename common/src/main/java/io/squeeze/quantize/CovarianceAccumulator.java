@@ -3,6 +3,7 @@ package io.squeeze.quantize;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Torch;
@@ -93,12 +94,13 @@ public final class CovarianceAccumulator implements Serializable {
    * A mean and the axes along which vectors spread most.
    *
    * @param mean [C], less the centre
-   * @param axes [d, C], orthonormal rows, the widest first
+   * @param axes [C, C], orthonormal rows, the widest first
+   * @param variances along the axes
    */
-  public record Components(float[] mean, float[] axes) {}
+  public record Components(float[] mean, float[] axes, double[] variances) {}
 
-  /** The first {@code count} principal components. */
-  public Components components(int count) {
+  /** The principal components. */
+  public Components components() {
     int width = sums.width();
     double n = sums.count(0);
     double[] mean = new double[width];
@@ -114,9 +116,11 @@ public final class CovarianceAccumulator implements Serializable {
       offset[i] = (float) mean[i];
     }
     try (NDManager manager = Torch.manager(Device.cpu())) {
-      NDArray all = NativeKernels.axes(manager.create(covariance, new Shape(width, width)));
-      return new Components(
-          offset, java.util.Arrays.copyOf(Torch.tensor(all).floats(), count * width));
+      NDArray square = manager.create(covariance, new Shape(width, width));
+      NDArray axes = NativeKernels.axes(square);
+      NDArray wide = axes.toType(DataType.FLOAT64, false);
+      double[] variances = wide.matMul(square).mul(wide).sum(new int[] {1}).toDoubleArray();
+      return new Components(offset, Torch.tensor(axes).floats(), variances);
     }
   }
 }

@@ -18,19 +18,25 @@ public final class ProductQuantizer implements QuantizerType {
 
   @Override
   public Quantizer create(QuantizerSettings settings, int channels) {
-    int width = settings.bottleneckDim(64); // --bottleneck_dim, else 64
-    int parts = settings.numQuantizers(); // --num_quantizers
-    if (width % parts != 0) {
+    int width = settings.width(channels, 64); // --bottleneck_dim, else 64
+    int count = settings.numQuantizers(); // --num_quantizers
+    if (width % count != 0) {
       throw SqueezeException.configuration(
-          "Cannot cut " + width + " dimensions (--bottleneck_dim) into " + parts + " parts of pq");
+          "Cannot cut " + width + " dimensions (--bottleneck_dim) into " + count + " parts of pq");
     }
     List<EmaCodebook> codebooks = new ArrayList<>();
-    for (int i = 0; i < parts; i++) {
+    for (int i = 0; i < count; i++) {
       String name = "quantizer.parts." + i + ".codebook";
       int codes = settings.codebookSize(256);
-      codebooks.add(new EmaCodebook(name, codes, width / parts, settings.codebook(), false));
+      codebooks.add(new EmaCodebook(name, codes, width / count, settings.codebook(), false));
     }
-    return Quantizer.projected(channels, width, new Parts(codebooks, settings.commitment()));
+    Quantizer parts = new Parts(codebooks, settings.commitment());
+    return Quantizer.projected(settings, channels, width, parts);
+  }
+
+  @Override
+  public int widthMultiple(QuantizerSettings settings) {
+    return settings.numQuantizers();
   }
 
   private record Parts(List<EmaCodebook> codebooks, double commitment) implements Quantizer {
@@ -38,6 +44,11 @@ public final class ProductQuantizer implements QuantizerType {
     @Override
     public int[] codebookSizes() {
       return codebooks.stream().mapToInt(EmaCodebook::codes).toArray();
+    }
+
+    @Override
+    public Optional<Refit<?>> refit() {
+      return Optional.of(new RotationRefit(codebooks));
     }
 
     @Override

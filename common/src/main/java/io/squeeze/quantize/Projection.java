@@ -50,6 +50,47 @@ record Projection(String name, int in, int out, boolean normalised, boolean acti
     }
   }
 
+  /**
+   * Turns the vectors between the two projections.
+   *
+   * @param rotation [d, d]
+   */
+  static void turn(Map<String, HostTensor> tensors, double[] rotation, int width) {
+    HostTensor in = tensors.get(Quantizer.PROJECT_IN);
+    HostTensor out = tensors.get(Quantizer.PROJECT_OUT);
+    String bias = Quantizer.PROJECT_IN.replace(".weight", ".bias");
+    int channels = (int) in.shape()[1];
+    float[] to = in.floats();
+    float[] shift = tensors.get(bias).floats();
+    float[] back = out.floats();
+    float[] newTo = new float[to.length];
+    float[] newShift = new float[width];
+    float[] newBack = new float[back.length];
+    for (int i = 0; i < width; i++) {
+      double[] row = new double[channels];
+      double moved = 0;
+      for (int k = 0; k < width; k++) {
+        double share = rotation[i * width + k];
+        moved += share * shift[k];
+        for (int j = 0; j < channels; j++) {
+          row[j] += share * to[k * channels + j];
+        }
+      }
+      newShift[i] = (float) moved;
+      for (int j = 0; j < channels; j++) {
+        newTo[i * channels + j] = (float) row[j];
+        double sum = 0;
+        for (int k = 0; k < width; k++) {
+          sum += rotation[i * width + k] * back[j * width + k];
+        }
+        newBack[j * width + i] = (float) sum;
+      }
+    }
+    tensors.put(Quantizer.PROJECT_IN, HostTensor.of(newTo, width, channels));
+    tensors.put(bias, HostTensor.of(newShift, width));
+    tensors.put(Quantizer.PROJECT_OUT, HostTensor.of(newBack, channels, width));
+  }
+
   /** [N, in] -> [N, out]. */
   NDArray apply(NDArray rows, Parameters p) {
     NDArray y = Linear.linear(rows, p.get(weight()), p.get(bias())).singletonOrThrow();

@@ -11,11 +11,18 @@ import java.io.Serializable;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Turns feature vectors into a few bits and back. Holds no tensors: those are parameters. */
 public interface Quantizer extends Serializable {
   /** The tensor that is subtracted from every vector, [C], where the settings ask for one. */
   String CENTRE = "quantizer.centre";
+
+  /** The layer to the vectors that are searched. */
+  String PROJECT_IN = "quantizer.project_in.weight";
+
+  /** The layer back. */
+  String PROJECT_OUT = "quantizer.project_out.weight";
 
   /** The quantizer that the settings name, for vectors of {@code channels} values. */
   static Quantizer of(QuantizerSettings settings, int channels) {
@@ -44,12 +51,19 @@ public interface Quantizer extends Serializable {
     }
   }
 
-  /** A quantizer of {@code width} values between a linear layer to them and one back. */
-  static Quantizer projected(int channels, int width, Quantizer inner) {
+  /**
+   * A quantizer of {@code width} values between a linear layer to them and one back; the quantizer
+   * itself where the settings take no projection.
+   */
+  static Quantizer projected(QuantizerSettings settings, int channels, int width, Quantizer inner) {
+    if (!settings.projects()) {
+      return inner;
+    }
     return new Projected(
         Projection.linear("quantizer.project_in", channels, width),
         inner,
-        Projection.linear("quantizer.project_out", width, channels));
+        Projection.linear("quantizer.project_out", width, channels),
+        settings.referenceQuirks() && inner instanceof VectorQuantizer);
   }
 
   /** The commitment loss {@code weight * mean (z - q)^2}, [1]; 0 where no loss is asked for. */
@@ -96,6 +110,11 @@ public interface Quantizer extends Serializable {
   /** The codebooks that follow their vectors, in the order of {@link Quantized#searched}. */
   default List<EmaCodebook> codebooks() {
     return List.of();
+  }
+
+  /** What improves the codebooks of a fit together; empty where nothing does. */
+  default Optional<Refit<?>> refit() {
+    return Optional.empty();
   }
 
   /** Whether the vector of several levels is the sum of what each level stands for. */

@@ -21,6 +21,11 @@ public interface QuantizerType {
    */
   Quantizer create(QuantizerSettings settings, int channels);
 
+  /** What the width of the vectors that are searched has to be a multiple of. */
+  default int widthMultiple(QuantizerSettings settings) {
+    return 1;
+  }
+
   /**
    * The type of a name.
    *

@@ -12,7 +12,9 @@ import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
 /**
  * Quantizes a vector, then what is left of it, level by level; the vector is the sum (SoundStream,
@@ -28,6 +30,7 @@ final class ResidualVectorQuantizer implements Quantizer {
   private static final int WIDTH = 64;
 
   private final List<EmaCodebook> codebooks;
+  private final int width;
   private final int depth;
   private final Estimator estimator;
   private final double commitment;
@@ -44,13 +47,15 @@ final class ResidualVectorQuantizer implements Quantizer {
 
     @Override
     public Quantizer create(QuantizerSettings settings, int channels) {
-      int width = settings.bottleneckDim(WIDTH);
-      return Quantizer.projected(channels, width, new ResidualVectorQuantizer(settings, width));
+      int width = settings.width(channels, WIDTH);
+      return Quantizer.projected(
+          settings, channels, width, new ResidualVectorQuantizer(settings, width));
     }
   }
 
   /** For vectors of {@code width} values. */
   ResidualVectorQuantizer(QuantizerSettings settings, int width) {
+    this.width = width;
     depth = settings.numQuantizers();
     options = settings.residual();
     if (options.dropout() && options.dropoutFrom() >= depth) {
@@ -71,7 +76,7 @@ final class ResidualVectorQuantizer implements Quantizer {
     estimator = Estimator.of(settings);
     commitment = settings.commitment();
     levelwise = settings.referenceQuirks() || options.gradientFraction() > 0;
-    beam = settings.beam();
+    beam = settings.beamWidth();
   }
 
   private EmaCodebook codebook(int level) {
@@ -88,6 +93,14 @@ final class ResidualVectorQuantizer implements Quantizer {
   @Override
   public List<EmaCodebook> codebooks() {
     return codebooks;
+  }
+
+  @Override
+  public Optional<Refit<?>> refit() {
+    int all = IntStream.of(codebookSizes()).sum();
+    return depth == 1 || options.sharedCodebook() || all > ResidualRefit.MOST_CODES
+        ? Optional.empty()
+        : Optional.of(new ResidualRefit(this, width));
   }
 
   @Override
@@ -162,16 +175,41 @@ final class ResidualVectorQuantizer implements Quantizer {
 
   /** Beam search: keeps the {@code beam} prefixes of codes with the smallest residual. */
   private Quantized encode(NDArray vectors, Parameters parameters) {
+    NDArray codes =
+        vectors.getDevice().isGpu() ? onGpu(vectors, parameters) : onCpu(vectors, parameters);
+    NDArray nothing =
+        Torch.floats(vectors.getManager(), new Shape(depth), b -> b.put(new float[depth]));
+    return new Quantized(decode(codes, parameters), codes, List.of(), nothing);
+  }
+
+  private NDArray onCpu(NDArray vectors, Parameters parameters) {
+    int[] codes = search(parameters).codes(Torch.tensor(vectors).floats());
+    return vectors
+        .getManager()
+        .create(
+            IntStream.of(codes).asLongStream().toArray(), new Shape(codes.length / depth, depth));
+  }
+
+  ResidualSearch search(Parameters parameters) {
+    return parameters.derived(
+        ResidualSearch.class,
+        () ->
+            new ResidualSearch(
+                IntStream.range(0, depth)
+                    .mapToObj(l -> Torch.tensor(parameters.get(codebook(l).embed())).floats())
+                    .toList(),
+                width,
+                beam));
+  }
+
+  private NDArray onGpu(NDArray vectors, Parameters parameters) {
     NDList books = new NDList();
     for (int level = 0; level < depth; level++) {
       books.add(parameters.get(codebook(level).embed()));
     }
     NDArray stacked = NDArrays.stack(books);
     stacked.attach(vectors.getManager());
-    NDArray codes = NativeKernels.beam(vectors, stacked, beam);
-    NDArray nothing =
-        Torch.floats(vectors.getManager(), new Shape(depth), b -> b.put(new float[depth]));
-    return new Quantized(decode(codes, parameters), codes, List.of(), nothing);
+    return NativeKernels.beam(vectors, stacked, beam);
   }
 
   /** One step with what all levels saw where they share a codebook. */

@@ -30,12 +30,8 @@ final class VectorQuantizer implements Quantizer {
 
     @Override
     public Quantizer create(QuantizerSettings settings, int channels) {
-      int width = settings.bottleneckDim(WIDTH);
-      return new Projected(
-          Projection.linear("quantizer.project_in", channels, width),
-          new VectorQuantizer(settings, width),
-          Projection.linear("quantizer.project_out", width, channels),
-          settings.referenceQuirks());
+      int width = settings.width(channels, WIDTH);
+      return Quantizer.projected(settings, channels, width, new VectorQuantizer(settings, width));
     }
   }
 

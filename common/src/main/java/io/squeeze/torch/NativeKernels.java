@@ -89,6 +89,16 @@ public final class NativeKernels {
     return plain("nearest", z, codebook);
   }
 
+  /** {@code norms - 2 z c}: z [N, d], codebook [K, d], norms [K] -> [N, K]. */
+  public static NDArray scores(NDArray z, NDArray codebook, NDArray norms) {
+    return plain("scores", z, codebook, norms);
+  }
+
+  /** The rotation R that brings R x nearest to y, of the sums of y x': float64 [d, d] -> [d, d]. */
+  public static NDArray rotationTo(NDArray products) {
+    return plain("procrustes", products);
+  }
+
   /** codebook [K, d], indices [N] -> [N, d]. */
   public static NDArray lookup(NDArray codebook, NDArray indices) {
     NDArray found = plain("lookup", codebook, indices);

@@ -179,6 +179,11 @@ public final class Torch {
     return new HostTensor(type, array.getShape().getShape(), bytes);
   }
 
+  /** Copies the first {@code count} numbers of a float32 array into one of the heap. */
+  public static void copy(NDArray array, float[] into, int at, int count) {
+    view(array).asFloatBuffer().get(into, at, count);
+  }
+
   /**
    * The array's bytes: its own memory on the CPU, where writing through is possible, else a copy.
    */

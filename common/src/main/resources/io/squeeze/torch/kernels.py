@@ -98,6 +98,15 @@ class Kernels(Module):
       _0 = torch.append(indices, torch.argmax(scores, 1, False))
     return torch.slice(torch.cat(indices, 0), 0, 0, rows, 1)
 
+  # norms - 2 z c: z [N, d], codebook [K, d], norms [K] -> [N, K].
+  def scores(self: __torch__.Kernels, z: Tensor, codebook: Tensor, norms: Tensor) -> Tensor:
+    return torch.addmm(norms, z, torch.t(codebook), beta=1, alpha=-2)
+
+  # Orthogonal Procrustes problem: the rotation U V' of products = U S V'.
+  def procrustes(self: __torch__.Kernels, products: Tensor) -> Tensor:
+    u, s, v = torch.linalg_svd(products, False)
+    return torch.matmul(u, v)
+
   # codebook [K, d], indices [N] -> [N, d].
   def lookup(self: __torch__.Kernels, codebook: Tensor, indices: Tensor) -> Tensor:
     return torch.index_select(codebook, 0, indices)

@@ -6,8 +6,6 @@ import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.model.VectorEncoding;
 import io.squeeze.jobs.model.VectorFit;
 import io.squeeze.quantize.VectorBlock;
-import io.squeeze.weights.HostTensor;
-import java.util.Map;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.ml.Estimator;
 import org.apache.spark.ml.param.IntParam;
@@ -64,23 +62,27 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
         new Param<>(this, "reconstructionCol", "column of decoded vectors to add; empty: none");
     quantizerType = new Param<>(this, "quantizerType", "vq, rvq, pq, or a class");
     codebookSize = new IntParam(this, "codebookSize", "codes of a level; 0: the type's own");
-    bottleneckDim = new IntParam(this, "bottleneckDim", "principal components that are kept");
+    bottleneckDim =
+        new IntParam(
+            this,
+            "bottleneckDim",
+            "principal components that are kept; 0: as the rate pays for, -1: no projection");
     numQuantizers = new IntParam(this, "numQuantizers", "levels of rvq, sub-vectors of pq");
     maxIter = new IntParam(this, "maxIter", "rounds of Lloyd's algorithm");
     maxInitSamples =
         new IntParam(this, "maxInitSamples", "most vectors to fit to; 0: all, -1: by codebookSize");
-    beam = new IntParam(this, "beam", "beam width of rvq: codes that it keeps at a level");
+    beam = new IntParam(this, "beam", "beam width of rvq: codes that it keeps at a level; 0: 8");
     seed = new LongParam(this, "seed", "seed of every random draw");
     setDefault(inputCol, "features");
     setDefault(outputCol, "codes");
     setDefault(reconstructionCol, "");
     setDefault(quantizerType, "vq");
     setDefault(codebookSize, 0);
-    setDefault(bottleneckDim, 64);
+    setDefault(bottleneckDim, 0);
     setDefault(numQuantizers, 4);
     setDefault(maxIter, 25);
     setDefault(maxInitSamples, -1);
-    setDefault(beam, 1);
+    setDefault(beam, 0);
     setDefault(seed, 42L);
   }
 
@@ -163,7 +165,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     return this;
   }
 
-  /** Principal components that are kept; default 64. */
+  /** Principal components; default 0: as many as the rate pays for; -1: no projection. */
   public VectorQuantization setBottleneckDim(int value) {
     set(bottleneckDim, value);
     return this;
@@ -187,7 +189,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     return this;
   }
 
-  /** Codes that rvq keeps open at a level; default 1. */
+  /** Codes that rvq keeps open at a level; default 0: 8. */
   public VectorQuantization setBeam(int value) {
     set(beam, value);
     return this;
@@ -204,11 +206,13 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     Settings settings =
         Settings.defaults()
             .with("quantizer.type", text(quantizerType))
-            .with("quantizer.bottleneck-dim", text(bottleneckDim))
+            .with("quantizer.bottleneck-dim", bottleneck())
             .with("quantizer.num-quantizers", text(numQuantizers))
             .with("quantizer.codebook.kmeans-iterations", text(maxIter))
-            .with("quantizer.beam", text(beam))
             .with("seed", text(seed));
+    if ((int) getOrDefault(beam) != 0) {
+      settings = settings.with("quantizer.beam", text(beam));
+    }
     if ((int) getOrDefault(codebookSize) != 0) {
       settings = settings.with("quantizer.codebook-size", text(codebookSize));
     }
@@ -216,6 +220,14 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
       settings = settings.with("quantizer.codebook.max-init-samples", text(maxInitSamples));
     }
     return settings;
+  }
+
+  private String bottleneck() {
+    return switch ((int) getOrDefault(bottleneckDim)) {
+      case 0 -> "auto";
+      case -1 -> "none";
+      default -> text(bottleneckDim);
+    };
   }
 
   private String text(Param<?> param) {
@@ -235,10 +247,10 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     double share = fit.share(count);
     long drawn = settings.seed();
     JavaRDD<VectorBlock> sample = reader.blocks(vectors, drawn, share);
-    Map<String, HostTensor> tensors = fit.fit(sample);
+    fit.fit(sample);
     VectorQuantizationModel model =
         new VectorQuantizationModel(
-            Identifiable$.MODULE$.randomUID("vectorQuantizationModel"), fit.checkpoint(tensors));
+            Identifiable$.MODULE$.randomUID("vectorQuantizationModel"), fit.checkpoint());
     model.setParent(this);
     return model
         .setInputCol(column)

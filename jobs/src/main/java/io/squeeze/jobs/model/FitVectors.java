@@ -4,7 +4,9 @@ import io.squeeze.quantize.CodebookStatistics;
 import io.squeeze.quantize.CovarianceAccumulator;
 import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.Quantizer;
+import io.squeeze.quantize.Refit;
 import io.squeeze.weights.HostTensor;
+import java.io.Serializable;
 import java.util.Map;
 import java.util.function.Consumer;
 
@@ -19,8 +21,22 @@ interface FitVectors {
   /** The sum of all, as the one code of statistics. */
   CodebookStatistics sum(int channels);
 
+  /** The largest magnitude among the values of vectors less a centre. */
+  double largest(float[] centre);
+
   /** What principal components need of vectors less a centre. */
-  CovarianceAccumulator scatter(float[] centre);
+  CovarianceAccumulator scatter(float[] centre, double largest);
+
+  /** A round over all vectors where the quantizer searches. */
+  <S extends Refit.Sums<S>> S sums(Pass<S> pass, Map<String, HostTensor> tensors);
+
+  /**
+   * What a round over all vectors sums.
+   *
+   * @param largest no value is larger where the quantizer searches
+   */
+  record Pass<S extends Refit.Sums<S>>(Refit<S> refit, Quantizer quantizer, double largest)
+      implements Serializable {}
 
   /** Gives what a codebook sees of the vectors, as long as the consumer runs. */
   void searched(

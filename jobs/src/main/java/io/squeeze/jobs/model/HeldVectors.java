@@ -1,12 +1,17 @@
 package io.squeeze.jobs.model;
 
+import ai.djl.Device;
+import ai.djl.ndarray.NDManager;
 import io.squeeze.quantize.CodebookStatistics;
 import io.squeeze.quantize.CovarianceAccumulator;
 import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.KMeans.Keyed;
 import io.squeeze.quantize.Quantizer;
+import io.squeeze.quantize.Refit;
 import io.squeeze.quantize.VectorBlock;
+import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Pieces;
+import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -60,12 +65,15 @@ record HeldVectors(List<VectorBlock> blocks) implements FitVectors {
   }
 
   @Override
-  public CovarianceAccumulator scatter(float[] centre) {
-    double largest =
-        blocks.stream()
-            .mapToDouble(block -> CovarianceAccumulator.largest(block, centre))
-            .max()
-            .orElse(0);
+  public double largest(float[] centre) {
+    return blocks.stream()
+        .mapToDouble(block -> CovarianceAccumulator.largest(block, centre))
+        .max()
+        .orElse(0);
+  }
+
+  @Override
+  public CovarianceAccumulator scatter(float[] centre, double largest) {
     long all = count();
     return summed(
         blocks,
@@ -75,12 +83,29 @@ record HeldVectors(List<VectorBlock> blocks) implements FitVectors {
   }
 
   @Override
+  public <S extends Refit.Sums<S>> S sums(Pass<S> pass, Map<String, HostTensor> tensors) {
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Parameters parameters = new Parameters(manager, tensors)) {
+      return summed(
+          blocks,
+          () -> pass.refit().none(pass.largest()),
+          (sums, block) ->
+              pass.refit()
+                  .add(
+                      sums,
+                      Blocks.located(pass.quantizer(), block, manager, parameters),
+                      parameters),
+          Refit.Sums::merge);
+    }
+  }
+
+  @Override
   public void searched(
       Quantizer quantizer,
       int codebook,
       Map<String, HostTensor> tensors,
       Consumer<KMeans.Points> use) {
-    List<VectorBlock> searched = SearchedBlocks.of(quantizer, codebook, blocks, tensors);
+    List<VectorBlock> searched = Blocks.searched(quantizer, codebook, blocks, tensors);
     use.accept(
         new HeldPoints(
             searched,

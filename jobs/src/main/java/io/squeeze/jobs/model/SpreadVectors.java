@@ -5,6 +5,7 @@ import io.squeeze.quantize.CodebookStatistics;
 import io.squeeze.quantize.CovarianceAccumulator;
 import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.Quantizer;
+import io.squeeze.quantize.Refit;
 import io.squeeze.quantize.VectorBlock;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
@@ -29,9 +30,12 @@ record SpreadVectors(JavaRDD<VectorBlock> blocks, long count) implements FitVect
   }
 
   @Override
-  public CovarianceAccumulator scatter(float[] centre) {
-    double largest =
-        blocks.map(block -> CovarianceAccumulator.largest(block, centre)).fold(0.0, Math::max);
+  public double largest(float[] centre) {
+    return blocks.map(block -> CovarianceAccumulator.largest(block, centre)).fold(0.0, Math::max);
+  }
+
+  @Override
+  public CovarianceAccumulator scatter(float[] centre, double largest) {
     long all = count;
     return blocks
         .mapPartitions(
@@ -45,6 +49,30 @@ record SpreadVectors(JavaRDD<VectorBlock> blocks, long count) implements FitVect
               return List.of(sum).iterator();
             })
         .treeReduce(CovarianceAccumulator::merge);
+  }
+
+  @Override
+  public <S extends Refit.Sums<S>> S sums(Pass<S> pass, Map<String, HostTensor> tensors) {
+    Broadcast<Map<String, HostTensor>> sent =
+        JavaSparkContext.fromSparkContext(blocks.context()).broadcast(tensors);
+    try {
+      return blocks
+          .mapPartitions(some -> summed(pass, some, sent.value()))
+          .treeReduce(Refit.Sums::merge);
+    } finally {
+      sent.destroy();
+    }
+  }
+
+  private static <S extends Refit.Sums<S>> Iterator<S> summed(
+      Pass<S> pass, Iterator<VectorBlock> some, Map<String, HostTensor> tensors) {
+    if (!some.hasNext()) {
+      return List.<S>of().iterator();
+    }
+    Tasks.startOnCpu();
+    List<VectorBlock> held = new ArrayList<>();
+    some.forEachRemaining(held::add);
+    return List.of(new HeldVectors(held).sums(pass, tensors)).iterator();
   }
 
   @Override
@@ -73,6 +101,6 @@ record SpreadVectors(JavaRDD<VectorBlock> blocks, long count) implements FitVect
     Tasks.startOnCpu();
     List<VectorBlock> blocks = new ArrayList<>();
     some.forEachRemaining(blocks::add);
-    return SearchedBlocks.of(quantizer, codebook, blocks, all).iterator();
+    return Blocks.searched(quantizer, codebook, blocks, all).iterator();
   }
 }

@@ -104,8 +104,8 @@ public record VectorEncoding(
     private void encode() {
       LoadedModel loaded = LoadedModel.inTask(checkpoint);
       List<Row> block = new ArrayList<>();
-      float[] values = new float[VectorFit.BLOCK * column.channels()];
-      while (block.size() < VectorFit.BLOCK && rows.hasNext()) {
+      float[] values = new float[Blocks.ROWS * column.channels()];
+      while (block.size() < Blocks.ROWS && rows.hasNext()) {
         Row row = rows.next();
         float[] vector = column.vector(row);
         System.arraycopy(vector, 0, values, block.size() * vector.length, vector.length);
@@ -117,12 +117,12 @@ public record VectorEncoding(
                 .model()
                 .quantizer()
                 .quantize(
-                    VectorFit.rows(scope, values, column.channels()),
+                    Blocks.rows(scope, values, column.channels()),
                     loaded.parameters(),
                     Quantizer.Mode.EVALUATION);
         int[] codes = out.codeValues();
         float[] vectors = decoded ? Torch.tensor(out.vectors()).floats() : null;
-        int depth = codes.length / VectorFit.BLOCK;
+        int depth = codes.length / Blocks.ROWS;
         for (int i = 0; i < block.size(); i++) {
           ready.add(row(block.get(i), codes, depth, vectors, i));
         }

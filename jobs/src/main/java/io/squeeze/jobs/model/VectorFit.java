@@ -1,32 +1,34 @@
 package io.squeeze.jobs.model;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.model.FitVectors.Pass;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.quantize.CodebookStatistics;
-import io.squeeze.quantize.CovarianceAccumulator;
+import io.squeeze.quantize.CovarianceAccumulator.Components;
 import io.squeeze.quantize.EmaCodebook;
 import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.Quantizer;
+import io.squeeze.quantize.QuantizerType;
+import io.squeeze.quantize.Refit;
 import io.squeeze.quantize.VectorBlock;
+import io.squeeze.quantize.WaterFilling;
 import io.squeeze.segment.SqueezeModel;
-import io.squeeze.torch.Torch;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.ModelState;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.function.IntConsumer;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.storage.StorageLevel;
 
@@ -43,26 +45,31 @@ public final class VectorFit {
   /** Most bytes of vectors that one task holds; more are passed over where they lie. */
   private static final long HELD = 256L << 20;
 
+  /** Codes that rvq keeps open where the settings do not say. */
+  private static final String BEAM = "8";
+
+  /** How much of the rate counts as paying for components: vectors are not Gaussian. */
+  private static final double GENEROUS = 2;
+
+  /** A round that changes the error by a smaller share is the last one. */
+  private static final double GAIN = 0.002;
+
   /** Stands where a backbone's digest would. */
   public static final String NO_BACKBONE = "none";
 
-  private final Quantizer quantizer;
   private final Settings run;
   private final QuantizerSettings settings;
   private final int channels;
-  private final long seed;
   private final Reporter reporter;
-  private final List<CodeUsage> usage = new ArrayList<>();
+  private Fitted fitted;
 
   /** For vectors of {@code channels} values. */
   public VectorFit(Settings given, int channels, Reporter reporter) {
     this.run = headless(given);
     this.settings = run.quantizer();
     this.channels = channels;
-    this.seed = run.seed();
     this.reporter = reporter;
-    this.quantizer = Quantizer.of(settings, channels);
-    if (quantizer.codebooks().isEmpty()) {
+    if (fullyWide().codebooks().isEmpty()) {
       throw SqueezeException.configuration(
           settings.type()
               + " has no codebook that k-means could fit (--quantizer_type): take vq, rvq or pq");
@@ -72,19 +79,38 @@ public final class VectorFit {
           "quantizer.cosine and quantizer.rvq.shared-codebook are for training by gradients: a fit"
               + " to vectors keeps lengths, and a codebook for each level");
     }
+    Integer width = settings.bottleneckDim();
+    if (width != null && width > channels) {
+      throw SqueezeException.configuration(
+          "Vectors of %s values have no %s components (--bottleneck_dim)"
+              .formatted(channels, width));
+    }
+  }
+
+  /** The quantizer of the settings where they leave its width open. */
+  private Quantizer fullyWide() {
+    return settings.bottleneckDim() == null
+        ? Fit.of(run, Fit.widest(settings, channels), channels)
+        : Quantizer.of(settings, channels);
   }
 
   /** How often each code of each codebook is the nearest one, over the vectors of the fit. */
   public List<CodeUsage> usage() {
-    return usage;
+    return fitted.usage();
+  }
+
+  /** The share of the vectors' variance that the principal components keep. */
+  public double kept() {
+    return fitted.kept();
   }
 
   /** The checkpoint of a quantizer without a head: a vector is a grid of 1 x 1. */
-  public Checkpoint checkpoint(Map<String, HostTensor> tensors) {
-    SqueezeModel model = new SqueezeModel(run, channels, 0);
+  public Checkpoint checkpoint() {
+    Settings found = fitted.settings();
+    SqueezeModel model = new SqueezeModel(found, channels, 0);
     return new Checkpoint(
-        ModelState.start(model, run.train().optimizer(), tensors),
-        Checkpoint.Config.of(run),
+        ModelState.start(model, found.train().optimizer(), fitted.tensors()),
+        Checkpoint.Config.of(found),
         new Batch.Layout(channels, 1, 1, 1),
         List.of(),
         List.of(),
@@ -93,17 +119,19 @@ public final class VectorFit {
         new Checkpoint.Progress(Double.NaN, 1, true));
   }
 
-  /** Settings of a fit: no head, one pass, and vectors less their mean. */
+  /** Settings of a fit: no head, one pass, vectors less their mean, and a beam where it pays. */
   public static Settings headless(Settings settings) {
-    return settings
-        .with("train.head", "none")
-        .with("train.epochs", "1")
-        .with("quantizer.centred", "true");
+    Settings fit =
+        settings
+            .with("train.head", "none")
+            .with("train.epochs", "1")
+            .with("quantizer.centred", "true");
+    return settings.quantizer().beam() == null ? fit.with("quantizer.beam", BEAM) : fit;
   }
 
   /** The share of about {@code count} vectors that the fit uses. The key of a vector decides. */
   public double share(long count) {
-    int codes = quantizer.codebooks().get(0).codes();
+    int codes = fullyWide().codebooks().get(0).codes();
     return (double) settings.codebook().initSamples(codes) / count;
   }
 
@@ -112,8 +140,8 @@ public final class VectorFit {
     return Seeds.takes(Seeds.hash(seed ^ key, "fit", ""), share);
   }
 
-  /** The quantizer's tensors. */
-  public Map<String, HostTensor> fit(JavaRDD<VectorBlock> vectors) {
+  /** Fits the quantizer. */
+  public void fit(JavaRDD<VectorBlock> vectors) {
     JavaRDD<VectorBlock> sample = vectors.persist(StorageLevel.MEMORY_AND_DISK());
     try {
       long count = sample.map(block -> (long) block.keys().length).fold(0L, Long::sum);
@@ -122,15 +150,8 @@ public final class VectorFit {
             "There are no vectors to fit a quantizer to: the table is empty, or none was drawn"
                 + " (--max_init_samples; ids must differ)");
       }
-      HostTensor weight = quantizer.initial(seed).get(IN + ".weight");
-      if (weight != null && weight.shape()[0] > channels) {
-        throw SqueezeException.configuration(
-            "Vectors of %s values have no %s components (--bottleneck_dim)"
-                .formatted(channels, weight.shape()[0]));
-      }
-      Fit fit = new Fit(quantizer, channels, seed);
-      int codebooks = quantizer.codebooks().size();
-      Fitted fitted;
+      Fit fit = new Fit(run, channels);
+      int codebooks = fullyWide().codebooks().size();
       if (4 * count * channels <= HELD) {
         reporter.say("k-means: %s codebooks from %s vectors".formatted(codebooks, count));
         fitted =
@@ -141,42 +162,95 @@ public final class VectorFit {
                       Tasks.startOnCpu();
                       List<VectorBlock> held = new ArrayList<>();
                       blocks.forEachRemaining(held::add);
-                      return List.of(fit.to(new HeldVectors(held), i -> {})).iterator();
+                      return List.of(fit.to(new HeldVectors(held), line -> {})).iterator();
                     })
                 .first();
       } else {
         Tasks.startOnCpu();
-        fitted =
-            fit.to(
-                new SpreadVectors(sample, count),
-                i ->
-                    reporter.say(
-                        "k-means: codebook %s of %s from %s vectors"
-                            .formatted(i + 1, codebooks, count)));
+        fitted = fit.to(new SpreadVectors(sample, count), reporter::say);
       }
-      usage.addAll(fitted.usage());
-      return fitted.tensors();
     } finally {
       sample.unpersist();
     }
   }
 
-  /** What a fit gives: tensors, and how often each code of each codebook is the nearest one. */
-  record Fitted(Map<String, HostTensor> tensors, List<CodeUsage> usage) implements Serializable {}
+  /**
+   * What a fit gives.
+   *
+   * @param settings with what the fit chose
+   * @param usage how often each code of each codebook was chosen
+   * @param kept share of the variance that the projection keeps
+   */
+  record Fitted(
+      Settings settings, Map<String, HostTensor> tensors, List<CodeUsage> usage, double kept)
+      implements Serializable {}
 
   /** The steps of a fit, wherever the vectors are. */
-  record Fit(Quantizer quantizer, int channels, long seed) implements Serializable {
+  record Fit(Settings run, int channels) implements Serializable {
 
-    Fitted to(FitVectors vectors, IntConsumer begins) {
-      Map<String, HostTensor> tensors = quantizer.initial(seed);
+    private static Quantizer of(Settings run, int width, int channels) {
+      return Quantizer.of(
+          run.with("quantizer.bottleneck-dim", Integer.toString(width)).quantizer(), channels);
+    }
+
+    /** The widest projection of vectors that a type takes. */
+    private static int widest(QuantizerSettings settings, int channels) {
+      int multiple = QuantizerType.named(settings.type()).widthMultiple(settings);
+      return Math.max(multiple, channels / multiple * multiple);
+    }
+
+    Fitted to(FitVectors vectors, Consumer<String> progress) {
       float[] centre = centre(vectors.sum(channels));
+      double largest = vectors.largest(centre);
+      Components components =
+          run.quantizer().projects() ? vectors.scatter(centre, largest).components() : null;
+      Settings chosen = components == null ? run : chosen(components.variances());
+      Quantizer quantizer = Quantizer.of(chosen.quantizer(), channels);
+      Map<String, HostTensor> tensors = quantizer.initial(chosen.seed());
       tensors.put(Quantizer.CENTRE, HostTensor.of(centre, channels));
-      project(vectors, centre, tensors);
+      double kept = components == null ? 1 : project(quantizer, components, tensors);
+      boolean refits =
+          run.quantizer().codebook().refitRounds() > 0 && quantizer.refit().isPresent();
+      List<CodeUsage> usage = codebooks(quantizer, vectors, tensors, progress);
+      // Components are along orthogonal axes: none is longer than the vector.
+      double most = largest * Math.sqrt(channels);
+      if (refits) {
+        usage = refitted(quantizer.refit().get(), quantizer, vectors, most, tensors, progress);
+      }
+      return new Fitted(chosen, tensors, usage, kept);
+    }
+
+    /** The settings with as many components as the rate pays for, where they leave that open. */
+    private Settings chosen(double[] variances) {
+      QuantizerSettings asked = run.quantizer();
+      if (asked.bottleneckDim() != null) {
+        return run;
+      }
+      int widest = widest(asked, channels);
+      double bits =
+          Arrays.stream(of(run, widest, channels).codebookSizes())
+              .mapToDouble(codes -> Math.log(codes) / Math.log(2))
+              .sum();
+      int needed = WaterFilling.of(variances, bits * GENEROUS).components(variances);
+      int multiple = QuantizerType.named(asked.type()).widthMultiple(asked);
+      int width = Math.min(widest, (needed + multiple - 1) / multiple * multiple);
+      return run.with("quantizer.bottleneck-dim", Integer.toString(width));
+    }
+
+    /** K-means for one codebook after the other, each from what those before leave. */
+    private List<CodeUsage> codebooks(
+        Quantizer quantizer,
+        FitVectors vectors,
+        Map<String, HostTensor> tensors,
+        Consumer<String> progress) {
       List<CodeUsage> usage = new ArrayList<>();
-      for (int i = 0; i < quantizer.codebooks().size(); i++) {
-        begins.accept(i);
+      int codebooks = quantizer.codebooks().size();
+      for (int i = 0; i < codebooks; i++) {
+        progress.accept(
+            "k-means: codebook %s of %s from %s vectors"
+                .formatted(i + 1, codebooks, vectors.count()));
         EmaCodebook codebook = quantizer.codebooks().get(i);
-        KMeans kMeans = codebook.kMeans(seed + i);
+        KMeans kMeans = codebook.kMeans(run.seed() + i);
         vectors.searched(
             quantizer,
             i,
@@ -184,10 +258,36 @@ public final class VectorFit {
             points -> {
               KMeans.Result result = kMeans.run(points, codebook.codes());
               usage.add(new CodeUsage(result.counts()));
-              codebook.start(tensors, result, (double) vectors.count());
+              KMeans.Result first =
+                  quantizer.refit().map(refit -> refit.begin(result)).orElse(result);
+              codebook.start(tensors, first, (double) vectors.count());
             });
       }
-      return new Fitted(tensors, usage);
+      return usage;
+    }
+
+    /** Rounds over all codebooks together, until one gains little; how often codes are chosen. */
+    private <S extends Refit.Sums<S>> List<CodeUsage> refitted(
+        Refit<S> refit,
+        Quantizer quantizer,
+        FitVectors vectors,
+        double largest,
+        Map<String, HostTensor> tensors,
+        Consumer<String> progress) {
+      Pass<S> pass = new Pass<>(refit, quantizer, largest);
+      double before = Double.POSITIVE_INFINITY;
+      for (int round = 0; ; round++) {
+        S sums = vectors.sums(pass, tensors);
+        double error = sums.error() / vectors.count();
+        progress.accept("refit: round %s, error %.5g a vector".formatted(round, error));
+        // The error may rise: codewords of few vectors are kept from following them.
+        boolean little = Math.abs(before - error) <= GAIN * error;
+        if (little || round == run.quantizer().codebook().refitRounds()) {
+          return Arrays.stream(sums.counts()).map(CodeUsage::new).toList();
+        }
+        before = error;
+        refit.improve(sums, tensors);
+      }
     }
 
     /** The mean of the vectors. */
@@ -199,18 +299,28 @@ public final class VectorFit {
       return centre;
     }
 
-    /** Principal components to the bottleneck and back, where both are plain linear layers. */
-    private void project(FitVectors vectors, float[] centre, Map<String, HostTensor> tensors) {
+    /**
+     * Principal components to the bottleneck and back, where both are plain linear layers; the
+     * share of the variance that is kept.
+     */
+    private double project(
+        Quantizer quantizer, Components components, Map<String, HostTensor> tensors) {
       HostTensor weight = tensors.get(IN + ".weight");
       if (weight == null || !tensors.containsKey(OUT + ".weight")) {
-        return;
+        return 1;
       }
       int width = (int) weight.shape()[0];
-      CovarianceAccumulator.Components components = vectors.scatter(centre).components(width);
-      float[] axes = components.axes();
+      double[] variances = Arrays.copyOf(components.variances(), width);
+      int[] order =
+          quantizer
+              .refit()
+              .map(refit -> refit.order(variances))
+              .orElseGet(() -> IntStream.range(0, width).toArray());
+      float[] axes = new float[width * channels];
       float[] back = new float[axes.length];
       float[] bias = new float[width];
       for (int i = 0; i < width; i++) {
+        System.arraycopy(components.axes(), order[i] * channels, axes, i * channels, channels);
         double along = 0;
         for (int j = 0; j < channels; j++) {
           back[j * width + i] = axes[i * channels + j];
@@ -222,18 +332,11 @@ public final class VectorFit {
       tensors.put(IN + ".bias", HostTensor.of(bias, width));
       tensors.put(OUT + ".weight", HostTensor.of(back, channels, width));
       tensors.put(OUT + ".bias", HostTensor.of(components.mean(), channels));
+      double all = Arrays.stream(components.variances()).sum();
+      return all > 0 ? Arrays.stream(variances).sum() / all : 1;
     }
   }
 
   /** Rows of a block of a fit, among which the nearest centroids are searched at a time. */
   static final int FIT_ROWS = 4096;
-
-  /** Rows that quantize at a time: a row's last bit depends on the shape of its block. */
-  public static final int BLOCK = 256;
-
-  /** Vectors [n, C] filled up with zeros to [256, C]. */
-  public static NDArray rows(NDManager manager, float[] values, int width) {
-    return Torch.floats(
-        manager, new Shape(BLOCK, width), b -> b.put(values).put(new float[b.remaining()]));
-  }
 }

@@ -121,8 +121,10 @@ public final class RunFolder {
     if (newest.isEmpty()) {
       return newest;
     }
-    List<String> differences =
-        new ArrayList<>(Settings.differences(newest.get().config().json(), asked.trainingJson()));
+    // What was asked for then: a fit to a table chooses what the settings leave open.
+    String began =
+        settings().map(Settings::trainingJson).orElseGet(() -> newest.get().config().json());
+    List<String> differences = new ArrayList<>(Settings.differences(began, asked.trainingJson()));
     String trained = settings().map(Settings::embeddings).orElse("unknown");
     if (!(trained.equals(source) || isOlder(reporter, trained, source))
         || !newest.get().backbone().equals(backbone)) {

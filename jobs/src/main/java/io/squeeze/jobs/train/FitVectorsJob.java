@@ -10,7 +10,6 @@ import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.metric.CodebookHealth;
 import io.squeeze.quantize.VectorBlock;
 import io.squeeze.train.Checkpoint;
-import io.squeeze.weights.HostTensor;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -57,8 +56,14 @@ public final class FitVectorsJob {
     long seed = settings.seed();
     VectorColumn column = table.column();
     JavaRDD<VectorBlock> sample = column.blocks(table.rows(), seed, share);
-    Map<String, HostTensor> tensors = fit.fit(sample);
-    Checkpoint checkpoint = fit.checkpoint(tensors);
+    fit.fit(sample);
+    Checkpoint checkpoint = fit.checkpoint();
+    Integer width = checkpoint.settings().quantizer().bottleneckDim();
+    reporter.say(
+        width == 0
+            ? "No projection (--bottleneck_dim none)"
+            : "Projection: %s of %s components, which keep %.1f %% of the variance"
+                .formatted(width, table.channels(), 100 * fit.kept()));
     Map<String, Object> metrics = new LinkedHashMap<>();
     metrics.put("epoch", 1);
     new CodebookHealth(fit.usage(), new double[0], 0)

@@ -7,7 +7,6 @@ import io.squeeze.config.Settings;
 import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.model.VectorFit.Fit;
 import io.squeeze.jobs.model.VectorFit.Fitted;
-import io.squeeze.quantize.Quantizer;
 import io.squeeze.quantize.VectorBlock;
 import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
@@ -15,7 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A fit in the memory of a task, on any number of threads, and over partitions. */
 class VectorFitTest {
@@ -45,26 +45,27 @@ class VectorFitTest {
     assertThat(actual.usage().get(1).counts()).isEqualTo(expected.usage().get(1).counts());
   }
 
-  @Test
-  void theResultIsTheSameWhereverTheVectorsAre() {
+  @ParameterizedTest
+  @ValueSource(strings = {"rvq", "pq"})
+  void theResultIsTheSameWhereverTheVectorsAre(String type) {
     Settings settings =
         VectorFit.headless(
             Settings.defaults()
-                .with("quantizer.type", "rvq")
+                .with("quantizer.type", type)
                 .with("quantizer.num-quantizers", "2")
                 .with("quantizer.codebook-size", "16")
                 .with("quantizer.bottleneck-dim", "6"));
-    Fit fit = new Fit(Quantizer.of(settings.quantizer(), CHANNELS), CHANNELS, 3);
+    Fit fit = new Fit(settings, CHANNELS);
     List<VectorBlock> blocks = blocks();
     Torch.startInPieces(1);
-    Fitted one = fit.to(new HeldVectors(blocks), i -> {});
+    Fitted one = fit.to(new HeldVectors(blocks), line -> {});
     Torch.startInPieces(3);
-    assertSame(fit.to(new HeldVectors(blocks), i -> {}), one);
+    assertSame(fit.to(new HeldVectors(blocks), line -> {}), one);
     JavaSparkContext context = JavaSparkContext.fromSparkContext(Shared.session().sparkContext());
     // More partitions than blocks: some are empty.
     JavaRDD<VectorBlock> spread = context.parallelize(blocks, 7);
     Torch.start(1);
     SpreadVectors vectors = new SpreadVectors(spread, new HeldVectors(blocks).count());
-    assertSame(fit.to(vectors, i -> {}), one);
+    assertSame(fit.to(vectors, line -> {}), one);
   }
 }
