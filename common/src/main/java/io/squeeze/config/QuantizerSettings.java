@@ -1,13 +1,14 @@
 package io.squeeze.config;
 
 import java.io.Serializable;
+import java.util.Arrays;
 import java.util.List;
 
 /**
  * The quantizer and its options. For a value of null, the type chooses its own.
  *
  * @param type its short name, or a class
- * @param codebookSize codes of each level
+ * @param codebookSize codes of each level; null if each has its own, too
  * @param bottleneckDim width of the vectors that are searched; 0: they are not projected
  * @param numQuantizers number of codes of a vector, for types with several
  * @param codebooks number of parts of a vector that are quantized separately, for types that do so
@@ -17,6 +18,9 @@ import java.util.List;
  * @param beam beam width: number of candidates that encoding keeps at each level; null: 1, and a
  *     fit to a table chooses
  * @param referenceQuirks whether the reference library's oddities are reproduced
+ * @param scalarLevels points of each component of scalar; empty: a fit chooses
+ * @param codebookSizes codes of each level, where they differ; else empty
+ * @param bytes of a vector's codes, for a fit to a table; null: the other settings decide
  * @param lossWeight weight of the quantizer's loss, which is added to the segmentation loss
  */
 public record QuantizerSettings(
@@ -35,7 +39,10 @@ public record QuantizerSettings(
     Codebook codebook,
     Finite finite,
     LookupFree lookupFree,
-    Residual residual)
+    Residual residual,
+    List<Integer> scalarLevels,
+    List<Integer> codebookSizes,
+    Double bytes)
     implements Serializable {
 
   /**
@@ -109,7 +116,7 @@ public record QuantizerSettings(
     Section residual = section.at("rvq");
     return new QuantizerSettings(
         section.text("type"),
-        section.optionalIntIn("codebook-size", 2, 1 << 24),
+        section.isList("codebook-size") ? null : section.optionalIntIn("codebook-size", 2, 1 << 24),
         section.intOrNoneIn("bottleneck-dim", 1, 65536),
         section.intIn("num-quantizers", 1, 256),
         section.intIn("codebooks", 1, 256),
@@ -141,12 +148,30 @@ public record QuantizerSettings(
             residual.bool("dropout"),
             residual.intIn("dropout-from", 0, 255),
             residual.intIn("dropout-multiple", 1, 256),
-            residual.doubleIn("gradient-fraction", 0, 1)));
+            residual.doubleIn("gradient-fraction", 0, 1)),
+        section.at("scalar").ints("levels", 2, 65536),
+        section.isList("codebook-size") ? section.ints("codebook-size", 2, 1 << 24) : List.of(),
+        section.optionalDoubleIn("bytes", 0.125, 65536));
   }
 
   /** Codes of a level; {@code otherwise} if the setting is null. */
   public int codebookSize(int otherwise) {
+    if (!codebookSizes.isEmpty()) {
+      throw SqueezeException.configuration(
+          type
+              + " takes one --codebook_size, not "
+              + codebookSizes
+              + ": sizes by level are for rvq");
+    }
     return codebookSize == null ? otherwise : codebookSize;
+  }
+
+  /** Codes of each of several levels; {@code otherwise} if the setting is null. */
+  public int[] levelSizes(int otherwise) {
+    int[] sizes = new int[codebookSizes.isEmpty() ? numQuantizers : codebookSizes.size()];
+    Arrays.setAll(
+        sizes, l -> codebookSizes.isEmpty() ? codebookSize(otherwise) : codebookSizes.get(l));
+    return sizes;
   }
 
   /**

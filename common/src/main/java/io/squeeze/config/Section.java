@@ -2,6 +2,7 @@ package io.squeeze.config;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigValueType;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
@@ -35,6 +36,11 @@ final class Section {
       value = intIn(name, low, high);
     }
     return value;
+  }
+
+  /** Whether a list stands there. */
+  boolean isList(String name) {
+    return !isNull(name) && config.getValue(key(name)).valueType() == ConfigValueType.LIST;
   }
 
   /** An int; null where it is unset or {@code auto}, 0 for {@code none}. */

@@ -115,6 +115,11 @@ public record Settings(
     return with(ConfigFactory.parseMap(Map.of(key, value)));
   }
 
+  /** The same settings but for a list. */
+  public Settings with(String key, List<Integer> values) {
+    return with(ConfigFactory.parseMap(Map.of(key, values)));
+  }
+
   /** The same settings under others. */
   public Settings with(Config overlay) {
     return load(List.of(own(given), overlay));

@@ -28,6 +28,11 @@ abstract class AroundQuantizer implements Quantizer {
   }
 
   @Override
+  public boolean orthogonal() {
+    return inner.orthogonal();
+  }
+
+  @Override
   public Optional<Refit<?>> refit() {
     return inner.refit();
   }

@@ -47,6 +47,11 @@ public final class ProductQuantizer implements QuantizerType {
     }
 
     @Override
+    public boolean orthogonal() {
+      return true;
+    }
+
+    @Override
     public Optional<Refit<?>> refit() {
       return Optional.of(new RotationRefit(codebooks));
     }

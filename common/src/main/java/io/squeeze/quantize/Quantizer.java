@@ -112,6 +112,11 @@ public interface Quantizer extends Serializable {
     return List.of();
   }
 
+  /** Whether the vectors of codes of different levels are orthogonal where codes are searched. */
+  default boolean orthogonal() {
+    return false;
+  }
+
   /** What improves the codebooks of a fit together; empty where nothing does. */
   default Optional<Refit<?>> refit() {
     return Optional.empty();

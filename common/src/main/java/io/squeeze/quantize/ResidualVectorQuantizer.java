@@ -56,7 +56,8 @@ final class ResidualVectorQuantizer implements Quantizer {
   /** For vectors of {@code width} values. */
   ResidualVectorQuantizer(QuantizerSettings settings, int width) {
     this.width = width;
-    depth = settings.numQuantizers();
+    int[] sizes = settings.levelSizes(CODES);
+    depth = sizes.length;
     options = settings.residual();
     if (options.dropout() && options.dropoutFrom() >= depth) {
       throw SqueezeException.configuration(
@@ -68,7 +69,7 @@ final class ResidualVectorQuantizer implements Quantizer {
       codebooks.add(
           new EmaCodebook(
               "quantizer.levels." + level + ".codebook",
-              settings.codebookSize(CODES),
+              sizes[level],
               width,
               settings.codebook(),
               false));
@@ -85,9 +86,7 @@ final class ResidualVectorQuantizer implements Quantizer {
 
   @Override
   public int[] codebookSizes() {
-    int[] levels = new int[depth];
-    java.util.Arrays.fill(levels, codebooks.get(0).codes());
-    return levels;
+    return IntStream.range(0, depth).map(level -> codebook(level).codes()).toArray();
   }
 
   @Override
@@ -176,7 +175,9 @@ final class ResidualVectorQuantizer implements Quantizer {
   /** Beam search: keeps the {@code beam} prefixes of codes with the smallest residual. */
   private Quantized encode(NDArray vectors, Parameters parameters) {
     NDArray codes =
-        vectors.getDevice().isGpu() ? onGpu(vectors, parameters) : onCpu(vectors, parameters);
+        vectors.getDevice().isGpu() && IntStream.of(codebookSizes()).distinct().count() == 1
+            ? onGpu(vectors, parameters)
+            : onCpu(vectors, parameters);
     NDArray nothing =
         Torch.floats(vectors.getManager(), new Shape(depth), b -> b.put(new float[depth]));
     return new Quantized(decode(codes, parameters), codes, List.of(), nothing);

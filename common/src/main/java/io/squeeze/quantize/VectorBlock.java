@@ -11,6 +11,9 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.LongPredicate;
+import java.util.stream.IntStream;
 
 /**
  * Some vectors, each with a key. The key names a vector on every machine: it is a hash of the
@@ -48,6 +51,16 @@ public record VectorBlock(long[] keys, float[] values) implements KMeans.Points,
   /** The vector at a place. */
   public KMeans.Keyed at(int i) {
     return new KMeans.Keyed(keys[i], Arrays.copyOfRange(values, i * width(), (i + 1) * width()));
+  }
+
+  /** The vectors whose keys are taken; empty where there are none. */
+  public Optional<VectorBlock> where(LongPredicate taken) {
+    List<KMeans.Keyed> some =
+        IntStream.range(0, keys.length)
+            .filter(i -> taken.test(keys[i]))
+            .mapToObj(this::at)
+            .toList();
+    return some.isEmpty() ? Optional.empty() : Optional.of(of(some));
   }
 
   private static long place(long seed, long key) {

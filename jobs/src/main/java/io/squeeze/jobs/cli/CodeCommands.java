@@ -7,7 +7,6 @@ import io.squeeze.jobs.encode.DecodeJob;
 import io.squeeze.jobs.encode.EncodeJob;
 import io.squeeze.jobs.encode.EncodeVectorsJob;
 import io.squeeze.jobs.model.TrainedQuantizer;
-import io.squeeze.jobs.publish.Coding;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.SqueezeSession;
 import java.io.IOException;
@@ -23,6 +22,7 @@ final class CodeCommands {
   private static final String EMBEDDINGS = "--embeddings";
   private static final String CODEC = "--codec";
   private static final String MASKS = "--masks";
+  private static final String LEVELS = "--levels";
   private static final String INPUT = "--input";
 
   private final Reporter reporter;
@@ -46,7 +46,7 @@ final class CodeCommands {
           }
           SqueezeSession session = arguments.start("encode", settings);
           TrainedQuantizer encoder = encoder(session, arguments);
-          String codec = arguments.own(CODEC, Coding.ARRAY);
+          String codec = arguments.own(CODEC, encoder.usualCodec());
           Published published =
               vectors
                   ? new EncodeVectorsJob(
@@ -65,7 +65,8 @@ final class CodeCommands {
               CODEC,
               "NAME",
               false,
-              "array (any engine reads it), packed or entropy (binary). Default: array.");
+              "array (any engine reads it), packed or entropy (binary). Default: array; entropy for"
+                  + " scalar.");
           Commands.declareBeam(spec);
           Table.declare(spec);
         },
@@ -97,7 +98,8 @@ final class CodeCommands {
                       arguments.own(CODES),
                       arguments.own(CHECKPOINT),
                       arguments.own(EMBEDDINGS),
-                      arguments.own(MASKS)));
+                      arguments.own(MASKS),
+                      levels(arguments)));
           return published(arguments, "Embeddings", job.run());
         },
         spec -> {
@@ -108,6 +110,8 @@ final class CodeCommands {
               spec, EMBEDDINGS, "PATH", true, "Data set to write; its versions lie below.");
           Arguments.declare(
               spec, MASKS, "PATH", false, "Embeddings to take masks from. Default: no masks.");
+          Arguments.declare(
+              spec, LEVELS, "N", false, "Decode the first levels of rvq alone. Default: all.");
         },
         "Codes to embeddings, as the quantizer reconstructs them.",
         "",
@@ -115,6 +119,14 @@ final class CodeCommands {
         "",
         "  submit/squeeze decode --codes codes/pets --embeddings emb/pets_decoded --masks emb/pets",
         "");
+  }
+
+  private static Integer levels(Arguments arguments) {
+    String text = arguments.own(LEVELS);
+    if (text != null && !text.matches("[0-9]{1,4}")) {
+      throw SqueezeException.usage(LEVELS + " must be a whole number, not " + text);
+    }
+    return text == null ? null : Integer.valueOf(text);
   }
 
   /** The quantizer that options name, with the data set of codes. */

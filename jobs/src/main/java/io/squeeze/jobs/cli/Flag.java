@@ -54,13 +54,18 @@ enum Flag {
   EXTRACT_BATCH_SIZE(
       "extract_batch_size", "extract.batch-size", "N", "Images of one forward pass."),
   QUANTIZER_TYPE(
-      "quantizer_type", "quantizer.type", "TYPE", "vq, fsq, lfq, rvq, pq, none, or a class."),
+      "quantizer_type",
+      "quantizer.type",
+      "TYPE",
+      "vq, fsq, lfq, rvq, pq, scalar, auto, none, or a class."),
+  BYTES("bytes", "quantizer.bytes", "N", "Bytes of a vector's codes, for --input; 2.5, too."),
   CODEBOOK_SIZE(
       "codebook_size",
       "quantizer.codebook-size",
       "N",
-      "Codes of a level; unset: 512 (9 bits), or the type's own."),
-  BOTTLENECK_DIM("bottleneck_dim", "quantizer.bottleneck-dim", "N", "Dimension that is searched."),
+      "Codes of a level; unset: 512 (9 bits), or the type's own. [1024,64]: of each level of rvq."),
+  BOTTLENECK_DIM(
+      "bottleneck_dim", "quantizer.bottleneck-dim", "N|auto|none", "Dimension that is searched."),
   NUM_QUANTIZERS(
       "num_quantizers", "quantizer.num-quantizers", "N", "Levels of rvq, sub-vectors of pq."),
   BEAM("beam", "quantizer.beam", "N", "Beam width of rvq: codes that it keeps at a level."),
@@ -177,6 +182,7 @@ enum Flag {
   static final List<Flag> QUANTIZER =
       List.of(
           QUANTIZER_TYPE,
+          BYTES,
           CODEBOOK_SIZE,
           BOTTLENECK_DIM,
           NUM_QUANTIZERS,

@@ -140,11 +140,11 @@ public final class CodesWriter {
     String folder = Storage.join(place, Versions.CODES);
     Coding coding = null;
     if (codec.equals(Coding.ARRAY)) {
-      tables(source, source.rows(), before, folder);
+      tables(source, source.rows(), before, folder, VersionTables::write);
     } else {
       // What the vectors cost to quantize is paid once: the statistics need all codes first.
       String arrays = Storage.join(place, ARRAYS);
-      tables(source, source.rows(), before, arrays);
+      tables(source, source.rows(), before, arrays, VersionTables::write);
       Dataset<Row> written = spark.read().parquet(HadoopStorage.literal(arrays));
       coding = Coding.of(codec, CodeHistogram.of(written, encoder.codebookSizes()));
       CodeCodec packing = coding.implementation();
@@ -153,7 +153,7 @@ public final class CodesWriter {
           written.withColumn(
               Columns.CODES, udf(pack, DataTypes.BinaryType).apply(col(Columns.CODES)));
       Rows own = (split, unused) -> packed.where(col(Columns.SPLIT).equalTo(split));
-      tables(source, own, before, folder);
+      tables(source, own, before, folder, VersionTables::writeBinary);
       storage.delete(arrays);
     }
     List<DataFile> files = new ArrayList<>(VersionTables.files(session, place));
@@ -171,6 +171,11 @@ public final class CodesWriter {
     return source.like().codes(asked, rows, coding, files);
   }
 
+  /** How rows become files. */
+  private interface Writing {
+    void write(Dataset<Row> rows, String folder, String split);
+  }
+
   private static int[] ints(scala.collection.Seq<Integer> codes) {
     int[] values = new int[codes.size()];
     for (int i = 0; i < values.length; i++) {
@@ -183,13 +188,14 @@ public final class CodesWriter {
    * Writes few files whose rows do not depend on how the input is partitioned: by hash of the id,
    * in the order of the ids. CONTRIBUTING.md has the measurements behind the settings.
    */
-  private void tables(Source source, Rows rows, Optional<Published> before, String folder)
+  private void tables(
+      Source source, Rows rows, Optional<Published> before, String folder, Writing writing)
       throws IOException {
     Manifest like = source.like();
     for (String split : like.splits()) {
       long codes = like.rows().get(split) * like.positions() * encoder.codebookSizes().length;
       int files = (int) Math.max(1, (codes + CODES_PER_FILE - 1) / CODES_PER_FILE);
-      VersionTables.write(
+      writing.write(
           rows.of(split, before)
               .drop(Columns.SPLIT)
               .repartition(files, col(Columns.SAMPLE_ID))

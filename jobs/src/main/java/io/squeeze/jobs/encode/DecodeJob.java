@@ -29,12 +29,12 @@ import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
-import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -56,6 +56,8 @@ public final class DecodeJob {
   private final Published codes;
   private final Published masks;
   private final String target;
+  private final int all;
+  private final int levels;
 
   /**
    * What is to be decoded.
@@ -64,8 +66,10 @@ public final class DecodeJob {
    * @param checkpoint the checkpoint that must have encoded the codes; null: no check
    * @param embeddings data set to write
    * @param masks embeddings that have the masks of the same samples; null for none
+   * @param levels how many levels are decoded; null: all
    */
-  public record Request(String codes, String checkpoint, String embeddings, String masks) {}
+  public record Request(
+      String codes, String checkpoint, String embeddings, String masks, Integer levels) {}
 
   /**
    * A job that decodes published codes with the quantizer beside them.
@@ -90,6 +94,13 @@ public final class DecodeJob {
       }
     }
     this.checkpoint = TrainedQuantizer.beside(storage, this.codes).checkpoint();
+    this.all = this.checkpoint.model().quantizer().codebookSizes().length;
+    this.levels = request.levels() == null ? all : request.levels();
+    if (levels < 1 || levels > all) {
+      throw SqueezeException.usage(
+          "%s has %d levels: the first %d of them cannot be decoded (--levels)"
+              .formatted(this.codes.path(), all, levels));
+    }
     if (this.masks != null) {
       List<String> others =
           this.masks.manifest().differences(this.codes.manifest().settings()).stream()
@@ -122,6 +133,9 @@ public final class DecodeJob {
     settings.remove("codec");
     for (String key : List.of(TrainedQuantizer.CHECKPOINT, TrainedQuantizer.BEAM)) {
       settings.put("decoded." + key, settings.remove(key));
+    }
+    if (levels < all) {
+      settings.put("decoded.levels", Integer.toString(levels));
     }
     settings.put(
         "masks",
@@ -188,6 +202,7 @@ public final class DecodeJob {
         JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(checkpoint);
     long rows = codes.manifest().rows().get(split);
     long bytes = rows * codes.manifest().positions() * codes.manifest().channels() * 4;
+    int first = levels;
     JavaRDD<Row> decoded =
         withMasks(split)
             // The shuffle moves codes, which are smaller than the decoded features.
@@ -195,7 +210,9 @@ public final class DecodeJob {
             .sortWithinPartitions(Columns.SAMPLE_ID)
             .toJavaRDD()
             .mapPartitions(
-                part -> MappedRows.by(sent, (loaded, row) -> decoded(written, loaded, row), part));
+                part ->
+                    MappedRows.by(
+                        sent, (loaded, row) -> decoded(written, loaded, row, first), part));
     return spark.createDataFrame(Stages.computing(decoded), written);
   }
 
@@ -208,18 +225,20 @@ public final class DecodeJob {
     return rows.join(others, new String[] {Columns.SAMPLE_ID}, "inner");
   }
 
-  private static Row decoded(StructType schema, LoadedModel loaded, Row row) {
+  private static Row decoded(StructType schema, LoadedModel loaded, Row row, int first) {
     int[] codes =
         row.<Integer>getList(row.fieldIndex(Columns.CODES)).stream()
             .mapToInt(code -> code)
             .toArray();
     byte[] embedding =
-        embedding(loaded, codes, row.getAs(Columns.GRID_HEIGHT), row.getAs(Columns.GRID_WIDTH));
+        embedding(
+            loaded, codes, row.getAs(Columns.GRID_HEIGHT), row.getAs(Columns.GRID_WIDTH), first);
     return MappedRows.row(
         schema, row, Map.of(Columns.EMBEDDING, embedding, Columns.DTYPE, "float32"));
   }
 
-  private static byte[] embedding(LoadedModel loaded, int[] codes, int height, int width) {
+  private static byte[] embedding(
+      LoadedModel loaded, int[] codes, int height, int width, int first) {
     int[] levels = loaded.quantizer().codebookSizes();
     CodeCodec.check(codes, levels);
     int vectors = height * width;
@@ -227,7 +246,9 @@ public final class DecodeJob {
       throw CodeCodec.damaged(
           codes.length + " codes for a grid of " + height + " x " + width + " vectors");
     }
-    long[] wide = IntStream.of(codes).asLongStream().toArray();
+    long[] wide = new long[codes.length];
+    // A level that is left out adds nothing.
+    Arrays.setAll(wide, i -> i % levels.length < first ? codes[i] : -1);
     try (NDManager scope = loaded.manager().newSubManager()) {
       NDArray indices = scope.create(wide, new Shape(vectors, levels.length));
       NDArray grid = loaded.model().decode(indices, height, width, loaded.parameters());

@@ -106,7 +106,7 @@ public final class EncodeVectorsJob {
   }
 
   private Dataset<Row> encoded(Dataset<Row> vectors) {
-    return new VectorEncoding(encoder.checkpoint(), Columns.VECTOR, Columns.CODES, "")
+    return new VectorEncoding(encoder.checkpoint(), Columns.VECTOR, Columns.CODES, "", "")
         .encode(vectors)
         .select(
             col(Columns.SAMPLE_ID),

@@ -22,10 +22,12 @@ import io.squeeze.jobs.run.VectorSummary;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.FolderLock;
 import io.squeeze.jobs.storage.HadoopStorage;
+import io.squeeze.metric.CodeUsage;
 import io.squeeze.storage.Storage;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.function.MapFunction;
 import org.apache.spark.sql.Column;
@@ -41,6 +43,7 @@ import org.apache.spark.sql.types.StructType;
  */
 public final class EvaluateVectorsJob {
   private static final String DECODED = "decoded";
+  private static final String CODE_ERROR = "code_error";
 
   /** Rows of a file of the table of scores. */
   private static final long ROWS_PER_FILE = 2_000_000;
@@ -49,6 +52,7 @@ public final class EvaluateVectorsJob {
       new StructType()
           .add(Columns.SAMPLE_ID, "string")
           .add(SampleTable.ERROR, "double")
+          .add(SampleTable.PROJECTION_ERROR, "double")
           .add(SampleTable.COSINE, "double");
 
   private final SqueezeSession session;
@@ -93,7 +97,7 @@ public final class EvaluateVectorsJob {
 
   private VectorSummary evaluated(String folder) throws IOException {
     Dataset<Row> decoded =
-        new VectorEncoding(checkpoint, Columns.VECTOR, Columns.CODES, DECODED)
+        new VectorEncoding(checkpoint, Columns.VECTOR, Columns.CODES, DECODED, CODE_ERROR)
             .encode(table.rows())
             .persist();
     try {
@@ -127,6 +131,7 @@ public final class EvaluateVectorsJob {
     Column cosine = col(SampleTable.COSINE).cast("decimal(20,15)");
     int[] levels = checkpoint.model().quantizer().codebookSizes();
     double bits = Arrays.stream(levels).map(BitPacking::bits).sum();
+    List<CodeUsage> usage = CodeHistogram.of(decoded, levels);
     Recall.Result recall = recall(decoded, count);
     boolean measured = recall.queries() > 0 && Double.isFinite(recall.recall());
     return new VectorSummary(
@@ -137,8 +142,10 @@ public final class EvaluateVectorsJob {
         measured ? recall.queries() : null,
         measured ? recall.population() : null,
         bits,
+        usage.stream().mapToDouble(CodeUsage::entropyBits).sum(),
+        ExactMean.of(scores, SampleTable.PROJECTION_ERROR),
         new VectorSummary.Nominal(32.0 * table.channels() / bits),
-        Codebook.of(CodeHistogram.of(decoded, levels)));
+        Codebook.of(usage));
   }
 
   private static Row compared(Row row) {
@@ -158,6 +165,7 @@ public final class EvaluateVectorsJob {
     return RowFactory.create(
         row.getAs(Columns.SAMPLE_ID),
         error / x.length,
+        Math.max(0, error / x.length - row.<Double>getAs(CODE_ERROR)),
         lengths > 0 ? dot / lengths : xs == ys ? 1.0 : 0.0);
   }
 

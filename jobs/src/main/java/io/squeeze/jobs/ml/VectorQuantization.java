@@ -8,6 +8,7 @@ import io.squeeze.jobs.model.VectorFit;
 import io.squeeze.quantize.VectorBlock;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.ml.Estimator;
+import org.apache.spark.ml.param.DoubleParam;
 import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.LongParam;
 import org.apache.spark.ml.param.Param;
@@ -23,8 +24,8 @@ import org.apache.spark.sql.types.StructType;
 
 /**
  * A Spark ML estimator that squeezes vectors of any {@code array<float>}, {@code array<double>} or
- * Vector column to a few bits: principal components, then k-means (vq), residual k-means (rvq) or
- * product quantization (pq).
+ * Vector column to a few bits: principal components, then k-means (vq), residual k-means (rvq),
+ * product quantization (pq) or scalars with entropy coding (scalar).
  *
  * <pre>{@code
  * VectorQuantizationModel model =
@@ -47,6 +48,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
   private final IntParam maxIter;
   private final IntParam maxInitSamples;
   private final IntParam beam;
+  private final DoubleParam bytes;
   private final LongParam seed;
 
   public VectorQuantization() {
@@ -60,7 +62,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     outputCol = new Param<>(this, "outputCol", "column of codes to add");
     reconstructionCol =
         new Param<>(this, "reconstructionCol", "column of decoded vectors to add; empty: none");
-    quantizerType = new Param<>(this, "quantizerType", "vq, rvq, pq, or a class");
+    quantizerType = new Param<>(this, "quantizerType", "vq, rvq, pq, scalar, auto, or a class");
     codebookSize = new IntParam(this, "codebookSize", "codes of a level; 0: the type's own");
     bottleneckDim =
         new IntParam(
@@ -72,6 +74,8 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     maxInitSamples =
         new IntParam(this, "maxInitSamples", "most vectors to fit to; 0: all, -1: by codebookSize");
     beam = new IntParam(this, "beam", "beam width of rvq: codes that it keeps at a level; 0: 8");
+    bytes =
+        new DoubleParam(this, "bytes", "bytes of a vector's codes; 0: the other parameters decide");
     seed = new LongParam(this, "seed", "seed of every random draw");
     setDefault(inputCol, "features");
     setDefault(outputCol, "codes");
@@ -83,6 +87,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     setDefault(maxIter, 25);
     setDefault(maxInitSamples, -1);
     setDefault(beam, 0);
+    setDefault(bytes, 0.0);
     setDefault(seed, 42L);
   }
 
@@ -131,6 +136,10 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     return reconstructionCol;
   }
 
+  public DoubleParam bytes() {
+    return bytes;
+  }
+
   public LongParam seed() {
     return seed;
   }
@@ -153,7 +162,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     return this;
   }
 
-  /** vq, rvq, pq, or the class of a QuantizerType with codebooks; default vq. */
+  /** vq, rvq, pq, scalar, auto, or the class of a QuantizerType with codebooks; default vq. */
   public VectorQuantization setQuantizerType(String value) {
     set(quantizerType, value);
     return this;
@@ -195,6 +204,15 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     return this;
   }
 
+  /**
+   * Bytes of a vector's codes, which decide on levels, codes and components; default 0: the other
+   * parameters do. With {@link #setQuantizerType} "auto" the best of several types is taken.
+   */
+  public VectorQuantization setBytes(double value) {
+    set(bytes, value);
+    return this;
+  }
+
   /** Seed of every draw; default 42. */
   public VectorQuantization setSeed(long value) {
     set(seed, value);
@@ -210,6 +228,9 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
             .with("quantizer.num-quantizers", text(numQuantizers))
             .with("quantizer.codebook.kmeans-iterations", text(maxIter))
             .with("seed", text(seed));
+    if ((double) getOrDefault(bytes) != 0) {
+      settings = settings.with("quantizer.bytes", text(bytes));
+    }
     if ((int) getOrDefault(beam) != 0) {
       settings = settings.with("quantizer.beam", text(beam));
     }

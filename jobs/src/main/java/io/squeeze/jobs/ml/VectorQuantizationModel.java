@@ -105,7 +105,8 @@ public final class VectorQuantizationModel extends Model<VectorQuantizationModel
         checkpoint,
         getOrDefault(inputCol),
         getOrDefault(outputCol),
-        getOrDefault(reconstructionCol));
+        getOrDefault(reconstructionCol),
+        "");
   }
 
   @Override

@@ -24,6 +24,7 @@ public final class CodebookTables implements Serializable {
   private final float[][] vectors;
   private final int width;
   private final Coding coding;
+  private final boolean orthogonal;
   private transient volatile Compared compared;
   private transient volatile float[][] products;
   private transient CodeCodec codec;
@@ -35,8 +36,12 @@ public final class CodebookTables implements Serializable {
    * @param levels codes of each level
    * @param vectors [level][K * d]; null where only {@link #unpack} is asked for
    * @param coding how the codes stand in their column; null for arrays
+   * @param orthogonal whether vectors of different levels are orthogonal, but for what all have in
+   *     common
    */
-  public CodebookTables(String name, int[] levels, float[][] vectors, Coding coding) {
+  public CodebookTables(
+      String name, int[] levels, float[][] vectors, Coding coding, boolean orthogonal) {
+    this.orthogonal = orthogonal;
     this.name = name;
     this.levels = levels;
     this.vectors = vectors;
@@ -44,12 +49,19 @@ public final class CodebookTables implements Serializable {
     this.coding = coding;
   }
 
-  /** The vectors of codes, one after the other: [n * d]. */
-  public float[] decode(int[] codes) {
+  /**
+   * The vectors of codes, one after the other: [n * d].
+   *
+   * @param first how many levels count; the others add nothing
+   */
+  public float[] decode(int[] codes, int first) {
     check(codes);
     int depth = levels.length;
     float[] sums = new float[codes.length / depth * width];
     for (int i = 0; i < codes.length; i++) {
+      if (i % depth >= first) {
+        continue;
+      }
       int to = i / depth * width;
       int from = codes[i] * width;
       float[] level = vectors[i % depth];
@@ -164,16 +176,18 @@ public final class CodebookTables implements Serializable {
    * Euclidean distance to the nearest vector of the codes, and returns the mean. For one vector
    * this is the asymmetric distance (Jegou, Douze and Schmid, Product Quantization for Nearest
    * Neighbor Search, 2011).
+   *
+   * @param first how many levels count
    */
-  public double distance(int[] codes, Tables[] query) {
+  public double distance(int[] codes, Tables[] query, int first) {
     check(codes);
     int depth = levels.length;
     int count = codes.length / depth;
     double[] cross = new double[count];
-    if (depth > 1) {
+    if (depth > 1 && !orthogonal) {
       float[][] known = products();
       for (int i = 0; i < count; i++) {
-        cross[i] = cross(codes, i * depth, known);
+        cross[i] = cross(codes, i * depth, known, first);
       }
     }
     double sum = 0;
@@ -181,7 +195,7 @@ public final class CodebookTables implements Serializable {
       double nearest = Double.POSITIVE_INFINITY;
       for (int i = 0; i < count; i++) {
         double squared = tables.square() + cross[i];
-        for (int l = 0; l < depth; l++) {
+        for (int l = 0; l < Math.min(first, depth); l++) {
           squared += tables.byCode()[l][codes[i * depth + l]];
         }
         nearest = Math.min(nearest, squared);
@@ -192,12 +206,15 @@ public final class CodebookTables implements Serializable {
   }
 
   /** Twice the products of what different levels of a vector stand for. */
-  private double cross(int[] codes, int at, float[][] known) {
+  private double cross(int[] codes, int at, float[][] known, int first) {
     float[][] own = compared().vectors();
     double sum = 0;
     int pair = 0;
     for (int l = 0; l < levels.length; l++) {
       for (int m = l + 1; m < levels.length; m++, pair++) {
+        if (m >= first) {
+          continue;
+        }
         int a = codes[at + l];
         int b = codes[at + m];
         sum +=

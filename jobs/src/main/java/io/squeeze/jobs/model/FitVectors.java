@@ -4,7 +4,7 @@ import io.squeeze.quantize.CodebookStatistics;
 import io.squeeze.quantize.CovarianceAccumulator;
 import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.Quantizer;
-import io.squeeze.quantize.Refit;
+import io.squeeze.quantize.Round;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.Map;
@@ -28,14 +28,14 @@ interface FitVectors {
   CovarianceAccumulator scatter(float[] centre, double largest);
 
   /** A round over all vectors where the quantizer searches. */
-  <S extends Refit.Sums<S>> S sums(Pass<S> pass, Map<String, HostTensor> tensors);
+  <S extends Round.Sums<S>> S sums(Pass<S> pass, Map<String, HostTensor> tensors);
 
   /**
    * What a round over all vectors sums.
    *
    * @param largest no value is larger where the quantizer searches
    */
-  record Pass<S extends Refit.Sums<S>>(Refit<S> refit, Quantizer quantizer, double largest)
+  record Pass<S extends Round.Sums<S>>(Round<S> round, Quantizer quantizer, double largest)
       implements Serializable {}
 
   /** Gives what a codebook sees of the vectors, as long as the consumer runs. */

@@ -7,7 +7,7 @@ import io.squeeze.quantize.CovarianceAccumulator;
 import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.KMeans.Keyed;
 import io.squeeze.quantize.Quantizer;
-import io.squeeze.quantize.Refit;
+import io.squeeze.quantize.Round;
 import io.squeeze.quantize.VectorBlock;
 import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Pieces;
@@ -83,19 +83,19 @@ record HeldVectors(List<VectorBlock> blocks) implements FitVectors {
   }
 
   @Override
-  public <S extends Refit.Sums<S>> S sums(Pass<S> pass, Map<String, HostTensor> tensors) {
+  public <S extends Round.Sums<S>> S sums(Pass<S> pass, Map<String, HostTensor> tensors) {
     try (NDManager manager = Torch.manager(Device.cpu());
         Parameters parameters = new Parameters(manager, tensors)) {
       return summed(
           blocks,
-          () -> pass.refit().none(pass.largest()),
+          () -> pass.round().none(pass.largest()),
           (sums, block) ->
-              pass.refit()
+              pass.round()
                   .add(
                       sums,
                       Blocks.located(pass.quantizer(), block, manager, parameters),
                       parameters),
-          Refit.Sums::merge);
+          Round.Sums::merge);
     }
   }
 

@@ -5,7 +5,7 @@ import io.squeeze.quantize.CodebookStatistics;
 import io.squeeze.quantize.CovarianceAccumulator;
 import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.Quantizer;
-import io.squeeze.quantize.Refit;
+import io.squeeze.quantize.Round;
 import io.squeeze.quantize.VectorBlock;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
@@ -52,19 +52,19 @@ record SpreadVectors(JavaRDD<VectorBlock> blocks, long count) implements FitVect
   }
 
   @Override
-  public <S extends Refit.Sums<S>> S sums(Pass<S> pass, Map<String, HostTensor> tensors) {
+  public <S extends Round.Sums<S>> S sums(Pass<S> pass, Map<String, HostTensor> tensors) {
     Broadcast<Map<String, HostTensor>> sent =
         JavaSparkContext.fromSparkContext(blocks.context()).broadcast(tensors);
     try {
       return blocks
           .mapPartitions(some -> summed(pass, some, sent.value()))
-          .treeReduce(Refit.Sums::merge);
+          .treeReduce(Round.Sums::merge);
     } finally {
       sent.destroy();
     }
   }
 
-  private static <S extends Refit.Sums<S>> Iterator<S> summed(
+  private static <S extends Round.Sums<S>> Iterator<S> summed(
       Pass<S> pass, Iterator<VectorBlock> some, Map<String, HostTensor> tensors) {
     if (!some.hasNext()) {
       return List.<S>of().iterator();

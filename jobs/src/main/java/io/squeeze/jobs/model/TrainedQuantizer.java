@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.backbone.BackboneFile;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.publish.Coding;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.Manifest;
@@ -109,6 +110,11 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
           "%s was trained on embeddings of the backbone %s, but %s is of %s"
               .formatted(path, checkpoint.backbone(), what, backbone));
     }
+  }
+
+  /** How codes are stored where nobody asks: entropy coding is what makes those of scalar small. */
+  public String usualCodec() {
+    return VectorFit.isScalar(checkpoint.settings().quantizer()) ? Coding.ENTROPY : Coding.ARRAY;
   }
 
   /** Codes of each level. */

@@ -1,5 +1,6 @@
 package io.squeeze.jobs.model;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.quantize.Quantized;
@@ -28,9 +29,11 @@ import org.apache.spark.sql.types.StructType;
  * @param input column of vectors
  * @param output column of codes to add, {@code array<int>}
  * @param reconstruction column of decoded vectors to add, {@code array<float>}; empty: none
+ * @param codeError column to add of what the codes lose of what the projection keeps, {@code
+ *     double}, as squared error of a value of the vector; empty: none
  */
 public record VectorEncoding(
-    Checkpoint checkpoint, String input, String output, String reconstruction) {
+    Checkpoint checkpoint, String input, String output, String reconstruction, String codeError) {
 
   /**
    * The columns with those that are added.
@@ -38,7 +41,8 @@ public record VectorEncoding(
    * @throws SqueezeException of category configuration or input if that cannot be
    */
   public StructType schema(StructType schema) {
-    return schema(schema, input, output, reconstruction);
+    StructType with = schema(schema, input, output, reconstruction);
+    return codeError.isEmpty() ? with : with.add(codeError, DataTypes.DoubleType);
   }
 
   /** The same before there is a checkpoint. */
@@ -62,11 +66,12 @@ public record VectorEncoding(
     int index = vectors.schema().fieldIndex(input);
     VectorColumn reader = new VectorColumn(input, index, -1, checkpoint.layout().channels());
     boolean decoded = !reconstruction.isEmpty();
+    boolean measured = !codeError.isEmpty();
     Broadcast<Checkpoint> sent =
         JavaSparkContext.fromSparkContext(vectors.sparkSession().sparkContext())
             .broadcast(checkpoint.forUse());
     MapPartitionsFunction<Row, Row> encode =
-        rows -> new Encoded(sent.value(), reader, decoded, rows);
+        rows -> new Encoded(sent.value(), reader, decoded, measured, rows);
     return vectors.toDF().mapPartitions(encode, ExpressionEncoder.apply(schema));
   }
 
@@ -75,10 +80,17 @@ public record VectorEncoding(
     private final Checkpoint checkpoint;
     private final VectorColumn column;
     private final boolean decoded;
+    private final boolean measured;
     private final Iterator<Row> rows;
     private final Deque<Row> ready = new ArrayDeque<>();
 
-    Encoded(Checkpoint checkpoint, VectorColumn column, boolean decoded, Iterator<Row> rows) {
+    Encoded(
+        Checkpoint checkpoint,
+        VectorColumn column,
+        boolean decoded,
+        boolean measured,
+        Iterator<Row> rows) {
+      this.measured = measured;
       this.checkpoint = checkpoint;
       this.column = column;
       this.decoded = decoded;
@@ -111,33 +123,43 @@ public record VectorEncoding(
         System.arraycopy(vector, 0, values, block.size() * vector.length, vector.length);
         block.add(row);
       }
+      Quantizer quantizer = loaded.quantizer();
       try (NDManager scope = loaded.manager().newSubManager()) {
-        Quantized out =
-            loaded
-                .model()
-                .quantizer()
-                .quantize(
-                    Blocks.rows(scope, values, column.channels()),
-                    loaded.parameters(),
-                    Quantizer.Mode.EVALUATION);
+        NDArray given = Blocks.rows(scope, values, column.channels());
+        Quantized out = quantizer.quantize(given, loaded.parameters(), Quantizer.Mode.EVALUATION);
         int[] codes = out.codeValues();
-        float[] vectors = decoded ? Torch.tensor(out.vectors()).floats() : null;
         int depth = codes.length / Blocks.ROWS;
+        float[] vectors = decoded ? Torch.tensor(out.vectors()).floats() : null;
+        float[] errors = measured ? errors(loaded, given, out.vectors()) : null;
         for (int i = 0; i < block.size(); i++) {
-          ready.add(row(block.get(i), codes, depth, vectors, i));
+          List<Object> added = new ArrayList<>();
+          added.add(Arrays.copyOfRange(codes, i * depth, (i + 1) * depth));
+          if (decoded) {
+            int width = column.channels();
+            added.add(Arrays.copyOfRange(vectors, i * width, (i + 1) * width));
+          }
+          if (measured) {
+            added.add((double) errors[i] / column.channels());
+          }
+          ready.add(row(block.get(i), added));
         }
       }
     }
 
-    private Row row(Row source, int[] codes, int depth, float[] vectors, int i) {
-      Object[] cells = new Object[source.size() + (decoded ? 2 : 1)];
+    /** Squared errors where the quantizer searches, [256]. */
+    private static float[] errors(LoadedModel loaded, NDArray given, NDArray decoded) {
+      NDArray before = loaded.quantizer().toSearchSpace(given, loaded.parameters());
+      NDArray after = loaded.quantizer().toSearchSpace(decoded, loaded.parameters());
+      return Torch.tensor(before.sub(after).square().sum(new int[] {1})).floats();
+    }
+
+    private static Row row(Row source, List<Object> added) {
+      Object[] cells = new Object[source.size() + added.size()];
       for (int c = 0; c < source.size(); c++) {
         cells[c] = source.get(c);
       }
-      cells[source.size()] = Arrays.copyOfRange(codes, i * depth, (i + 1) * depth);
-      if (decoded) {
-        int width = column.channels();
-        cells[source.size() + 1] = Arrays.copyOfRange(vectors, i * width, (i + 1) * width);
+      for (int c = 0; c < added.size(); c++) {
+        cells[source.size() + c] = added.get(c);
       }
       return RowFactory.create(cells);
     }

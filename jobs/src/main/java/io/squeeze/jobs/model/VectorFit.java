@@ -5,16 +5,20 @@ import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.model.Candidates.Candidate;
 import io.squeeze.jobs.model.FitVectors.Pass;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.quantize.CodebookStatistics;
+import io.squeeze.quantize.ComponentHistograms;
 import io.squeeze.quantize.CovarianceAccumulator.Components;
 import io.squeeze.quantize.EmaCodebook;
 import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.quantize.QuantizerType;
 import io.squeeze.quantize.Refit;
+import io.squeeze.quantize.ScalarDesign;
+import io.squeeze.quantize.ScalarQuantizer;
 import io.squeeze.quantize.VectorBlock;
 import io.squeeze.quantize.WaterFilling;
 import io.squeeze.segment.SqueezeModel;
@@ -25,6 +29,8 @@ import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -45,6 +51,21 @@ public final class VectorFit {
   /** Most bytes of vectors that one task holds; more are passed over where they lie. */
   private static final long HELD = 256L << 20;
 
+  /** The type that stands for the best of several. */
+  public static final String AUTO = "auto";
+
+  /** Vectors on which several types are tried. */
+  private static final int TRIED = 20_000;
+
+  /** Codes of a level of a type that has no codebook before it is fitted. */
+  private static final int LEVEL = 256;
+
+  /**
+   * Bytes that entropy coding and Parquet add to the entropy of a vector's codes: the last bits of
+   * the arithmetic code, the rest of the last byte, and the length.
+   */
+  static final double CODING_BYTES = 1.3;
+
   /** Codes that rvq keeps open where the settings do not say. */
   private static final String BEAM = "8";
 
@@ -57,22 +78,38 @@ public final class VectorFit {
   /** Stands where a backbone's digest would. */
   public static final String NO_BACKBONE = "none";
 
-  private final Settings run;
-  private final QuantizerSettings settings;
   private final int channels;
   private final Reporter reporter;
+  private Settings run;
+  private List<Candidate> candidates = List.of();
   private Fitted fitted;
 
   /** For vectors of {@code channels} values. */
   public VectorFit(Settings given, int channels, Reporter reporter) {
-    this.run = headless(given);
-    this.settings = run.quantizer();
     this.channels = channels;
     this.reporter = reporter;
-    if (fullyWide().codebooks().isEmpty()) {
+    this.run = headless(given);
+    if (!isAuto()) {
+      this.run = Rate.spent(run);
+      check(run, channels);
+    }
+  }
+
+  private boolean isAuto() {
+    return run.quantizer().type().equals(AUTO);
+  }
+
+  static boolean isScalar(QuantizerSettings settings) {
+    return QuantizerType.named(settings.type()) instanceof ScalarQuantizer.Type;
+  }
+
+  private static void check(Settings run, int channels) {
+    QuantizerSettings settings = run.quantizer();
+    if (!isScalar(settings) && Fit.widest(run, channels).codebooks().isEmpty()) {
       throw SqueezeException.configuration(
           settings.type()
-              + " has no codebook that k-means could fit (--quantizer_type): take vq, rvq or pq");
+              + " has no codebook that k-means could fit (--quantizer_type): take vq, rvq, pq or"
+              + " scalar");
     }
     if (settings.cosine() || settings.residual().sharedCodebook()) {
       throw SqueezeException.configuration(
@@ -87,16 +124,14 @@ public final class VectorFit {
     }
   }
 
-  /** The quantizer of the settings where they leave its width open. */
-  private Quantizer fullyWide() {
-    return settings.bottleneckDim() == null
-        ? Fit.of(run, Fit.widest(settings, channels), channels)
-        : Quantizer.of(settings, channels);
-  }
-
   /** How often each code of each codebook is the nearest one, over the vectors of the fit. */
   public List<CodeUsage> usage() {
     return fitted.usage();
+  }
+
+  /** What the types that were tried reach; empty where one was asked for. */
+  public List<Candidate> candidates() {
+    return candidates;
   }
 
   /** The share of the vectors' variance that the principal components keep. */
@@ -131,8 +166,11 @@ public final class VectorFit {
 
   /** The share of about {@code count} vectors that the fit uses. The key of a vector decides. */
   public double share(long count) {
-    int codes = fullyWide().codebooks().get(0).codes();
-    return (double) settings.codebook().initSamples(codes) / count;
+    int codes =
+        isAuto() || isScalar(run.quantizer())
+            ? LEVEL
+            : Fit.widest(run, channels).codebooks().get(0).codes();
+    return (double) run.quantizer().codebook().initSamples(codes) / count;
   }
 
   /** Whether a vector of this key is looked at. */
@@ -150,10 +188,12 @@ public final class VectorFit {
             "There are no vectors to fit a quantizer to: the table is empty, or none was drawn"
                 + " (--max_init_samples; ids must differ)");
       }
+      if (isAuto()) {
+        choose(sample, count);
+      }
       Fit fit = new Fit(run, channels);
-      int codebooks = fullyWide().codebooks().size();
       if (4 * count * channels <= HELD) {
-        reporter.say("k-means: %s codebooks from %s vectors".formatted(codebooks, count));
+        reporter.say("Fitting %s to %s vectors".formatted(run.quantizer().type(), count));
         fitted =
             sample
                 .coalesce(1)
@@ -174,6 +214,38 @@ public final class VectorFit {
     }
   }
 
+  /** Takes the type with the smallest error among those that the rate allows. */
+  private void choose(JavaRDD<VectorBlock> sample, long count) {
+    Settings open = run;
+    int width = channels;
+    double share = (double) TRIED / count;
+    long seed = run.seed();
+    candidates =
+        sample
+            .flatMap(block -> block.where(key -> takes(seed + 1, key, share)).stream().iterator())
+            .coalesce(1)
+            .mapPartitions(
+                blocks -> {
+                  Tasks.startOnCpu();
+                  List<VectorBlock> held = new ArrayList<>();
+                  blocks.forEachRemaining(held::add);
+                  return Candidates.measured(open, width, held).iterator();
+                })
+            .collect();
+    if (candidates.isEmpty()) {
+      throw SqueezeException.input(
+          "%s vectors are too few to compare types (--quantizer_type auto): name one"
+              .formatted(count));
+    }
+    reporter.result(Candidate.HEADER);
+    candidates.forEach(candidate -> reporter.result(candidate.line()));
+    String best =
+        candidates.stream().min(Comparator.comparingDouble(Candidate::error)).get().type();
+    reporter.say("Taking " + best + ", which loses least");
+    run = Rate.spent(run.with("quantizer.type", best));
+    check(run, channels);
+  }
+
   /**
    * What a fit gives.
    *
@@ -188,13 +260,19 @@ public final class VectorFit {
   /** The steps of a fit, wherever the vectors are. */
   record Fit(Settings run, int channels) implements Serializable {
 
-    private static Quantizer of(Settings run, int width, int channels) {
+    /** The quantizer of the settings, as wide as it may be where they leave that open. */
+    static Quantizer widest(Settings run, int channels) {
+      QuantizerSettings asked = run.quantizer();
+      String width = Integer.toString(widestOf(asked, channels));
       return Quantizer.of(
-          run.with("quantizer.bottleneck-dim", Integer.toString(width)).quantizer(), channels);
+          asked.bottleneckDim() == null
+              ? run.with("quantizer.bottleneck-dim", width).quantizer()
+              : asked,
+          channels);
     }
 
     /** The widest projection of vectors that a type takes. */
-    private static int widest(QuantizerSettings settings, int channels) {
+    private static int widestOf(QuantizerSettings settings, int channels) {
       int multiple = QuantizerType.named(settings.type()).widthMultiple(settings);
       return Math.max(multiple, channels / multiple * multiple);
     }
@@ -204,6 +282,9 @@ public final class VectorFit {
       double largest = vectors.largest(centre);
       Components components =
           run.quantizer().projects() ? vectors.scatter(centre, largest).components() : null;
+      if (isScalar(run.quantizer())) {
+        return scalar(vectors, centre, largest, components, progress);
+      }
       Settings chosen = components == null ? run : chosen(components.variances());
       Quantizer quantizer = Quantizer.of(chosen.quantizer(), channels);
       Map<String, HostTensor> tensors = quantizer.initial(chosen.seed());
@@ -220,20 +301,66 @@ public final class VectorFit {
       return new Fitted(chosen, tensors, usage, kept);
     }
 
+    /** Points for each principal component, from their histograms alone. */
+    private Fitted scalar(
+        FitVectors vectors,
+        float[] centre,
+        double largest,
+        Components components,
+        Consumer<String> progress) {
+      if (components == null) {
+        throw SqueezeException.configuration(
+            "scalar quantizes principal components: it takes no --bottleneck_dim none");
+      }
+      QuantizerSettings asked = run.quantizer();
+      double bits = Math.max(1, Rate.bits(asked) - 8 * CODING_BYTES);
+      double[] variances = components.variances();
+      int width =
+          asked.bottleneckDim() == null
+              ? WaterFilling.of(variances, GENEROUS * bits).components(variances)
+              : asked.bottleneckDim();
+      double[] deviations =
+          Arrays.stream(variances, 0, width).map(v -> Math.sqrt(Math.max(0, v))).toArray();
+      Settings all = scalarOf(Collections.nCopies(width, 3));
+      Quantizer located = Quantizer.of(all.quantizer(), channels);
+      Map<String, HostTensor> tensors = located.initial(run.seed());
+      tensors.put(Quantizer.CENTRE, HostTensor.of(centre, channels));
+      project(located, components, tensors);
+      ComponentHistograms histograms = new ComponentHistograms(deviations);
+      progress.accept("scalar: histograms of %s components".formatted(width));
+      ScalarDesign.Design design =
+          new ScalarDesign(
+                  histograms, vectors.sums(new Pass<>(histograms, located, largest), tensors))
+              .of(bits);
+      Settings chosen = scalarOf(design.levels());
+      Quantizer quantizer = Quantizer.of(chosen.quantizer(), channels);
+      Map<String, HostTensor> fitted = quantizer.initial(run.seed());
+      fitted.put(Quantizer.CENTRE, HostTensor.of(centre, channels));
+      double kept = project(quantizer, components, fitted);
+      design.into(fitted);
+      return new Fitted(
+          chosen, fitted, Arrays.stream(design.chosen()).map(CodeUsage::new).toList(), kept);
+    }
+
+    private Settings scalarOf(List<Integer> levels) {
+      return run.with("quantizer.scalar.levels", levels)
+          .with("quantizer.bottleneck-dim", Integer.toString(levels.size()));
+    }
+
     /** The settings with as many components as the rate pays for, where they leave that open. */
     private Settings chosen(double[] variances) {
       QuantizerSettings asked = run.quantizer();
       if (asked.bottleneckDim() != null) {
         return run;
       }
-      int widest = widest(asked, channels);
       double bits =
-          Arrays.stream(of(run, widest, channels).codebookSizes())
+          Arrays.stream(widest(run, channels).codebookSizes())
               .mapToDouble(codes -> Math.log(codes) / Math.log(2))
               .sum();
       int needed = WaterFilling.of(variances, bits * GENEROUS).components(variances);
       int multiple = QuantizerType.named(asked.type()).widthMultiple(asked);
-      int width = Math.min(widest, (needed + multiple - 1) / multiple * multiple);
+      int width =
+          Math.min(widestOf(asked, channels), (needed + multiple - 1) / multiple * multiple);
       return run.with("quantizer.bottleneck-dim", Integer.toString(width));
     }
 

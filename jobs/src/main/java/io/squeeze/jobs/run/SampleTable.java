@@ -28,6 +28,7 @@ public final class SampleTable {
   public static final String CODES = "codes";
   public static final String ENTROPY = "entropy_bytes";
   public static final String ERROR = "mse";
+  public static final String PROJECTION_ERROR = "mse_projection";
   public static final String COSINE = "cosine_similarity";
 
   private SampleTable() {}

@@ -18,6 +18,9 @@ import java.util.Locale;
  *     where it was not measured
  * @param queries vectors that were asked for their neighbours; null as above
  * @param population vectors that were searched for them; null as above
+ * @param bitsPerVector of codes of a fixed width
+ * @param entropyBits of the codes of a vector by their entropy; null in summaries of 0.1.0
+ * @param projectionError the part of the error that the projection cuts off; null as above
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 @JsonPropertyOrder({
@@ -28,6 +31,8 @@ import java.util.Locale;
   "recall_queries",
   "recall_population",
   "bits_per_vector",
+  "entropy_bits_per_vector",
+  "mse_projection",
   "compression",
   "codebook"
 })
@@ -39,6 +44,8 @@ public record VectorSummary(
     @JsonProperty("recall_queries") Long queries,
     @JsonProperty("recall_population") Long population,
     @JsonProperty("bits_per_vector") double bitsPerVector,
+    @JsonProperty("entropy_bits_per_vector") Double entropyBits,
+    @JsonProperty("mse_projection") Double projectionError,
     Nominal compression,
     Codebook codebook) {
   /** Stands where a split would. */
@@ -67,12 +74,23 @@ public record VectorSummary(
     List<String> lines = new ArrayList<>();
     lines.add(line("samples", samples));
     lines.add(line("mse", number(error)));
+    if (projectionError != null) {
+      lines.add(
+          line(
+              "",
+              "%s cut off by the projection, %s by the codes"
+                  .formatted(
+                      number(projectionError), number(Math.max(0, error - projectionError)))));
+    }
     lines.add(line("cosine_similarity", number(cosine)));
     if (recall != null) {
       lines.add(line("recall_at_10", number(recall)));
       lines.add(line("", "of %d vectors among %d".formatted(queries, population)));
     }
     lines.add(line("bits_per_vector", number(bitsPerVector)));
+    if (entropyBits != null) {
+      lines.add(line("", "%s by their entropy".formatted(number(entropyBits))));
+    }
     lines.add(
         line(
             "compression",

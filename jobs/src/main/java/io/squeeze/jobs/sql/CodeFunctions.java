@@ -23,7 +23,8 @@ public final class CodeFunctions {
   public static ArrayData decode(ArrayData codes, QueryModel model) {
     return VectorFunctions.hasNull(codes)
         ? null
-        : UnsafeArrayData.fromPrimitiveArray(model.tables().decode(codes.toIntArray()));
+        : UnsafeArrayData.fromPrimitiveArray(
+            model.tables().decode(codes.toIntArray(), model.levels()));
   }
 
   /** Codes of a binary column, for a grid of vectors. */
@@ -49,7 +50,9 @@ public final class CodeFunctions {
   public static Double symmetricDistance(ArrayData codes, ArrayData query, QueryModel model) {
     return VectorFunctions.hasNull(query) || query.numElements() == 0 || missing(codes)
         ? null
-        : model.tables().distance(codes.toIntArray(), model.ofCodes(query.toIntArray()));
+        : model
+            .tables()
+            .distance(codes.toIntArray(), model.ofCodes(query.toIntArray()), model.levels());
   }
 
   private static boolean missing(ArrayData codes) {
@@ -66,7 +69,8 @@ public final class CodeFunctions {
                 values -> {
                   check(values, model);
                   return model.comparesDecoded() ? values : toSearchSpace(values, model);
-                }));
+                }),
+            model.levels());
   }
 
   /** The codes of vectors, [m * C]: [m * levels]. */

@@ -3,6 +3,7 @@ package io.squeeze.jobs.sql;
 import io.squeeze.jobs.model.CodebookTables;
 import io.squeeze.jobs.model.LoadedModel;
 import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.model.VectorFit;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.train.Checkpoint;
@@ -51,7 +52,15 @@ record OpenedModel(
                 name,
                 quantizer.codebookSizes(),
                 vectors(),
-                codes == null ? null : codes.manifest().coding()));
+                codes == null ? null : codes.manifest().coding(),
+                orthogonal()));
+  }
+
+  /** A projection that was trained may be anything; that of a fit is orthonormal. */
+  private boolean orthogonal() {
+    Checkpoint checkpoint = quantizer.checkpoint();
+    return checkpoint.model().quantizer().orthogonal()
+        && (purpose == Purpose.SEARCHING || checkpoint.backbone().equals(VectorFit.NO_BACKBONE));
   }
 
   private float[][] vectors() {

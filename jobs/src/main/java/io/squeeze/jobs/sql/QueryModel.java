@@ -40,13 +40,15 @@ public final class QueryModel implements Serializable {
   private final String name;
   private final int channels;
   private final boolean comparesDecoded;
+  private final int first;
   private transient OpenedModel opened;
   private volatile Broadcast<CodebookTables> tables;
   private Broadcast<Checkpoint> checkpoint;
   private transient Map<Integer, Asked> asked;
   private transient volatile Asked last;
 
-  private QueryModel(OpenedModel opened) {
+  private QueryModel(OpenedModel opened, int first) {
+    this.first = first;
     this.name = opened.name();
     this.channels = opened.quantizer().checkpoint().layout().channels();
     this.comparesDecoded = opened.purpose() == OpenedModel.Purpose.DECODING;
@@ -63,6 +65,21 @@ public final class QueryModel implements Serializable {
     return at(path, OpenedModel.Purpose.DECODING);
   }
 
+  /** The same model, of whose codes only the first levels count. */
+  QueryModel prefix(int levels) {
+    int all = opened.quantizer().codebookSizes().length;
+    if (levels < 1 || levels > all) {
+      throw SqueezeException.usage(
+          "%s has %d levels: the first %d of them cannot be read".formatted(name, all, levels));
+    }
+    return new QueryModel(opened, levels);
+  }
+
+  /** How many levels count. */
+  int levels() {
+    return first;
+  }
+
   /** The model that encodes vectors. */
   static QueryModel encoding(String path) {
     return ofVectors(at(path, OpenedModel.Purpose.SEARCHING));
@@ -76,7 +93,7 @@ public final class QueryModel implements Serializable {
   static QueryModel comparing(String path) {
     QueryModel model = ofVectors(at(path, OpenedModel.Purpose.SEARCHING));
     boolean fitted = model.opened.quantizer().checkpoint().backbone().equals(VectorFit.NO_BACKBONE);
-    return fitted ? new QueryModel(model.opened.decoding()) : model;
+    return fitted ? new QueryModel(model.opened.decoding(), Integer.MAX_VALUE) : model;
   }
 
   private static QueryModel ofVectors(QueryModel model) {
@@ -97,11 +114,13 @@ public final class QueryModel implements Serializable {
       String checkpoint = path.endsWith(".ckpt") ? path : storage.exists(saved) ? saved : null;
       if (checkpoint != null) {
         TrainedQuantizer quantizer = TrainedQuantizer.open(storage, "", checkpoint, null);
-        return new QueryModel(new OpenedModel(spark, path, quantizer, null, purpose));
+        return new QueryModel(
+            new OpenedModel(spark, path, quantizer, null, purpose), Integer.MAX_VALUE);
       }
       Published codes = Versions.codes(storage, path, "the model of a function");
       TrainedQuantizer quantizer = TrainedQuantizer.beside(storage, codes);
-      return new QueryModel(new OpenedModel(spark, codes.path(), quantizer, codes, purpose));
+      return new QueryModel(
+          new OpenedModel(spark, codes.path(), quantizer, codes, purpose), Integer.MAX_VALUE);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -163,7 +182,7 @@ public final class QueryModel implements Serializable {
 
   /** The distance tables of the vectors that codes stand for. */
   Tables[] ofCodes(int[] codes) {
-    return asked(codes, () -> tables().decode(codes));
+    return asked(codes, () -> tables().decode(codes, first));
   }
 
   private Tables[] asked(Object query, Supplier<float[]> located) {
@@ -208,6 +227,7 @@ public final class QueryModel implements Serializable {
 
   @Override
   public String toString() {
-    return name;
+    // An expression's text tells it from others.
+    return first == Integer.MAX_VALUE ? name : name + ", " + first + " levels";
   }
 }

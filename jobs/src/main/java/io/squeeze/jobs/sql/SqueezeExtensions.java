@@ -12,6 +12,7 @@ import static org.apache.spark.sql.types.DataTypes.DoubleType;
 import static org.apache.spark.sql.types.DataTypes.IntegerType;
 import static org.apache.spark.sql.types.DataTypes.StringType;
 
+import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.publish.CodeHistogram;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.spark.SparkInternals;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.SparkSessionExtensions;
+import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.expressions.UserDefinedAggregator;
 import org.apache.spark.sql.types.ArrayType;
@@ -103,9 +105,10 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
           new SqlFunction(
               "decode_codes",
               ARRAYS,
-              Arity.of(2),
-              "_FUNC_(codes, model) - Returns the vectors that codes stand for, one after the other,"
-                  + " as an array of float."
+              new Arity(2, 3),
+              "_FUNC_(codes, model[, levels]) - Returns the vectors that codes stand for, one after"
+                  + " the other, as an array of float; with a number of levels, those that the codes"
+                  + " of the first levels stand for."
                   + MODEL,
               List.of(
                   "SELECT decode_codes(slice(codes, 1, levels), 'codes/pets') FROM codes",
@@ -117,7 +120,8 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
                       DataTypes.createArrayType(DataTypes.FloatType, false),
                       with(
                           arguments.subList(0, 1),
-                          constant(QueryModel.decoding(path(arguments.get(1))))),
+                          constant(
+                              first(QueryModel.decoding(path(arguments.get(1))), arguments, 2))),
                       List.of(INTS, type(QueryModel.class)))),
           new SqlFunction(
               "unpack_codes",
@@ -133,14 +137,15 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
           new SqlFunction(
               "code_distance",
               ARRAYS,
-              Arity.of(3),
-              "_FUNC_(codes, vector, model) - Returns the Euclidean distance of a vector, an array of"
+              new Arity(3, 4),
+              "_FUNC_(codes, vector, model[, levels]) - Returns the Euclidean distance of a vector, an array of"
                   + " numbers of any type, to the vector that codes stand for, by lookups alone. For a"
                   + " quantizer that was fitted to vectors it equals l2_distance(decode_codes(codes,"
                   + " model), vector). For one that was trained with a head it is the distance in the"
                   + " space where the quantizer searches. With the codes of a grid, it is the"
                   + " distance to the nearest vector of the grid. With several vectors in sequence,"
-                  + " it is the mean over them."
+                  + " it is the mean over them. With a number of levels, only the codes of the first"
+                  + " levels count."
                   + MODEL,
               List.of(
                   "SELECT sample_id FROM codes ORDER BY code_distance(codes, array(0.1, 0.2, 0.3),"
@@ -279,8 +284,23 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
         CodeFunctions.class,
         "distance",
         DoubleType,
-        List.of(arguments.get(0), query, constant(QueryModel.comparing(path(arguments.get(2))))),
+        List.of(
+            arguments.get(0),
+            query,
+            constant(first(QueryModel.comparing(path(arguments.get(2))), arguments, 3))),
         List.of(INTS, typeOf(query), type(QueryModel.class)));
+  }
+
+  /** The model, of whose codes only the first levels count if an argument says so. */
+  private static QueryModel first(QueryModel model, List<Expression> arguments, int at) {
+    if (arguments.size() <= at) {
+      return model;
+    }
+    Expression levels = arguments.get(at);
+    if (levels.foldable() && levels.eval(InternalRow.empty()) instanceof Integer number) {
+      return model.prefix(number);
+    }
+    throw SqueezeException.usage("The levels must be a whole number, not " + levels.sql());
   }
 
   private static Expression histogram(List<Expression> arguments) {

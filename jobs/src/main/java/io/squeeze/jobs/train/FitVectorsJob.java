@@ -2,6 +2,7 @@ package io.squeeze.jobs.train;
 
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.model.Candidates.Candidate;
 import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.model.VectorFit;
 import io.squeeze.jobs.model.VectorTable;
@@ -66,6 +67,10 @@ public final class FitVectorsJob {
                 .formatted(width, table.channels(), 100 * fit.kept()));
     Map<String, Object> metrics = new LinkedHashMap<>();
     metrics.put("epoch", 1);
+    for (Candidate candidate : fit.candidates()) {
+      metrics.put("candidate/" + candidate.type() + "/error", candidate.error());
+      metrics.put("candidate/" + candidate.type() + "/recall_at_10", candidate.recall());
+    }
     new CodebookHealth(fit.usage(), new double[0], 0)
         .metrics(1, false)
         .forEach((name, value) -> metrics.put("train/" + name, value));

@@ -92,12 +92,13 @@ class EncodeIT {
     Published bare =
         new DecodeJob(
                 Fixture.squeeze(spark),
-                new DecodeJob.Request(codes, checkpoint, folder + "/bare", null))
+                new DecodeJob.Request(codes, checkpoint, folder + "/bare", null, null))
             .run();
     Published decoded =
         new DecodeJob(
                 Fixture.squeeze(spark),
-                new DecodeJob.Request(codes, null, folder + "/decoded", Shared.walk().embeddings()))
+                new DecodeJob.Request(
+                    codes, null, folder + "/decoded", Shared.walk().embeddings(), null))
             .run();
     Dataset<Row> originals = embeddings.read(spark);
     Dataset<Row> reconstructed = decoded.read(spark);
@@ -161,7 +162,7 @@ class EncodeIT {
             () ->
                 new DecodeJob(
                     Fixture.squeeze(spark),
-                    new DecodeJob.Request(wrong.codes(), other, folder + "/never", null)))
+                    new DecodeJob.Request(wrong.codes(), other, folder + "/never", null, null)))
         .isInstanceOf(SqueezeException.class)
         .hasMessageContaining("was encoded with a checkpoint of SHA-256");
     assertThatThrownBy(
@@ -180,7 +181,7 @@ class EncodeIT {
             () ->
                 new DecodeJob(
                         Fixture.squeeze(spark),
-                        new DecodeJob.Request(wrong.codes(), null, wrong.codes(), null))
+                        new DecodeJob.Request(wrong.codes(), null, wrong.codes(), null, null))
                     .run())
         .hasMessageContaining("holds codes, not embeddings: name another folder (--embeddings)");
     TrainedQuantizer within =

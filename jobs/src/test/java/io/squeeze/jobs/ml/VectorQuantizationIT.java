@@ -53,6 +53,8 @@ import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class VectorQuantizationIT {
   private static final StructType SCHEMA =
@@ -308,6 +310,76 @@ class VectorQuantizationIT {
     assertRefused(() -> open(input, "name"), "There is no column name");
     assertRefused(() -> open(folder + "/none", "id"), "No table at");
     assertRefused(() -> open("../README.md", "id"), "README.md is not a Parquet file");
+  }
+
+  /** The whole way by a rate alone: fit, evaluate, encode, and every use of the codes. */
+  @ParameterizedTest
+  @ValueSource(strings = {"auto", "scalar", "rvq", "pq"})
+  void aRateIsEnoughToKnow(String type, @TempDir Path folder) throws Exception {
+    String input = folder.resolve("table").toString();
+    spark.createDataFrame(vectors(1200, 24), SCHEMA).repartition(3).write().parquet(input);
+    Settings settings =
+        Settings.load(
+            List.of(
+                ConfigFactory.parseString(
+                    "quantizer { type = %s, bytes = 4, codebook.kmeans-iterations = 4 }"
+                            .formatted(type)
+                        + ", output.dir = \""
+                        + folder
+                        + "\", output.experiment-name = fit")));
+    VectorTable table = VectorTable.open(Fixture.squeeze(spark), input, "features", "id", BAD_ROWS);
+    String checkpoint = new FitVectorsJob(Fixture.squeeze(spark), table, settings).run();
+    byte[] bytes = Files.readAllBytes(folder.resolve("fit/last.ckpt"));
+    // The same command again finds what the fit chose.
+    new FitVectorsJob(Fixture.squeeze(spark), table, settings).run();
+    assertThat(Files.readAllBytes(folder.resolve("fit/last.ckpt"))).isEqualTo(bytes);
+    assertThat(Files.readString(folder.resolve("fit/metrics.jsonl")).contains("candidate/scalar"))
+        .isEqualTo(type.equals("auto"));
+
+    VectorSummary summary =
+        new EvaluateVectorsJob(Fixture.squeeze(spark), table, checkpoint, null).run();
+    assertThat(summary.entropyBits()).isBetween(10.0, 32.0);
+    assertThat(summary.projectionError()).isBetween(0.0, summary.error());
+    assertThat(summary.cosine()).isBetween(0.85, 1.0);
+
+    TrainedQuantizer encoder =
+        TrainedQuantizer.open(
+            Sessions.storage(spark), folder.resolve("codes").toString(), checkpoint, null);
+    assertThat(encoder.usualCodec())
+        .isEqualTo(type.equals("scalar") ? Coding.ENTROPY : Coding.ARRAY);
+    Published codes =
+        new EncodeVectorsJob(Fixture.squeeze(spark), table, encoder, Coding.ENTROPY).run();
+    SqueezeExtensions.register(spark);
+    codes.read(spark).createOrReplaceTempView("rated");
+    spark.read().parquet(input).createOrReplaceTempView("vectors");
+    List<Row> rows =
+        spark
+            .sql(
+                """
+                SELECT code_distance(codes, features, m) AS by_codes,
+                       l2_distance(decode_codes(codes, m), features) AS by_vectors,
+                       code_distance(codes, features, m, 2) AS by_two,
+                       l2_distance(decode_codes(codes, m, 2), features) AS by_two_vectors,
+                       encode_vector(features, m) = codes AS same
+                FROM rated JOIN vectors ON sample_id = cast(id AS string) LIMIT 200
+                """
+                    .replace(" m,", " '%s',".formatted(codes.path()))
+                    .replace(" m)", " '%s')".formatted(codes.path())))
+            .collectAsList();
+    assertThat(rows).hasSize(200);
+    double all = 0;
+    double two = 0;
+    for (Row row : rows) {
+      assertThat(row.getDouble(0)).isCloseTo(row.getDouble(1), within(2e-3));
+      assertThat(row.getDouble(2)).isCloseTo(row.getDouble(3), within(2e-3));
+      assertThat(row.getBoolean(4)).isTrue();
+      all += row.getDouble(1);
+      two += row.getDouble(3);
+    }
+    assertThat(all).isLessThan(two);
+    assertRefused(
+        () -> spark.sql("SELECT decode_codes(array(0), '%s', 99)".formatted(codes.path())),
+        "the first 99 of them cannot be read");
   }
 
   private static Published encoded(Path folder, TrainedQuantizer encoder) throws IOException {
