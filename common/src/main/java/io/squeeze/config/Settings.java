@@ -200,6 +200,11 @@ public record Settings(
     return config.root().render(ConfigRenderOptions.concise());
   }
 
+  /** Whether a key was set, and is not merely the default. */
+  public boolean isGiven(String key) {
+    return own(given).hasPath(key);
+  }
+
   /** Every setting by key, as text; what is unset is left out. */
   public Map<String, String> flat() {
     Config config = own(json);

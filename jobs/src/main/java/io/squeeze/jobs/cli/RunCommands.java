@@ -67,10 +67,11 @@ final class RunCommands {
         "",
         "Extracts the embeddings first where they are missing. Writes last.ckpt, best.ckpt,",
         "metrics.jsonl, tensorboard/ and config.json to OUTPUT_DIR/EXPERIMENT_NAME/. With --input, fits a",
-        "quantizer to the vectors of a table instead: principal components, then k-means (vq, rvq, pq).",
+        "quantizer to the vectors of a table instead; --bytes says what a vector's codes may take, and",
+        "the best type of that size is chosen unless --quantizer_type names one.",
         "",
         "  submit/squeeze train --embeddings emb/pets --quantizer_type vq --epochs 10",
-        "  submit/squeeze train --input table.parquet --vector_col v --id_col id --head none",
+        "  submit/squeeze train --input table.parquet --vector_col v --id_col id --bytes 16",
         "");
   }
 

@@ -206,7 +206,8 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
 
   /**
    * Bytes of a vector's codes, which decide on levels, codes and components; default 0: the other
-   * parameters do. With {@link #setQuantizerType} "auto" the best of several types is taken.
+   * parameters do. Without {@link #setQuantizerType}, or with "auto", the best of several types is
+   * taken.
    */
   public VectorQuantization setBytes(double value) {
     set(bytes, value);
@@ -223,7 +224,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
   private Settings settings() {
     Settings settings =
         Settings.defaults()
-            .with("quantizer.type", text(quantizerType))
+            .with("quantizer.type", type())
             .with("quantizer.bottleneck-dim", bottleneck())
             .with("quantizer.num-quantizers", text(numQuantizers))
             .with("quantizer.codebook.kmeans-iterations", text(maxIter))
@@ -241,6 +242,12 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
       settings = settings.with("quantizer.codebook.max-init-samples", text(maxInitSamples));
     }
     return settings;
+  }
+
+  /** The best type where bytes are all that is asked for. */
+  private String type() {
+    boolean rateAlone = (double) getOrDefault(bytes) != 0 && !isSet(quantizerType);
+    return rateAlone ? VectorFit.AUTO : text(quantizerType);
   }
 
   private String bottleneck() {

@@ -154,13 +154,18 @@ public final class VectorFit {
         new Checkpoint.Progress(Double.NaN, 1, true));
   }
 
-  /** Settings of a fit: no head, one pass, vectors less their mean, and a beam where it pays. */
+  /**
+   * Settings of a fit: no head, one pass, vectors less their mean, a beam where it pays, and the
+   * best type where bytes are all that is asked for.
+   */
   public static Settings headless(Settings settings) {
+    boolean rateAlone = settings.quantizer().bytes() != null && !settings.isGiven("quantizer.type");
     Settings fit =
         settings
             .with("train.head", "none")
             .with("train.epochs", "1")
             .with("quantizer.centred", "true");
+    fit = rateAlone ? fit.with("quantizer.type", AUTO) : fit;
     return settings.quantizer().beam() == null ? fit.with("quantizer.beam", BEAM) : fit;
   }
 

@@ -75,6 +75,11 @@ public final class TrainJob {
    * @throws SqueezeException of category configuration if another run is in the folder
    */
   private String run() throws IOException {
+    if (settings.quantizer().bytes() != null) {
+      throw SqueezeException.usage(
+          "--bytes is for the vectors of a table (train --input); with a head, choose the codes by"
+              + " --codebook_size and --num_quantizers");
+    }
     // Quantizer and loss check their settings now, before hours of extraction.
     Quantizer.of(settings.quantizer(), 1);
     LossType.named(settings.train().loss().type());
