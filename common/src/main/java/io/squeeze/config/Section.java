@@ -40,7 +40,11 @@ final class Section {
 
   /** Whether a list stands there. */
   boolean isList(String name) {
-    return !isNull(name) && config.getValue(key(name)).valueType() == ConfigValueType.LIST;
+    try {
+      return !isNull(name) && config.getValue(key(name)).valueType() == ConfigValueType.LIST;
+    } catch (ConfigException e) {
+      return false; // reading it says why
+    }
   }
 
   /** An int; null where it is unset or {@code auto}, 0 for {@code none}. */

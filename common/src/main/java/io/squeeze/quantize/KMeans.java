@@ -44,8 +44,9 @@ public final class KMeans {
    *
    * @param centroids [k, d]
    * @param counts [k]
+   * @param error the sum of the squared distances
    */
-  public record Result(float[] centroids, long[] counts) {}
+  public record Result(float[] centroids, long[] counts, double error) {}
 
   /** Vectors in one place or many. */
   public interface Points {
@@ -102,7 +103,8 @@ public final class KMeans {
       }
     }
     // Centroids and counts belong together.
-    return new Result(centroids, points.count(centroids).counts());
+    CodebookStatistics last = points.count(centroids);
+    return new Result(centroids, last.counts(), last.distances());
   }
 
   /** Moves each centroid to the mean of its vectors. A centroid without vectors stays. */

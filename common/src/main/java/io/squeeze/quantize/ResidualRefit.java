@@ -144,6 +144,7 @@ record ResidualRefit(ResidualVectorQuantizer quantizer, int width)
   public void improve(Pairs sums, Map<String, HostTensor> tensors) {
     List<EmaCodebook> codebooks = quantizer.codebooks();
     float[] books = joined(codebooks.stream().map(b -> tensors.get(b.embed()).floats()).toList());
+    double[] ridges = ridges(sums, books);
     float[] improved = new float[books.length];
     try (NDManager manager = Torch.manager(Device.cpu())) {
       double[] counts = Arrays.stream(sums.pairs()).asDoubleStream().toArray();
@@ -160,7 +161,7 @@ record ResidualRefit(ResidualVectorQuantizer quantizer, int width)
           (width + COLUMNS - 1) / COLUMNS,
           piece -> {
             int from = piece * COLUMNS;
-            solve(sums, rows, books, from, Math.min(width, from + COLUMNS), improved);
+            solve(sums, ridges, rows, books, from, Math.min(width, from + COLUMNS), improved);
           });
     }
     long[][] counts = sums.counts();
@@ -172,14 +173,20 @@ record ResidualRefit(ResidualVectorQuantizer quantizer, int width)
           .get(l)
           .start(
               tensors,
-              new KMeans.Result(Arrays.copyOfRange(improved, from, to), counts[l]),
+              new KMeans.Result(Arrays.copyOfRange(improved, from, to), counts[l], sums.error()),
               (double) vectors);
     }
   }
 
   /** Sweeps over the levels, for the columns from one to another. */
   private void solve(
-      Pairs sums, NDArray[] rows, float[] books, int from, int to, float[] improved) {
+      Pairs sums,
+      double[] ridges,
+      NDArray[] rows,
+      float[] books,
+      int from,
+      int to,
+      float[] improved) {
     int columns = to - from;
     double[] words = new double[sums.codes() * columns];
     for (int i = 0; i < words.length; i++) {
@@ -200,7 +207,7 @@ record ResidualRefit(ResidualVectorQuantizer quantizer, int width)
           for (int j = 0; j < columns && n > 0; j++) {
             int at = k * columns + j;
             double others = explained[(k - first) * columns + j] - n * words[at];
-            words[at] = (sums.sums().sum(k, from + j) - others) / (n + Shrinkage.RIDGE);
+            words[at] = (sums.sums().sum(k, from + j) - others) / (n + ridges[l]);
           }
         }
       }
@@ -208,6 +215,17 @@ record ResidualRefit(ResidualVectorQuantizer quantizer, int width)
     for (int i = 0; i < words.length; i++) {
       improved[i / columns * width + from + i % columns] = (float) words[i];
     }
+  }
+
+  private double[] ridges(Pairs sums, float[] books) {
+    double[] ridges = new double[sums.levels()];
+    long[][] counts = sums.counts();
+    for (int l = 0; l < ridges.length; l++) {
+      int from = sums.offsets()[l] * width;
+      int to = sums.offsets()[l + 1] * width;
+      ridges[l] = Shrinkage.ridge(Arrays.copyOfRange(books, from, to), counts[l], sums.error());
+    }
+    return ridges;
   }
 
   @Override

@@ -127,17 +127,19 @@ public record RotationRefit(List<EmaCodebook> codebooks) implements Refit<Rotati
       EmaCodebook book = codebooks.get(p);
       CodebookStatistics own = sums.sums().get(p);
       float[] words = tensors.get(book.embed()).floats();
+      double ridge = Shrinkage.ridge(words, own.counts(), own.distances());
       for (int k = 0; k < book.codes(); k++) {
         for (int j = 0; j < book.width() && own.count(k) > 0; j++) {
           double sum = 0;
           for (int i = 0; i < width; i++) {
             sum += turned[(from + j) * width + i] * own.sum(k, i);
           }
-          words[k * book.width() + j] = (float) (sum / (own.count(k) + Shrinkage.RIDGE));
+          words[k * book.width() + j] = (float) (sum / (own.count(k) + ridge));
         }
       }
       long vectors = Arrays.stream(own.counts()).sum();
-      book.start(tensors, new KMeans.Result(words, own.counts()), (double) vectors);
+      book.start(
+          tensors, new KMeans.Result(words, own.counts(), own.distances()), (double) vectors);
       from += book.width();
     }
   }

@@ -401,7 +401,7 @@ class QuantizerGoldenTest {
       }
       assertThat(counts).isEqualTo(golden.longs("bins"));
       assertClose(Torch.floats(manager, new Shape(k, d), filled(means)), "means", 1e-5);
-      codebook.start(tensors, new KMeans.Result(means, counts), spec.get("n").asInt());
+      codebook.start(tensors, new KMeans.Result(means, counts, 0), spec.get("n").asInt());
       for (String part : new String[] {"cluster_size", "embed_avg", "embed"}) {
         NDArray ours = Torch.array(manager, tensors.get("quantizer.codebook." + part));
         assertClose(ours, "after_init." + part, 1e-5);

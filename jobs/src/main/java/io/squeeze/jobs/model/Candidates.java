@@ -26,13 +26,15 @@ public final class Candidates {
   /** Types that are tried, the simplest first: of equal ones the first is taken. */
   private static final List<String> TYPES = List.of("vq", "rvq", "pq", "scalar");
 
-  /** Bits above which vq is not tried, and codes of a vector above which rvq is not. */
+  /** Bits above which vq and rvq are not tried: they take long and lose more than others. */
   private static final double MOST_VQ_BITS = 12;
 
-  private static final double MOST_RVQ_BITS = 256;
+  private static final double MOST_RVQ_BITS = 128;
 
   /** Share of the vectors that candidates are measured on. */
   private static final double MEASURED = 0.125;
+
+  private static final String ROUNDS = "4";
 
   private static final int QUERIES = 200;
   private static final int NEIGHBOURS = 10;
@@ -86,12 +88,16 @@ public final class Candidates {
     }
     VectorBlock measured = VectorBlock.of(others);
     double bits = Rate.bits(run.quantizer());
+    // Enough to tell types apart.
+    Settings brief =
+        run.with("quantizer.codebook.refit-rounds", ROUNDS)
+            .with("quantizer.codebook.kmeans-iterations", ROUNDS);
     return TYPES.stream()
         .filter(type -> !(type.equals("vq") && bits > MOST_VQ_BITS))
         .filter(type -> !(type.equals("rvq") && bits > MOST_RVQ_BITS))
         // A part of pq has one component at least.
         .filter(type -> !(type.equals("pq") && bits > 8.0 * channels))
-        .map(type -> measured(run.with("quantizer.type", type), channels, fitted, measured))
+        .map(type -> measured(brief.with("quantizer.type", type), channels, fitted, measured))
         .toList();
   }
 

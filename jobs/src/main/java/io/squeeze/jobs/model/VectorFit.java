@@ -73,7 +73,7 @@ public final class VectorFit {
   private static final double GENEROUS = 2;
 
   /** A round that changes the error by a smaller share is the last one. */
-  private static final double GAIN = 0.002;
+  private static final double GAIN = 0.003;
 
   /** Stands where a backbone's digest would. */
   public static final String NO_BACKBONE = "none";
