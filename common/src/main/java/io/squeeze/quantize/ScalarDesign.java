@@ -73,7 +73,12 @@ public final class ScalarDesign {
   /** The design whose codes have an entropy of about {@code bits} a vector. */
   public Design of(double bits) {
     double high = 8 * Arrays.stream(deviations).max().orElse(0);
+    // Steps below these would not reach all values.
     double low = high * 1e-6;
+    for (int j = 0; j < deviations.length; j++) {
+      low = Math.max(low, farthest(j) / MOST);
+    }
+    high = Math.max(low, high);
     for (int i = 0; i < HALVINGS; i++) {
       double step = Math.sqrt(low * high);
       if (rate(step) > bits) {
@@ -125,16 +130,21 @@ public final class ScalarDesign {
     return flat;
   }
 
-  /** Points at whole steps, then at the means of what chooses them. */
-  private Points points(int component, double step) {
+  /** The largest magnitude of a component. */
+  private double farthest(int component) {
     int[] bins = counts.of(component);
     double farthest = 0;
     for (int b = 0; b < bins.length; b++) {
-      farthest =
-          bins[b] > 0 ? Math.max(farthest, Math.abs(histograms.middle(component, b))) : farthest;
+      double away = bins[b] > 0 ? Math.abs(histograms.middle(component, b)) : 0;
+      farthest = Math.max(farthest, away);
     }
-    // Two components at least have one code more than what is never chosen.
-    int reach = (int) Math.max(1, Math.min(MOST, Math.round(farthest / step)));
+    return farthest;
+  }
+
+  /** Points at whole steps, then at the means of what chooses them. */
+  private Points points(int component, double step) {
+    int[] bins = counts.of(component);
+    int reach = (int) Math.max(1, Math.min(MOST, Math.round(farthest(component) / step)));
     double[] points = new double[2 * reach + 1];
     double[] bits = new double[points.length];
     for (int k = 0; k < points.length; k++) {

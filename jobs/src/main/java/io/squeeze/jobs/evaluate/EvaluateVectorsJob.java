@@ -8,6 +8,7 @@ import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.evaluate.Recall.Pair;
 import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.model.VectorEncoding;
+import io.squeeze.jobs.model.VectorFit;
 import io.squeeze.jobs.model.VectorTable;
 import io.squeeze.jobs.model.VectorTable.Repeated;
 import io.squeeze.jobs.publish.CodeHistogram;
@@ -130,8 +131,12 @@ public final class EvaluateVectorsJob {
     // As decimals, whose sum no order of adding changes.
     Column cosine = col(SampleTable.COSINE).cast("decimal(20,15)");
     int[] levels = checkpoint.model().quantizer().codebookSizes();
-    double bits = Arrays.stream(levels).map(BitPacking::bits).sum();
     List<CodeUsage> usage = CodeHistogram.of(decoded, levels);
+    double entropy = usage.stream().mapToDouble(CodeUsage::entropyBits).sum();
+    double bits =
+        VectorFit.isScalar(checkpoint.settings().quantizer())
+            ? entropy
+            : Arrays.stream(levels).map(BitPacking::bits).sum();
     Recall.Result recall = recall(decoded, count);
     boolean measured = recall.queries() > 0 && Double.isFinite(recall.recall());
     return new VectorSummary(
@@ -142,7 +147,7 @@ public final class EvaluateVectorsJob {
         measured ? recall.queries() : null,
         measured ? recall.population() : null,
         bits,
-        usage.stream().mapToDouble(CodeUsage::entropyBits).sum(),
+        entropy,
         ExactMean.of(scores, SampleTable.PROJECTION_ERROR),
         new VectorSummary.Nominal(32.0 * table.channels() / bits),
         Codebook.of(usage));

@@ -99,7 +99,8 @@ public final class VectorFit {
     return run.quantizer().type().equals(AUTO);
   }
 
-  static boolean isScalar(QuantizerSettings settings) {
+  /** Whether the codes have no fixed width: entropy coding is what makes them small. */
+  public static boolean isScalar(QuantizerSettings settings) {
     return QuantizerType.named(settings.type()) instanceof ScalarQuantizer.Type;
   }
 

@@ -18,7 +18,7 @@ import java.util.Locale;
  *     where it was not measured
  * @param queries vectors that were asked for their neighbours; null as above
  * @param population vectors that were searched for them; null as above
- * @param bitsPerVector of codes of a fixed width
+ * @param bitsPerVector of codes of a fixed width; by their entropy where they have none (scalar)
  * @param entropyBits of the codes of a vector by their entropy; null in summaries of 0.1.0
  * @param projectionError the part of the error that the projection cuts off; null as above
  */

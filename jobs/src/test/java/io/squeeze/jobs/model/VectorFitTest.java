@@ -2,12 +2,17 @@ package io.squeeze.jobs.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.Device;
+import ai.djl.ndarray.NDManager;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.model.VectorFit.Fit;
 import io.squeeze.jobs.model.VectorFit.Fitted;
+import io.squeeze.quantize.Quantizer;
+import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.quantize.VectorBlock;
+import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
@@ -15,6 +20,7 @@ import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A fit in the memory of a task, on any number of threads, and over partitions. */
@@ -46,7 +52,7 @@ class VectorFitTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"rvq", "pq"})
+  @ValueSource(strings = {"rvq", "pq", "scalar"})
   void theResultIsTheSameWhereverTheVectorsAre(String type) {
     Settings settings =
         VectorFit.headless(
@@ -54,6 +60,8 @@ class VectorFitTest {
                 .with("quantizer.type", type)
                 .with("quantizer.num-quantizers", "2")
                 .with("quantizer.codebook-size", "16")
+                .with("quantizer.codebook.kmeans-iterations", "3")
+                .with("quantizer.codebook.refit-rounds", "2")
                 .with("quantizer.bottleneck-dim", "6"));
     Fit fit = new Fit(settings, CHANNELS);
     List<VectorBlock> blocks = blocks();
@@ -67,5 +75,38 @@ class VectorFitTest {
     Torch.start(1);
     SpreadVectors vectors = new SpreadVectors(spread, new HeldVectors(blocks).count());
     assertSame(fit.to(vectors, line -> {}), one);
+  }
+
+  /** Few distinct vectors, again and again, or one alone: every type gives them back. */
+  @ParameterizedTest
+  @CsvSource({"rvq,5", "pq,5", "scalar,5", "rvq,1", "pq,1", "scalar,1", "vq,1"})
+  void vectorsThatRepeatComeBack(String type, int distinct) {
+    float[] some = HostTensor.uniform(Seeds.random(1, "some"), 3, distinct, CHANNELS).floats();
+    long[] keys = new long[400];
+    float[] values = new float[keys.length * CHANNELS];
+    for (int row = 0; row < keys.length; row++) {
+      keys[row] = Seeds.hash(row, "key", "");
+      System.arraycopy(some, row % distinct * CHANNELS, values, row * CHANNELS, CHANNELS);
+    }
+    Settings settings = VectorFit.headless(Settings.defaults().with("quantizer.type", type));
+    Torch.startInPieces(1);
+    Fitted fitted =
+        new Fit(settings, CHANNELS)
+            .to(new HeldVectors(List.of(new VectorBlock(keys, values))), line -> {});
+    Quantizer quantizer = Quantizer.of(fitted.settings().quantizer(), CHANNELS);
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Parameters parameters = new Parameters(manager, fitted.tensors())) {
+      float[] found =
+          Torch.tensor(
+                  quantizer
+                      .quantize(Blocks.rows(manager, some, CHANNELS), parameters, Mode.EVALUATION)
+                      .vectors())
+              .floats();
+      double lost = 0;
+      for (int i = 0; i < some.length; i++) {
+        lost += Math.pow(some[i] - found[i], 2) / some.length;
+      }
+      assertThat(lost).isLessThan(0.03);
+    }
   }
 }
