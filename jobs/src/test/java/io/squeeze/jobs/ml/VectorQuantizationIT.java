@@ -239,9 +239,9 @@ class VectorQuantizationIT {
         .contains("train/level_0/codes_used", "train/level_1/entropy_bits");
 
     VectorSummary summary =
-        new EvaluateVectorsJob(Fixture.squeeze(spark), table, checkpoint, null).run();
+        new EvaluateVectorsJob(Fixture.squeeze(spark), table, checkpoint, "1").run();
     VectorSummary beam =
-        new EvaluateVectorsJob(Fixture.squeeze(spark), table, checkpoint, "8").run();
+        new EvaluateVectorsJob(Fixture.squeeze(spark), table, checkpoint, null).run();
     assertThat(beam.error()).isLessThan(summary.error());
     assertThat(summary.cosine()).isBetween(0.9, 1.0);
     assertThat(summary.recall()).isBetween(0.3, 1.0);
