@@ -305,7 +305,7 @@ class QuantizerTest {
     assertRefused("type = fsq, fsq.levels = [2, 8]", "quantizer.fsq.symmetric = true");
     assertRefused("type = pq, num-quantizers = 7", "Cannot cut 64 dimensions");
     assertRefused("type = rvq, rvq { dropout = true, dropout-from = 4 }", "levels 0 to 3");
-    assertRefused("type = vqq", "No quantizer vqq", "fsq, lfq, none, pq, rvq, vq");
+    assertRefused("type = vqq", "No quantizer vqq", "fsq, lfq, none, pq, rvq, scalar, vq");
   }
 
   private static void assertRefused(String options, String... sentence) {

@@ -275,7 +275,7 @@ public final class VectorQuantization extends Estimator<VectorQuantizationModel>
     double share = fit.share(count);
     long drawn = settings.seed();
     JavaRDD<VectorBlock> sample = reader.blocks(vectors, drawn, share);
-    fit.fit(sample);
+    fit.fit(sample, taken -> new long[0]);
     VectorQuantizationModel model =
         new VectorQuantizationModel(
             Identifiable$.MODULE$.randomUID("vectorQuantizationModel"), fit.checkpoint());

@@ -4,8 +4,7 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
-import io.squeeze.jobs.model.VectorFit.Fit;
-import io.squeeze.jobs.model.VectorFit.Fitted;
+import io.squeeze.jobs.model.Fit.Fitted;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.Quantized;
@@ -17,8 +16,10 @@ import io.squeeze.torch.Torch;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.stream.IntStream;
 
 /** Tries several types at one rate on some vectors, and measures them on others. */
@@ -31,8 +32,10 @@ public final class Candidates {
 
   private static final double MOST_RVQ_BITS = 128;
 
-  /** Share of the vectors that candidates are measured on. */
-  private static final double MEASURED = 0.125;
+  /** One of so many vectors, or stretches of vectors, is measured. */
+  private static final int EACH = 8;
+
+  private static final int STRETCHES = 32;
 
   private static final String ROUNDS = "4";
 
@@ -68,13 +71,29 @@ public final class Candidates {
     }
   }
 
-  /** Fits and measures every type that has the rate, on the vectors of a task. */
-  static List<Candidate> measured(Settings run, int channels, List<VectorBlock> blocks) {
+  /**
+   * Fits and measures every type that has the rate, on the vectors of a task.
+   *
+   * @param order keys of the vectors, those of one source side by side: whole stretches are
+   *     measured and not fitted to; empty: single vectors
+   */
+  static List<Candidate> measured(
+      Settings run, int channels, List<VectorBlock> blocks, long[] order) {
+    Set<Long> stretches = new HashSet<>();
+    for (int i = 0; i < order.length; i++) {
+      if ((long) i * STRETCHES / order.length % EACH == EACH - 1) {
+        stretches.add(order[i]);
+      }
+    }
     List<KMeans.Keyed> learned = new ArrayList<>();
     List<KMeans.Keyed> others = new ArrayList<>();
     for (VectorBlock block : blocks) {
       for (int i = 0; i < block.keys().length; i++) {
-        boolean other = Seeds.takes(Seeds.hash(block.keys()[i], "measured", ""), MEASURED);
+        long key = block.keys()[i];
+        boolean other =
+            order.length > 0
+                ? stretches.contains(key)
+                : Seeds.takes(Seeds.hash(key, "measured", ""), 1.0 / EACH);
         (other ? others : learned).add(block.at(i));
       }
     }

@@ -9,8 +9,10 @@ import io.squeeze.quantize.VectorBlock;
 import io.squeeze.weights.SmallFloats;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.function.LongPredicate;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.ml.linalg.Vector;
@@ -23,6 +25,7 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StructType;
+import scala.Tuple2;
 
 /**
  * A column of vectors: an array of numbers of any type (float16 comes as two bytes each), or Spark
@@ -164,6 +167,24 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
     VectorCells cells = new VectorCells(index, table.schema().apply(index).dataType());
     return SparkInternals.rows(table)
         .mapPartitions(rows -> column.blocks(rows, cells, seed, share));
+  }
+
+  /** Which keys are meant. */
+  public interface Taken extends LongPredicate, Serializable {}
+
+  /**
+   * The keys that are taken, in the order of their ids; at most some ten thousand are to be taken.
+   */
+  public long[] inOrder(Dataset<?> table, Taken taken) {
+    VectorColumn column = this;
+    return SparkInternals.rows(table)
+        .map(row -> new Tuple2<>(row.getString(column.id), column.key(row, null)))
+        .filter(named -> taken.test(named._2()))
+        .collect()
+        .stream()
+        .sorted(Comparator.comparing(Tuple2::_1))
+        .mapToLong(Tuple2::_2)
+        .toArray();
   }
 
   private Iterator<VectorBlock> blocks(

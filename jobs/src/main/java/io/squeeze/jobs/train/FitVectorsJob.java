@@ -57,7 +57,11 @@ public final class FitVectorsJob {
     long seed = settings.seed();
     VectorColumn column = table.column();
     JavaRDD<VectorBlock> sample = column.blocks(table.rows(), seed, share);
-    fit.fit(sample);
+    fit.fit(
+        sample,
+        taken ->
+            column.inOrder(
+                table.rows(), key -> VectorFit.takes(seed, key, share) && taken.test(key)));
     Checkpoint checkpoint = fit.checkpoint();
     Integer width = checkpoint.settings().quantizer().bottleneckDim();
     reporter.say(

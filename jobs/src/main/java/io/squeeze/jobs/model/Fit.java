@@ -1,0 +1,255 @@
+package io.squeeze.jobs.model;
+
+import io.squeeze.config.QuantizerSettings;
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.model.FitVectors.Pass;
+import io.squeeze.metric.CodeUsage;
+import io.squeeze.quantize.CodebookStatistics;
+import io.squeeze.quantize.ComponentHistograms;
+import io.squeeze.quantize.CovarianceAccumulator.Components;
+import io.squeeze.quantize.EmaCodebook;
+import io.squeeze.quantize.KMeans;
+import io.squeeze.quantize.Quantizer;
+import io.squeeze.quantize.QuantizerType;
+import io.squeeze.quantize.Refit;
+import io.squeeze.quantize.ScalarDesign;
+import io.squeeze.quantize.WaterFilling;
+import io.squeeze.weights.HostTensor;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+
+/**
+ * The steps of a fit without gradients, wherever the vectors are. The projections are the principal
+ * components of the vectors. K-means finds the codebooks, one after the other, each from what those
+ * before leave; then they are improved together ({@link Refit}). All sums are exact and all draws
+ * depend on the keys, so the result does not depend on how the vectors are split or ordered.
+ */
+record Fit(Settings run, int channels) implements Serializable {
+  private static final String IN = "quantizer.project_in";
+  private static final String OUT = "quantizer.project_out";
+
+  /** How much of the rate counts as paying for components: vectors are not Gaussian. */
+  private static final double GENEROUS = 2;
+
+  /** A round that changes the error by a smaller share is the last one. */
+  private static final double GAIN = 0.003;
+
+  /**
+   * What a fit gives.
+   *
+   * @param settings with what the fit chose
+   * @param usage how often each code of each codebook was chosen
+   * @param kept share of the variance that the projection keeps
+   */
+  record Fitted(
+      Settings settings, Map<String, HostTensor> tensors, List<CodeUsage> usage, double kept)
+      implements Serializable {}
+
+  /** The quantizer of the settings, as wide as it may be where they leave that open. */
+  static Quantizer widest(Settings run, int channels) {
+    QuantizerSettings asked = run.quantizer();
+    String width = Integer.toString(widestOf(asked, channels));
+    return Quantizer.of(
+        asked.bottleneckDim() == null
+            ? run.with("quantizer.bottleneck-dim", width).quantizer()
+            : asked,
+        channels);
+  }
+
+  /** The widest projection of vectors that a type takes. */
+  private static int widestOf(QuantizerSettings settings, int channels) {
+    int multiple = QuantizerType.named(settings.type()).widthMultiple(settings);
+    return Math.max(multiple, channels / multiple * multiple);
+  }
+
+  Fitted to(FitVectors vectors, Consumer<String> progress) {
+    float[] centre = centre(vectors.sum(channels));
+    double largest = vectors.largest(centre);
+    Components components =
+        run.quantizer().projects() ? vectors.scatter(centre, largest).components() : null;
+    if (VectorFit.isScalar(run.quantizer())) {
+      return scalar(vectors, centre, largest, components, progress);
+    }
+    Settings chosen = components == null ? run : chosen(components.variances());
+    Quantizer quantizer = Quantizer.of(chosen.quantizer(), channels);
+    Map<String, HostTensor> tensors = quantizer.initial(chosen.seed());
+    tensors.put(Quantizer.CENTRE, HostTensor.of(centre, channels));
+    double kept = components == null ? 1 : project(quantizer, components, tensors);
+    boolean refits = run.quantizer().codebook().refitRounds() > 0 && quantizer.refit().isPresent();
+    List<CodeUsage> usage = codebooks(quantizer, vectors, tensors, progress);
+    // Components are along orthogonal axes: none is longer than the vector.
+    double most = largest * Math.sqrt(channels);
+    if (refits) {
+      usage = refitted(quantizer.refit().get(), quantizer, vectors, most, tensors, progress);
+    }
+    return new Fitted(chosen, tensors, usage, kept);
+  }
+
+  /** Points for each principal component, from their histograms alone. */
+  private Fitted scalar(
+      FitVectors vectors,
+      float[] centre,
+      double largest,
+      Components components,
+      Consumer<String> progress) {
+    if (components == null) {
+      throw SqueezeException.configuration(
+          "scalar quantizes principal components: it takes no --bottleneck_dim none");
+    }
+    QuantizerSettings asked = run.quantizer();
+    double bits = Math.max(1, Rate.bits(asked) - 8 * VectorFit.CODING_BYTES);
+    double[] variances = components.variances();
+    int width =
+        asked.bottleneckDim() == null
+            ? WaterFilling.of(variances, GENEROUS * bits).components(variances)
+            : asked.bottleneckDim();
+    double[] deviations =
+        Arrays.stream(variances, 0, width).map(v -> Math.sqrt(Math.max(0, v))).toArray();
+    Settings all = scalarOf(Collections.nCopies(width, 3));
+    Quantizer located = Quantizer.of(all.quantizer(), channels);
+    Map<String, HostTensor> tensors = located.initial(run.seed());
+    tensors.put(Quantizer.CENTRE, HostTensor.of(centre, channels));
+    project(located, components, tensors);
+    ComponentHistograms histograms = new ComponentHistograms(deviations);
+    progress.accept("scalar: histograms of %s components".formatted(width));
+    ScalarDesign.Design design =
+        new ScalarDesign(
+                histograms, vectors.sums(new Pass<>(histograms, located, largest), tensors))
+            .of(bits);
+    Settings chosen = scalarOf(design.levels());
+    Quantizer quantizer = Quantizer.of(chosen.quantizer(), channels);
+    Map<String, HostTensor> fitted = quantizer.initial(run.seed());
+    fitted.put(Quantizer.CENTRE, HostTensor.of(centre, channels));
+    double kept = project(quantizer, components, fitted);
+    design.into(fitted);
+    return new Fitted(
+        chosen, fitted, Arrays.stream(design.chosen()).map(CodeUsage::new).toList(), kept);
+  }
+
+  private Settings scalarOf(List<Integer> levels) {
+    return run.with("quantizer.scalar.levels", levels)
+        .with("quantizer.bottleneck-dim", Integer.toString(levels.size()));
+  }
+
+  /** The settings with as many components as the rate pays for, where they leave that open. */
+  private Settings chosen(double[] variances) {
+    QuantizerSettings asked = run.quantizer();
+    if (asked.bottleneckDim() != null) {
+      return run;
+    }
+    double bits =
+        Arrays.stream(widest(run, channels).codebookSizes())
+            .mapToDouble(codes -> Math.log(codes) / Math.log(2))
+            .sum();
+    int needed = WaterFilling.of(variances, bits * GENEROUS).components(variances);
+    int multiple = QuantizerType.named(asked.type()).widthMultiple(asked);
+    int width = Math.min(widestOf(asked, channels), (needed + multiple - 1) / multiple * multiple);
+    return run.with("quantizer.bottleneck-dim", Integer.toString(width));
+  }
+
+  /** K-means for one codebook after the other, each from what those before leave. */
+  private List<CodeUsage> codebooks(
+      Quantizer quantizer,
+      FitVectors vectors,
+      Map<String, HostTensor> tensors,
+      Consumer<String> progress) {
+    List<CodeUsage> usage = new ArrayList<>();
+    int codebooks = quantizer.codebooks().size();
+    for (int i = 0; i < codebooks; i++) {
+      progress.accept(
+          "k-means: codebook %s of %s from %s vectors"
+              .formatted(i + 1, codebooks, vectors.count()));
+      EmaCodebook codebook = quantizer.codebooks().get(i);
+      KMeans kMeans = codebook.kMeans(run.seed() + i);
+      vectors.searched(
+          quantizer,
+          i,
+          tensors,
+          points -> {
+            KMeans.Result result = kMeans.run(points, codebook.codes());
+            usage.add(new CodeUsage(result.counts()));
+            KMeans.Result first =
+                quantizer.refit().map(refit -> refit.begin(result)).orElse(result);
+            codebook.start(tensors, first, (double) vectors.count());
+          });
+    }
+    return usage;
+  }
+
+  /** Rounds over all codebooks together, until one gains little; how often codes are chosen. */
+  private <S extends Refit.Sums<S>> List<CodeUsage> refitted(
+      Refit<S> refit,
+      Quantizer quantizer,
+      FitVectors vectors,
+      double largest,
+      Map<String, HostTensor> tensors,
+      Consumer<String> progress) {
+    Pass<S> pass = new Pass<>(refit, quantizer, largest);
+    double before = Double.POSITIVE_INFINITY;
+    for (int round = 0; ; round++) {
+      S sums = vectors.sums(pass, tensors);
+      double error = sums.error() / vectors.count();
+      progress.accept("refit: round %s, error %.5g a vector".formatted(round, error));
+      // The error may rise: codewords of few vectors are kept from following them.
+      boolean little = Math.abs(before - error) <= GAIN * error;
+      if (little || round == run.quantizer().codebook().refitRounds()) {
+        return Arrays.stream(sums.counts()).map(CodeUsage::new).toList();
+      }
+      before = error;
+      refit.improve(sums, tensors);
+    }
+  }
+
+  /** The mean of the vectors. */
+  private float[] centre(CodebookStatistics sums) {
+    float[] centre = new float[channels];
+    for (int j = 0; j < channels; j++) {
+      centre[j] = (float) (sums.sum(0, j) / sums.count(0));
+    }
+    return centre;
+  }
+
+  /**
+   * Principal components to the bottleneck and back, where both are plain linear layers; the share
+   * of the variance that is kept.
+   */
+  private double project(
+      Quantizer quantizer, Components components, Map<String, HostTensor> tensors) {
+    HostTensor weight = tensors.get(IN + ".weight");
+    if (weight == null || !tensors.containsKey(OUT + ".weight")) {
+      return 1;
+    }
+    int width = (int) weight.shape()[0];
+    double[] variances = Arrays.copyOf(components.variances(), width);
+    int[] order =
+        quantizer
+            .refit()
+            .map(refit -> refit.order(variances))
+            .orElseGet(() -> IntStream.range(0, width).toArray());
+    float[] axes = new float[width * channels];
+    float[] back = new float[axes.length];
+    float[] bias = new float[width];
+    for (int i = 0; i < width; i++) {
+      System.arraycopy(components.axes(), order[i] * channels, axes, i * channels, channels);
+      double along = 0;
+      for (int j = 0; j < channels; j++) {
+        back[j * width + i] = axes[i * channels + j];
+        along += (double) axes[i * channels + j] * components.mean()[j];
+      }
+      bias[i] = (float) -along;
+    }
+    tensors.put(IN + ".weight", HostTensor.of(axes, width, channels));
+    tensors.put(IN + ".bias", HostTensor.of(bias, width));
+    tensors.put(OUT + ".weight", HostTensor.of(back, channels, width));
+    tensors.put(OUT + ".bias", HostTensor.of(components.mean(), channels));
+    double all = Arrays.stream(components.variances()).sum();
+    return all > 0 ? Arrays.stream(variances).sum() / all : 1;
+  }
+}
