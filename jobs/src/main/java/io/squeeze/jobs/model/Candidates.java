@@ -27,10 +27,12 @@ public final class Candidates {
   /** Types that are tried, the simplest first: of equal ones the first is taken. */
   private static final List<String> TYPES = List.of("vq", "rvq", "pq", "scalar");
 
-  /** Bits above which vq and rvq are not tried: they take long and lose more than others. */
+  /** Bits above which types are not tried: they take long and lose more than scalar. */
   private static final double MOST_VQ_BITS = 12;
 
   private static final double MOST_RVQ_BITS = 128;
+
+  private static final double MOST_PQ_BITS = 256;
 
   /** One of so many vectors, or stretches of vectors, is measured. */
   private static final int EACH = 8;
@@ -115,7 +117,7 @@ public final class Candidates {
         .filter(type -> !(type.equals("vq") && bits > MOST_VQ_BITS))
         .filter(type -> !(type.equals("rvq") && bits > MOST_RVQ_BITS))
         // A part of pq has one component at least.
-        .filter(type -> !(type.equals("pq") && bits > 8.0 * channels))
+        .filter(type -> !(type.equals("pq") && bits > Math.min(MOST_PQ_BITS, 8.0 * channels)))
         .map(type -> measured(brief.with("quantizer.type", type), channels, fitted, measured))
         .toList();
   }
