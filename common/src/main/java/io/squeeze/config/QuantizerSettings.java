@@ -15,8 +15,7 @@ import java.util.List;
  * @param commitment weight of the commitment loss within the quantizer's loss
  * @param centred whether a centre, the mean of the vectors of a fit, is subtracted first
  * @param gradient how gradients pass the assignment: straight-through or rotation
- * @param beam beam width: number of candidates that encoding keeps at each level; null: 1, and a
- *     fit to a table chooses
+ * @param beam beam width: number of candidates that encoding keeps at each level
  * @param referenceQuirks whether the reference library's oddities are reproduced
  * @param scalarLevels points of each component of scalar; empty: a fit chooses
  * @param codebookSizes codes of each level, where they differ; else empty
@@ -33,7 +32,7 @@ public record QuantizerSettings(
     boolean cosine,
     boolean centred,
     String gradient,
-    Integer beam,
+    int beam,
     boolean referenceQuirks,
     double lossWeight,
     Codebook codebook,
@@ -124,7 +123,7 @@ public record QuantizerSettings(
         section.bool("cosine"),
         section.bool("centred"),
         section.oneOf("gradient", List.of("straight-through", "rotation")),
-        section.optionalIntIn("beam", 1, 1024),
+        section.intIn("beam", 1, 1024),
         section.bool("reference-quirks"),
         section.doubleIn("loss-weight", 0, 1e6),
         new Codebook(
@@ -194,10 +193,5 @@ public record QuantizerSettings(
   /** Width of the vectors that are searched; {@code otherwise} if the setting is null. */
   public int width(int channels, int otherwise) {
     return projects() ? bottleneckDim(otherwise) : channels;
-  }
-
-  /** Candidates that encoding keeps at each level. */
-  public int beamWidth() {
-    return beam == null ? 1 : beam;
   }
 }

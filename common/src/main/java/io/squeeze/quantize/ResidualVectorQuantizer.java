@@ -77,7 +77,7 @@ final class ResidualVectorQuantizer implements Quantizer {
     estimator = Estimator.of(settings);
     commitment = settings.commitment();
     levelwise = settings.referenceQuirks() || options.gradientFraction() > 0;
-    beam = settings.beamWidth();
+    beam = settings.beam();
   }
 
   private EmaCodebook codebook(int level) {

@@ -94,7 +94,7 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
 
   /** The settings that codes depend on, besides their input, for a manifest. */
   public Map<String, String> settings() {
-    String beam = Integer.toString(checkpoint.settings().quantizer().beamWidth());
+    String beam = Integer.toString(checkpoint.settings().quantizer().beam());
     return Map.of(CHECKPOINT, sha256, BEAM, beam);
   }
 

@@ -140,7 +140,7 @@ public final class VectorFit {
             .with("train.epochs", "1")
             .with("quantizer.centred", "true");
     fit = rateAlone ? fit.with("quantizer.type", AUTO) : fit;
-    return settings.quantizer().beam() == null ? fit.with("quantizer.beam", BEAM) : fit;
+    return settings.isGiven("quantizer.beam") ? fit : fit.with("quantizer.beam", BEAM);
   }
 
   /** The share of about {@code count} vectors that the fit uses. The key of a vector decides. */
