@@ -184,6 +184,12 @@ class EncodeIT {
                         new DecodeJob.Request(wrong.codes(), null, wrong.codes(), null, null))
                     .run())
         .hasMessageContaining("holds codes, not embeddings: name another folder (--embeddings)");
+    assertThatThrownBy(
+            () ->
+                new DecodeJob(
+                    Fixture.squeeze(spark),
+                    new DecodeJob.Request(wrong.codes(), null, folder + "/never", null, 2)))
+        .hasMessageContaining("has 1 levels: the first 2 of them cannot be decoded (--levels)");
     TrainedQuantizer within =
         TrainedQuantizer.open(storage, folder + "/foreign/v1", checkpoint, null);
     assertThatThrownBy(
