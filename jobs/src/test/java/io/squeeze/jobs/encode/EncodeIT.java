@@ -188,8 +188,8 @@ class EncodeIT {
             () ->
                 new DecodeJob(
                     Fixture.squeeze(spark),
-                    new DecodeJob.Request(wrong.codes(), null, folder + "/never", null, 2)))
-        .hasMessageContaining("has 1 levels: the first 2 of them cannot be decoded (--levels)");
+                    new DecodeJob.Request(wrong.codes(), null, folder + "/never", null, 99)))
+        .hasMessageContaining("the first 99 of them cannot be decoded (--levels)");
     TrainedQuantizer within =
         TrainedQuantizer.open(storage, folder + "/foreign/v1", checkpoint, null);
     assertThatThrownBy(
