@@ -22,6 +22,8 @@ import java.util.Map;
  * @param codebooks of the parts
  */
 public record RotationRefit(List<EmaCodebook> codebooks) implements Refit<RotationRefit.Parts> {
+  /** Variances below this share of the largest count as this. */
+  private static final double LEAST = 1e-12;
 
   /**
    * The sums of whole vectors by the codes of their parts.
@@ -62,6 +64,7 @@ public record RotationRefit(List<EmaCodebook> codebooks) implements Refit<Rotati
     int[] order = new int[variances.length];
     int[] filled = new int[parts];
     double[] logarithms = new double[parts];
+    double widest = Math.max(Double.MIN_NORMAL, Arrays.stream(variances).max().orElse(0));
     for (int i = 0; i < variances.length; i++) {
       int least = -1;
       for (int p = 0; p < parts; p++) {
@@ -70,8 +73,8 @@ public record RotationRefit(List<EmaCodebook> codebooks) implements Refit<Rotati
         }
       }
       order[least * own + filled[least]++] = i;
-      // Relative to the first: what is added is never positive, so the poorest part is the last.
-      logarithms[least] += Math.log(Math.max(variances[i], Double.MIN_NORMAL));
+      // Against the least share: what is added is never negative, whatever the unit of the vectors.
+      logarithms[least] += Math.log(Math.max(variances[i] / widest, LEAST) / LEAST);
     }
     return order;
   }

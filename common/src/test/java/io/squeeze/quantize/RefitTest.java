@@ -126,7 +126,10 @@ class RefitTest {
   void principalComponentsAreDealtSoThatPartsHaveAlikeProducts() {
     RotationRefit refit =
         (RotationRefit) Quantizer.of(settings("pq", 16), WIDTH).refit().orElseThrow();
-    int[] order = refit.order(new double[] {256, 128, 64, 32, 16, 8, 4, 2});
+    double[] variances = {256, 128, 64, 32, 16, 8, 4, 2};
+    int[] order = refit.order(variances);
+    // The unit of the vectors changes nothing.
+    assertThat(refit.order(Arrays.stream(variances).map(v -> v * 1e-6).toArray())).isEqualTo(order);
     double[] products = new double[4];
     for (int part = 0; part < 4; part++) {
       products[part] = Math.pow(2, 16 - order[2 * part] - order[2 * part + 1]);
