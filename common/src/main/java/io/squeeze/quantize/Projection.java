@@ -58,10 +58,9 @@ record Projection(String name, int in, int out, boolean normalised, boolean acti
   static void turn(Map<String, HostTensor> tensors, double[] rotation, int width) {
     HostTensor in = tensors.get(Quantizer.PROJECT_IN);
     HostTensor out = tensors.get(Quantizer.PROJECT_OUT);
-    String bias = Quantizer.PROJECT_IN.replace(".weight", ".bias");
     int channels = (int) in.shape()[1];
     float[] to = in.floats();
-    float[] shift = tensors.get(bias).floats();
+    float[] shift = tensors.get(Quantizer.PROJECT_IN_BIAS).floats();
     float[] back = out.floats();
     float[] newTo = new float[to.length];
     float[] newShift = new float[width];
@@ -87,7 +86,7 @@ record Projection(String name, int in, int out, boolean normalised, boolean acti
       }
     }
     tensors.put(Quantizer.PROJECT_IN, HostTensor.of(newTo, width, channels));
-    tensors.put(bias, HostTensor.of(newShift, width));
+    tensors.put(Quantizer.PROJECT_IN_BIAS, HostTensor.of(newShift, width));
     tensors.put(Quantizer.PROJECT_OUT, HostTensor.of(newBack, channels, width));
   }
 

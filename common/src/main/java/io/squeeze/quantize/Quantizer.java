@@ -21,8 +21,14 @@ public interface Quantizer extends Serializable {
   /** The layer to the vectors that are searched. */
   String PROJECT_IN = "quantizer.project_in.weight";
 
+  /** The shift behind that layer. */
+  String PROJECT_IN_BIAS = "quantizer.project_in.bias";
+
   /** The layer back. */
   String PROJECT_OUT = "quantizer.project_out.weight";
+
+  /** The shift behind the layer back. */
+  String PROJECT_OUT_BIAS = "quantizer.project_out.bias";
 
   /** The quantizer that the settings name, for vectors of {@code channels} values. */
   static Quantizer of(QuantizerSettings settings, int channels) {

@@ -28,11 +28,9 @@ public record RotationRefit(List<EmaCodebook> codebooks) implements Refit<Rotati
   /**
    * The sums of whole vectors by the codes of their parts.
    *
-   * @param codebooks of the parts
    * @param sums of each part's codes
    */
-  public record Parts(List<EmaCodebook> codebooks, List<CodebookStatistics> sums)
-      implements Refit.Sums<Parts> {
+  public record Parts(List<CodebookStatistics> sums) implements Refit.Sums<Parts> {
 
     @Override
     public Parts merge(Parts other) {
@@ -88,7 +86,6 @@ public record RotationRefit(List<EmaCodebook> codebooks) implements Refit<Rotati
   public Parts none(double largest) {
     int exponent = CodebookStatistics.exponent(largest);
     return new Parts(
-        codebooks,
         codebooks.stream()
             .map(book -> new CodebookStatistics(book.codes(), width(), exponent))
             .toList());

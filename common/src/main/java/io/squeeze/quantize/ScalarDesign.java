@@ -26,14 +26,27 @@ public final class ScalarDesign {
   private static final int MOST = 2047;
 
   private final ComponentHistograms histograms;
-  private final Counts counts;
   private final double[] deviations;
+
+  /** The counts of each component's bins. */
+  private final int[][] bins;
+
+  /** The largest magnitude of each component. */
+  private final double[] farthest;
 
   /** For what histograms have counted. */
   public ScalarDesign(ComponentHistograms histograms, Counts counts) {
     this.histograms = histograms;
-    this.counts = counts;
     this.deviations = histograms.deviations();
+    this.bins = new int[deviations.length][];
+    this.farthest = new double[deviations.length];
+    for (int j = 0; j < deviations.length; j++) {
+      bins[j] = counts.of(j);
+      for (int b = 0; b < bins[j].length; b++) {
+        double away = bins[j][b] > 0 ? Math.abs(histograms.middle(j, b)) : 0;
+        farthest[j] = Math.max(farthest[j], away);
+      }
+    }
   }
 
   /**
@@ -75,8 +88,8 @@ public final class ScalarDesign {
     double high = 8 * Arrays.stream(deviations).max().orElse(0);
     // Steps below these would not reach all values.
     double low = high * 1e-6;
-    for (int j = 0; j < deviations.length; j++) {
-      low = Math.max(low, farthest(j) / MOST);
+    for (double away : farthest) {
+      low = Math.max(low, away / MOST);
     }
     high = Math.max(low, high);
     for (int i = 0; i < HALVINGS; i++) {
@@ -130,21 +143,10 @@ public final class ScalarDesign {
     return flat;
   }
 
-  /** The largest magnitude of a component. */
-  private double farthest(int component) {
-    int[] bins = counts.of(component);
-    double farthest = 0;
-    for (int b = 0; b < bins.length; b++) {
-      double away = bins[b] > 0 ? Math.abs(histograms.middle(component, b)) : 0;
-      farthest = Math.max(farthest, away);
-    }
-    return farthest;
-  }
-
   /** Points at whole steps, then at the means of what chooses them. */
   private Points points(int component, double step) {
-    int[] bins = counts.of(component);
-    int reach = (int) Math.max(1, Math.min(MOST, Math.round(farthest(component) / step)));
+    int[] own = bins[component];
+    int reach = (int) Math.max(1, Math.min(MOST, Math.round(farthest[component] / step)));
     double[] points = new double[2 * reach + 1];
     double[] bits = new double[points.length];
     for (int k = 0; k < points.length; k++) {
@@ -155,12 +157,12 @@ public final class ScalarDesign {
     for (int round = 0; round < ROUNDS; round++) {
       chosen = new double[points.length];
       double[] sums = new double[points.length];
-      for (int b = 0; b < bins.length; b++) {
-        if (bins[b] > 0) {
+      for (int b = 0; b < own.length; b++) {
+        if (own[b] > 0) {
           double value = histograms.middle(component, b);
           int k = choose(value, step, reach, points, bits);
-          chosen[k] += bins[b];
-          sums[k] += bins[b] * value;
+          chosen[k] += own[b];
+          sums[k] += own[b] * value;
         }
       }
       double all = Arrays.stream(chosen).sum();

@@ -143,12 +143,11 @@ public final class Candidates {
       }
     }
     double seconds = (System.nanoTime() - began) / 1e9;
-    boolean scalar = run.quantizer().type().equals("scalar");
+    boolean scalar = VectorFit.isScalar(run.quantizer());
     double bits =
         scalar
             ? fit.usage().stream().mapToDouble(CodeUsage::entropyBits).sum()
-            : Arrays.stream(quantizer.codebookSizes()).mapToDouble(k -> Math.log(k)).sum()
-                / Math.log(2);
+            : Rate.bits(quantizer.codebookSizes());
     return new Candidate(
         run.quantizer().type(),
         bits / 8 + (scalar ? VectorFit.CODING_BYTES : 0),

@@ -32,9 +32,6 @@ import java.util.stream.IntStream;
  * depend on the keys, so the result does not depend on how the vectors are split or ordered.
  */
 record Fit(Settings run, int channels) implements Serializable {
-  private static final String IN = "quantizer.project_in";
-  private static final String OUT = "quantizer.project_out";
-
   /** How much of the rate counts as paying for components: vectors are not Gaussian. */
   private static final double GENEROUS = 2;
 
@@ -144,10 +141,7 @@ record Fit(Settings run, int channels) implements Serializable {
     if (asked.bottleneckDim() != null) {
       return run;
     }
-    double bits =
-        Arrays.stream(widest(run, channels).codebookSizes())
-            .mapToDouble(codes -> Math.log(codes) / Math.log(2))
-            .sum();
+    double bits = Rate.bits(widest(run, channels).codebookSizes());
     int needed = WaterFilling.of(variances, bits * GENEROUS).components(variances);
     int multiple = QuantizerType.named(asked.type()).widthMultiple(asked);
     int width = Math.min(widestOf(asked, channels), (needed + multiple - 1) / multiple * multiple);
@@ -222,8 +216,8 @@ record Fit(Settings run, int channels) implements Serializable {
    */
   private double project(
       Quantizer quantizer, Components components, Map<String, HostTensor> tensors) {
-    HostTensor weight = tensors.get(IN + ".weight");
-    if (weight == null || !tensors.containsKey(OUT + ".weight")) {
+    HostTensor weight = tensors.get(Quantizer.PROJECT_IN);
+    if (weight == null || !tensors.containsKey(Quantizer.PROJECT_OUT)) {
       return 1;
     }
     int width = (int) weight.shape()[0];
@@ -245,10 +239,10 @@ record Fit(Settings run, int channels) implements Serializable {
       }
       bias[i] = (float) -along;
     }
-    tensors.put(IN + ".weight", HostTensor.of(axes, width, channels));
-    tensors.put(IN + ".bias", HostTensor.of(bias, width));
-    tensors.put(OUT + ".weight", HostTensor.of(back, channels, width));
-    tensors.put(OUT + ".bias", HostTensor.of(components.mean(), channels));
+    tensors.put(Quantizer.PROJECT_IN, HostTensor.of(axes, width, channels));
+    tensors.put(Quantizer.PROJECT_IN_BIAS, HostTensor.of(bias, width));
+    tensors.put(Quantizer.PROJECT_OUT, HostTensor.of(back, channels, width));
+    tensors.put(Quantizer.PROJECT_OUT_BIAS, HostTensor.of(components.mean(), channels));
     double all = Arrays.stream(components.variances()).sum();
     return all > 0 ? Arrays.stream(variances).sum() / all : 1;
   }

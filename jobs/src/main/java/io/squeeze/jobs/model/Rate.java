@@ -4,6 +4,7 @@ import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /** What a number of bytes a vector comes to for each type of quantizer. */
@@ -19,6 +20,11 @@ final class Rate {
   /** Bits of a vector's codes that the settings ask for; those of four bytes if they do not. */
   static double bits(QuantizerSettings settings) {
     return settings.bytes() == null ? 8.0 * settings.numQuantizers() : 8 * settings.bytes();
+  }
+
+  /** Bits of a vector with a code of each of these levels. */
+  static double bits(int[] levels) {
+    return Arrays.stream(levels).mapToDouble(codes -> Math.log(codes) / Math.log(2)).sum();
   }
 
   /**

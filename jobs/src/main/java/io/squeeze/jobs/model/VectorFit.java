@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.function.Function;
 import org.apache.spark.storage.StorageLevel;
 
 /**
@@ -184,17 +185,7 @@ public final class VectorFit {
       Fit fit = new Fit(run, channels);
       if (4 * count * channels <= HELD) {
         reporter.say("Fitting %s to %s vectors".formatted(run.quantizer().type(), count));
-        fitted =
-            sample
-                .coalesce(1)
-                .mapPartitions(
-                    blocks -> {
-                      Tasks.startOnCpu();
-                      List<VectorBlock> held = new ArrayList<>();
-                      blocks.forEachRemaining(held::add);
-                      return List.of(fit.to(new HeldVectors(held), line -> {})).iterator();
-                    })
-                .first();
+        fitted = inOneTask(sample, held -> fit.to(new HeldVectors(held), line -> {}));
       } else {
         Tasks.startOnCpu();
         fitted = fit.to(new SpreadVectors(sample, count), reporter::say);
@@ -202,6 +193,21 @@ public final class VectorFit {
     } finally {
       sample.unpersist();
     }
+  }
+
+  /** What a task computes that holds all of these vectors. */
+  private static <T> T inOneTask(
+      JavaRDD<VectorBlock> vectors, Function<List<VectorBlock>, T> compute) {
+    return vectors
+        .coalesce(1)
+        .mapPartitions(
+            blocks -> {
+              Tasks.startOnCpu();
+              List<VectorBlock> held = new ArrayList<>();
+              blocks.forEachRemaining(held::add);
+              return List.of(compute.call(held)).iterator();
+            })
+        .first();
   }
 
   /** Takes the type with the smallest error among those that the rate allows. */
@@ -212,17 +218,10 @@ public final class VectorFit {
     long seed = run.seed();
     long[] keys = order.of(key -> takes(seed + 1, key, share));
     candidates =
-        sample
-            .flatMap(block -> block.where(key -> takes(seed + 1, key, share)).stream().iterator())
-            .coalesce(1)
-            .mapPartitions(
-                blocks -> {
-                  Tasks.startOnCpu();
-                  List<VectorBlock> held = new ArrayList<>();
-                  blocks.forEachRemaining(held::add);
-                  return Candidates.measured(open, width, held, keys).iterator();
-                })
-            .collect();
+        inOneTask(
+            sample.flatMap(
+                block -> block.where(key -> takes(seed + 1, key, share)).stream().iterator()),
+            held -> Candidates.measured(open, width, held, keys));
     if (candidates.isEmpty()) {
       throw SqueezeException.input(
           "%s vectors are too few to compare types (--quantizer_type auto): name one"

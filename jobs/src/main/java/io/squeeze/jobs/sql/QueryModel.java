@@ -47,6 +47,11 @@ public final class QueryModel implements Serializable {
   private transient Map<Integer, Asked> asked;
   private transient volatile Asked last;
 
+  /** Of whose codes all levels count. */
+  private QueryModel(OpenedModel opened) {
+    this(opened, Integer.MAX_VALUE);
+  }
+
   private QueryModel(OpenedModel opened, int first) {
     this.first = first;
     this.name = opened.name();
@@ -93,7 +98,7 @@ public final class QueryModel implements Serializable {
   static QueryModel comparing(String path) {
     QueryModel model = ofVectors(at(path, OpenedModel.Purpose.SEARCHING));
     boolean fitted = model.opened.quantizer().checkpoint().backbone().equals(VectorFit.NO_BACKBONE);
-    return fitted ? new QueryModel(model.opened.decoding(), Integer.MAX_VALUE) : model;
+    return fitted ? new QueryModel(model.opened.decoding()) : model;
   }
 
   private static QueryModel ofVectors(QueryModel model) {
@@ -114,13 +119,11 @@ public final class QueryModel implements Serializable {
       String checkpoint = path.endsWith(".ckpt") ? path : storage.exists(saved) ? saved : null;
       if (checkpoint != null) {
         TrainedQuantizer quantizer = TrainedQuantizer.open(storage, "", checkpoint, null);
-        return new QueryModel(
-            new OpenedModel(spark, path, quantizer, null, purpose), Integer.MAX_VALUE);
+        return new QueryModel(new OpenedModel(spark, path, quantizer, null, purpose));
       }
       Published codes = Versions.codes(storage, path, "the model of a function");
       TrainedQuantizer quantizer = TrainedQuantizer.beside(storage, codes);
-      return new QueryModel(
-          new OpenedModel(spark, codes.path(), quantizer, codes, purpose), Integer.MAX_VALUE);
+      return new QueryModel(new OpenedModel(spark, codes.path(), quantizer, codes, purpose));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
