@@ -20,6 +20,7 @@ final class Commands {
     DataCommands data = new DataCommands(reporter);
     CodeCommands codes = new CodeCommands(reporter);
     RunCommands runs = new RunCommands(reporter);
+    SearchCommands search = new SearchCommands(reporter);
     CommandSpec root = CommandSpec.create().name("squeeze").mixinStandardHelpOptions(true);
     root.version("embeddings-squeeze 0.1.0");
     root.usageMessage()
@@ -45,6 +46,9 @@ final class Commands {
     line.addSubcommand("grid", runs.grid());
     line.addSubcommand("encode", codes.encode());
     line.addSubcommand("decode", codes.decode());
+    line.addSubcommand("index", search.index());
+    line.addSubcommand("search", search.search());
+    line.addSubcommand("dedup", search.dedup());
     line.addSubcommand("visualize", runs.visualize());
     line.addSubcommand("query", data.query());
     line.addSubcommand("doctor", data.doctor());

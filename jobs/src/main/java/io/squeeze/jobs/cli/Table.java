@@ -12,9 +12,9 @@ import picocli.CommandLine.Model.CommandSpec;
 
 /** The options that name a table of vectors. */
 final class Table {
-  private static final String INPUT = "--input";
-  private static final String VECTOR_COL = "--vector_col";
-  private static final String ID_COL = "--id_col";
+  static final String INPUT = "--input";
+  static final String VECTOR_COL = "--vector_col";
+  static final String ID_COL = "--id_col";
 
   private Table() {}
 

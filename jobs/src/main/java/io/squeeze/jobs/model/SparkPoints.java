@@ -1,5 +1,6 @@
 package io.squeeze.jobs.model;
 
+import io.squeeze.config.Seeds;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.quantize.CodebookStatistics;
 import io.squeeze.quantize.KMeans.Keyed;
@@ -8,6 +9,7 @@ import io.squeeze.quantize.VectorBlock;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -84,6 +86,19 @@ public final class SparkPoints implements Points, AutoCloseable {
     } finally {
       sent.destroy();
     }
+  }
+
+  /** A share of the vectors, drawn by hash of key and seed. */
+  public List<Keyed> sample(long seed, double share) {
+    return blocks
+        .flatMap(
+            block ->
+                block
+                    .where(key -> Seeds.takes(Seeds.hash(seed ^ key, "sample", ""), share))
+                    .stream()
+                    .flatMap(some -> IntStream.range(0, some.keys().length).mapToObj(some::at))
+                    .iterator())
+        .collect();
   }
 
   private static Iterator<Keyed> flat(

@@ -70,16 +70,31 @@ public final class VectorTable {
   public static VectorTable open(
       SqueezeSession session, String input, String vectorColumn, String idColumn, BadRows badRows)
       throws IOException {
-    ForeignTable table =
-        ForeignTable.open(session, input, "--input", List.of(vectorColumn, idColumn));
+    return open(session, input, "--input", vectorColumn, idColumn, badRows);
+  }
+
+  /**
+   * The same of a table that another option names.
+   *
+   * @param option for messages
+   */
+  public static VectorTable open(
+      SqueezeSession session,
+      String input,
+      String option,
+      String vectorColumn,
+      String idColumn,
+      BadRows badRows)
+      throws IOException {
+    ForeignTable table = ForeignTable.open(session, input, option, List.of(vectorColumn, idColumn));
     Dataset<Row> rows = table.rows();
     VectorColumn.check(rows.schema(), vectorColumn);
     Map<Integer, Kind> kinds = kinds(rows, vectorColumn, idColumn);
     long all = kinds.values().stream().mapToLong(Kind::rows).sum();
     if (all != table.count()) {
       throw SqueezeException.input(
-          "Spark reads %d rows of %s, whose files hold %d (--input)"
-              .formatted(all, table.path(), table.count()));
+          "Spark reads %d rows of %s, whose files hold %d (%s)"
+              .formatted(all, table.path(), table.count(), option));
     }
     long unnamed = kinds.values().stream().mapToLong(Kind::unnamed).sum();
     if (unnamed > 0) {

@@ -23,6 +23,15 @@ public final class Columns {
   public static final String LEVEL = "level";
   public static final String CODE = "code";
   public static final String VECTOR = "vector";
+  public static final String LIST = "list";
+  public static final String POSITION = "position";
+  public static final String CENTROID = "centroid";
+  public static final String VECTORS = "vectors";
+  public static final String FIRST_FILE = "first_file";
+  public static final String LAST_FILE = "last_file";
+  public static final String QUERY_ID = "query_id";
+  public static final String RANK = "rank";
+  public static final String DISTANCE = "distance";
   public static final String STAGE = "stage";
   public static final String MESSAGE = "message";
   public static final String SPLIT_INDEX = "split_index";
@@ -71,6 +80,32 @@ public final class Columns {
   public static TableColumns codebook() {
     return new TableColumns(
         List.of(TableColumn.integer(LEVEL), TableColumn.integer(CODE), TableColumn.floats(VECTOR)));
+  }
+
+  /**
+   * The table of an index: a row for each vector, in the order of the lists. The position of a
+   * vector in its grid is y * width + x.
+   */
+  public static TableColumns index(List<Column> described) {
+    List<TableColumn> columns = new ArrayList<>();
+    columns.add(TableColumn.integer(LIST));
+    columns.add(TableColumn.text(SAMPLE_ID));
+    columns.add(TableColumn.integer(POSITION));
+    columns.add(TableColumn.bytes(CODES));
+    columns.add(TableColumn.text(SPLIT));
+    columns.addAll(described(described));
+    return new TableColumns(columns);
+  }
+
+  /** The table of its lists: how many vectors, in which files, around which centroid. */
+  public static TableColumns lists() {
+    return new TableColumns(
+        List.of(
+            TableColumn.integer(LIST),
+            TableColumn.longInteger(VECTORS),
+            TableColumn.integer(FIRST_FILE),
+            TableColumn.integer(LAST_FILE),
+            TableColumn.floats(CENTROID)));
   }
 
   /** The table of photos that could not be used. */

@@ -10,11 +10,11 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Describes a published version of embeddings or codes. It is written last, so a folder with a
- * manifest is complete.
+ * Describes a published version of embeddings, of codes, or of an index of codes. It is written
+ * last, so a folder with a manifest is complete.
  *
  * @param schemaVersion of the table
- * @param table embeddings, or codes
+ * @param table embeddings, codes, or an index
  * @param settings what the rows depend on, by the key of the setting
  * @param dtype float32 or float16: how features are stored, or were before they became codes
  * @param weights path of the checkpoint of the backbone; null for none
@@ -59,6 +59,9 @@ public record Manifest(
   public static final String EMBEDDINGS = "embeddings";
   public static final String CODES = "codes";
 
+  /** Codes in the order of lists of similar vectors. */
+  public static final String INDEX = "an index";
+
   /** The setting that changes when a data set grows. */
   public static final String LISTS = "data.lists";
 
@@ -92,6 +95,31 @@ public record Manifest(
   public Manifest embeddings(
       Map<String, String> asked, Map<String, Long> counts, List<DataFile> found) {
     return of(EMBEDDINGS, asked, "float32", counts, null, found);
+  }
+
+  /** An index of these codes: its rows are vectors, and belong to no split's folder. */
+  public Manifest index(Map<String, String> asked, Coding codec, List<DataFile> found) {
+    return new Manifest(
+        schemaVersion,
+        INDEX,
+        asked,
+        dtype,
+        weights,
+        root,
+        classes,
+        palette,
+        columns,
+        stratum,
+        List.of(),
+        Map.of(),
+        0,
+        channels,
+        gridHeight,
+        gridWidth,
+        size,
+        photos,
+        codec,
+        found);
   }
 
   private Manifest of(

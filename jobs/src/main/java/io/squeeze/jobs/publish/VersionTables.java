@@ -45,6 +45,20 @@ public final class VersionTables {
         .parquet(Storage.join(folder, Columns.SPLIT + "=" + split));
   }
 
+  /**
+   * Writes sorted rows of vectors, a file for each partition. A page holds few rows, and its
+   * statistics are kept: a reader that asks for some values of the column that they are sorted by
+   * leaves the other pages out.
+   */
+  public static void writeSorted(Dataset<Row> rows, String folder) {
+    rows.write()
+        .option("parquet.writer.version", "PARQUET_2_0")
+        .option("compression", "zstd")
+        .option("parquet.page.row.count.limit", "4096")
+        .option("maxRecordsPerFile", "0")
+        .parquet(folder);
+  }
+
   /** The Parquet files below a folder, read in tasks; what Spark leaves beside them is deleted. */
   public static List<DataFile> files(SqueezeSession session, String folder) throws IOException {
     HadoopStorage storage = session.storage();

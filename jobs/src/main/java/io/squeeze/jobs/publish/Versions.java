@@ -23,8 +23,8 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * The versions {@code E/v1}, {@code E/v2} … of a data set of embeddings or codes. The highest with
- * a manifest is current; what begins with {@code _} or has no manifest is unfinished.
+ * The versions {@code E/v1}, {@code E/v2} … of a data set of embeddings, codes, or an index. The
+ * highest with a manifest is current; what begins with {@code _} or has no manifest is unfinished.
  */
 public final class Versions {
   /** Folder of the codes' table below a version of theirs. */
@@ -32,6 +32,15 @@ public final class Versions {
 
   /** Folder of the table beside it that says what a code stands for. */
   public static final String CODEBOOK = "codebook";
+
+  /** Folder of the index beside the versions of codes: a data set of its own. */
+  public static final String INDEX = "index";
+
+  /** Folder of the vectors' table below a version of an index. */
+  public static final String VECTORS = "vectors";
+
+  /** Folder of the table of lists beside it. */
+  public static final String LISTS = "lists";
 
   private static final Pattern VERSION = Pattern.compile("v[1-9][0-9]{0,8}");
 
@@ -126,6 +135,29 @@ public final class Versions {
           .parquet(HadoopStorage.literal(Storage.join(path, CODEBOOK)));
     }
 
+    /** The lists of an index: number, vectors, files, centroid. */
+    public Dataset<Row> lists(SparkSession spark) {
+      return spark
+          .read()
+          .schema(Columns.lists().schema())
+          .parquet(HadoopStorage.literal(Storage.join(path, LISTS)));
+    }
+
+    /**
+     * Rows of an index.
+     *
+     * @param files below the version, as the manifest names them
+     */
+    public Dataset<Row> indexed(SparkSession spark, List<String> files) {
+      return spark
+          .read()
+          .schema(Columns.index(manifest.columns()).schema())
+          .parquet(
+              files.stream()
+                  .map(file -> HadoopStorage.literal(Storage.join(path, file)))
+                  .toArray(String[]::new));
+    }
+
     /** The rows of one of the data set's splits. */
     public Dataset<Row> read(SparkSession spark, String split) {
       return read(spark).where(org.apache.spark.sql.functions.col(Columns.SPLIT).equalTo(split));
@@ -150,6 +182,25 @@ public final class Versions {
   public static Published codes(HadoopStorage storage, String path, String option)
       throws IOException {
     return named(storage, path, Manifest.CODES, option);
+  }
+
+  /**
+   * The path of the data set that a path names, or one of whose versions it names.
+   *
+   * @param published the version that was found there
+   */
+  public static String dataSet(Published published) {
+    return published.path().substring(0, published.path().lastIndexOf('/'));
+  }
+
+  /**
+   * The current version of the index beside codes; empty for none.
+   *
+   * @param codes a version of them
+   */
+  public static Optional<Published> index(HadoopStorage storage, Published codes)
+      throws IOException {
+    return new Versions(storage, Storage.join(dataSet(codes), INDEX)).current();
   }
 
   private static Published named(HadoopStorage storage, String path, String table, String option)

@@ -1,11 +1,8 @@
 package io.squeeze.jobs.sql;
 
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.model.GridVectors;
 import io.squeeze.jobs.sql.Calls.Vector;
-import io.squeeze.weights.ElementType;
-import io.squeeze.weights.HostTensor;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import org.apache.spark.sql.catalyst.expressions.UnsafeArrayData;
 import org.apache.spark.sql.catalyst.util.ArrayData;
 import org.apache.spark.unsafe.types.UTF8String;
@@ -33,12 +30,12 @@ public final class VectorFunctions {
 
   /** The same of little-endian bytes of float32. */
   public static Double cosine(byte[] a, byte[] b) {
-    return cosine(floats(a), floats(b));
+    return cosine(GridVectors.floats(a), GridVectors.floats(b));
   }
 
   /** The same with a constant. */
   public static Double cosine(byte[] a, Vector b) {
-    return cosine(floats(a), b.values(), b.squares());
+    return cosine(GridVectors.floats(a), b.values(), b.squares());
   }
 
   /** Euclidean distance of two vectors of float32; null where an element is null. */
@@ -55,12 +52,12 @@ public final class VectorFunctions {
 
   /** The same of little-endian bytes of float32. */
   public static Double distance(byte[] a, byte[] b) {
-    return distance(floats(a), floats(b));
+    return distance(GridVectors.floats(a), GridVectors.floats(b));
   }
 
   /** The same with a constant. */
   public static Double distance(byte[] a, Vector b) {
-    return distance(floats(a), b.values());
+    return distance(GridVectors.floats(a), b.values());
   }
 
   private static Double cosine(float[] a, float[] b) {
@@ -115,7 +112,7 @@ public final class VectorFunctions {
 
   /** The values of an embedding as they are stored, as an array of float32. */
   public static ArrayData array(byte[] embedding, UTF8String dtype) {
-    return UnsafeArrayData.fromPrimitiveArray(values(embedding, dtype.toString()));
+    return UnsafeArrayData.fromPrimitiveArray(GridVectors.values(embedding, dtype.toString()));
   }
 
   /** The vector at a place of an embedding; null outside of its grid. */
@@ -124,28 +121,8 @@ public final class VectorFunctions {
     if (y < 0 || y >= height || x < 0 || x >= width) {
       return null;
     }
-    String type = dtype.toString();
-    int bytes = type.equals("float16") ? Short.BYTES : Float.BYTES;
-    if (embedding.length != (long) bytes * channels * height * width) {
-      throw SqueezeException.input(
-          "An embedding of %s bytes is no %s x %s x %s in %s"
-              .formatted(embedding.length, channels, height, width, type));
-    }
-    byte[] vector = new byte[bytes * channels];
-    int area = height * width;
-    for (int c = 0; c < channels; c++) {
-      System.arraycopy(embedding, (c * area + y * width + x) * bytes, vector, c * bytes, bytes);
-    }
-    return UnsafeArrayData.fromPrimitiveArray(values(vector, type));
-  }
-
-  private static float[] values(byte[] bytes, String dtype) {
-    return switch (dtype) {
-      case "float32" -> floats(bytes);
-      case "float16" ->
-          new HostTensor(ElementType.F16, new long[] {bytes.length / Short.BYTES}, bytes).floats();
-      default -> throw SqueezeException.input("No dtype " + dtype + ": there are float32, float16");
-    };
+    return UnsafeArrayData.fromPrimitiveArray(
+        GridVectors.at(embedding, y * width + x, channels, height * width, dtype.toString()));
   }
 
   static boolean hasNull(ArrayData vector) {
@@ -155,16 +132,6 @@ public final class VectorFunctions {
       }
     }
     return false;
-  }
-
-  private static float[] floats(byte[] bytes) {
-    if (bytes.length % Float.BYTES != 0) {
-      throw SqueezeException.input(
-          "A vector has " + bytes.length + " bytes: float32 takes four an element");
-    }
-    float[] values = new float[bytes.length / Float.BYTES];
-    ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
-    return values;
   }
 
   private static void check(int a, int b) {

@@ -1,0 +1,2 @@
+/** Near-duplicates among vectors: pairs within lists of similar vectors, joined to groups. */
+package io.squeeze.jobs.dedup;

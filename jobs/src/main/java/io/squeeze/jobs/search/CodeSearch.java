@@ -1,0 +1,282 @@
+package io.squeeze.jobs.search;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.explode;
+import static org.apache.spark.sql.functions.explode_outer;
+import static org.apache.spark.sql.functions.udf;
+
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.model.SourceVectors;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.spark.JobDescription;
+import io.squeeze.jobs.spark.SparkInternals;
+import io.squeeze.jobs.spark.SqueezeSession;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.Partition;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.execution.datasources.FilePartition;
+import org.apache.spark.sql.execution.datasources.PartitionedFile;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * Nearest neighbours among indexed codes, from Java:
+ *
+ * <pre>{@code
+ * Dataset<Row> found = CodeSearch.open(spark, "codes/table").nearest(queries, "id", "v", 10);
+ * }</pre>
+ *
+ * <p>Every query is sent to the partitions of the index that hold the lists nearest to it. Nothing
+ * on the driver grows with the queries, and a task holds the codes of its partition.
+ */
+public final class CodeSearch {
+  private static final StructType FOUND =
+      new StructType()
+          .add(Columns.QUERY_ID, DataTypes.StringType, false)
+          .add(Queries.KEY, DataTypes.LongType, false)
+          .add(Columns.SAMPLE_ID, DataTypes.StringType, false)
+          .add(Columns.POSITION, DataTypes.IntegerType, false)
+          .add(Columns.LIST, DataTypes.IntegerType, false)
+          .add(Columns.DISTANCE, DataTypes.DoubleType, false);
+
+  /** Queries that are measured once more, to know the lists that they need. */
+  private static final int FEW = 1024;
+
+  /** Ranges of lists that Parquet is asked for by name. */
+  private static final int MOST_RANGES = 64;
+
+  private final SqueezeSession session;
+  private final SparkSession spark;
+  private final OpenedIndex index;
+
+  private CodeSearch(SqueezeSession session, OpenedIndex index) {
+    this.session = session;
+    this.spark = session.spark();
+    this.index = index;
+  }
+
+  /**
+   * Opens the index of published codes.
+   *
+   * @param codes the data set of codes
+   * @throws SqueezeException of category input if there is no index of it
+   */
+  public static CodeSearch open(SparkSession spark, String codes) throws IOException {
+    return open(SqueezeSession.of(spark, Reporter.standard()), codes);
+  }
+
+  /** The same with a reporter. */
+  public static CodeSearch open(SqueezeSession session, String codes) throws IOException {
+    return of(session, OpenedIndex.open(session, codes));
+  }
+
+  static CodeSearch of(SqueezeSession session, OpenedIndex index) {
+    return new CodeSearch(session, index);
+  }
+
+  /**
+   * How to search.
+   *
+   * @param k vectors to find for each query
+   * @param probes lists that are read for each query; 0: as many as kept 95 % of the nearest when
+   *     the index was made
+   * @param filter a condition in SQL on the columns of the index; null for none
+   */
+  public record Request(int k, int probes, String filter) {
+    public Request {
+      if (k < 1 || k > 65_536 || probes < 0) {
+        throw SqueezeException.usage(
+            "k is %d, not in [1, 65536], or nprobe %d is negative".formatted(k, probes));
+      }
+    }
+  }
+
+  /**
+   * The k nearest vectors of each query, by the lists that usually hold 95 % of them.
+   *
+   * @param queries a row for each query
+   * @param id column that names a query, a string
+   * @param vector column of its vector
+   * @return query_id, rank from 1, sample_id, position (y * width + x), distance
+   */
+  public Dataset<Row> nearest(Dataset<Row> queries, String id, String vector, int k)
+      throws IOException {
+    return nearest(queries.select(col(id), col(vector)), new Request(k, 0, null));
+  }
+
+  /**
+   * The k nearest vectors of each query by their codes.
+   *
+   * @param queries id (string) and vector; rows with the same id and vector are one query
+   */
+  public Dataset<Row> nearest(Dataset<Row> queries, Request request) throws IOException {
+    return Ranked.shown(nearestOf(located(queries, request), request));
+  }
+
+  /**
+   * The same, where candidates are measured again on the vectors that the codes were made from.
+   *
+   * @param source of these vectors
+   * @param candidates of each query that are measured again
+   */
+  public Dataset<Row> nearest(
+      Dataset<Row> queries, Request request, SourceVectors source, int candidates)
+      throws IOException {
+    Dataset<Row> located = located(queries, request);
+    Request more = new Request(candidates, request.probes(), request.filter());
+    Dataset<Row> given =
+        Queries.keyed(queries).dropDuplicates(new String[] {Columns.QUERY_ID, Queries.KEY});
+    return Ranked.shown(Rerank.nearest(nearestOf(located, more), given, source, request.k()));
+  }
+
+  private Dataset<Row> located(Dataset<Row> queries, Request request) throws IOException {
+    return Queries.located(index, queries, probes(request.probes()));
+  }
+
+  /** Values of a vector. */
+  int channels() {
+    return index.quantizer().checkpoint().layout().channels();
+  }
+
+  /** Lists of the index. */
+  int lists() {
+    return index.centroids().count();
+  }
+
+  /** The version of the index. */
+  String path() {
+    return index.published().path();
+  }
+
+  /** How many lists are read where nobody says. */
+  int probes(int asked) throws IOException {
+    int lists = index.centroids().count();
+    return asked > 0
+        ? Math.min(asked, lists)
+        : Probes.read(session.storage(), index.published()).usual(lists);
+  }
+
+  /** The same of queries whose lists are known; with list and the key of the query. */
+  Dataset<Row> nearestOf(Dataset<Row> located, Request request) {
+    JobDescription.name(spark, "search " + index.published().path(), "lists of the queries");
+    BitSet lists = lists(located);
+    JobDescription.name(spark, "search " + index.published().path(), "scan");
+    Dataset<Row> rows = rows(lists, request.filter());
+    JavaRDD<org.apache.spark.sql.catalyst.InternalRow> scanned = SparkInternals.rows(rows);
+    int partitions = scanned.getNumPartitions();
+    Dataset<Row> sent = sent(located, partitionsOfLists(scanned.partitions()), partitions);
+    Broadcast<io.squeeze.search.Codewords> words =
+        JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(index.space().words());
+    Scan scan = new Scan(words, index.published().manifest().coding(), request.k());
+    JavaRDD<Row> found = scanned.zipPartitions(SparkInternals.rows(sent), scan);
+    return Ranked.first(spark.createDataFrame(found, FOUND), request.k());
+  }
+
+  /** The lists that any query asks for; all, where there are many queries. */
+  private BitSet lists(Dataset<Row> located) {
+    BitSet lists = new BitSet();
+    int all = index.centroids().count();
+    if (located.limit(FEW + 1).count() <= FEW) {
+      for (Row row : located.select(explode_outer(col(Queries.LISTS))).distinct().collectAsList()) {
+        lists.set(row.isNullAt(0) ? 0 : row.getInt(0), row.isNullAt(0) ? all : row.getInt(0) + 1);
+      }
+    } else {
+      lists.set(0, all);
+    }
+    return lists;
+  }
+
+  /** The rows of the lists that are asked for, from the files that hold them. */
+  private Dataset<Row> rows(BitSet lists, String filter) {
+    List<String> all = IndexedVectors.vectorFiles(index.published());
+    BitSet files = new BitSet();
+    lists.stream()
+        .forEach(list -> files.set(index.plan().first()[list], index.plan().last()[list] + 1));
+    List<String> chosen = files.stream().mapToObj(all::get).toList();
+    Dataset<Row> rows = index.published().indexed(spark, chosen.isEmpty() ? all : chosen);
+    List<Column> ranges = ranges(lists);
+    if (!ranges.isEmpty() && ranges.size() <= MOST_RANGES) {
+      rows = rows.where(ranges.stream().reduce(Column::or).orElseThrow());
+    }
+    if (filter != null) {
+      rows = rows.where(filter);
+    }
+    return rows.select(Columns.LIST, Columns.SAMPLE_ID, Columns.POSITION, Columns.CODES);
+  }
+
+  private static List<Column> ranges(BitSet lists) {
+    List<Column> ranges = new ArrayList<>();
+    Column list = col(Columns.LIST);
+    for (int from = lists.nextSetBit(0); from >= 0; ) {
+      int to = lists.nextClearBit(from);
+      ranges.add(list.geq(from).and(list.lt(to)));
+      from = lists.nextSetBit(to);
+    }
+    return ranges;
+  }
+
+  /** Which partitions hold vectors of each list. */
+  private int[][] partitionsOfLists(List<Partition> partitions) {
+    List<String> names = IndexedVectors.vectorFiles(index.published());
+    Map<String, BitSet> ofFile = new LinkedHashMap<>();
+    for (Partition partition : partitions) {
+      for (PartitionedFile file : ((FilePartition) partition).files()) {
+        String path = file.filePath().urlEncoded();
+        ofFile
+            .computeIfAbsent(path.substring(path.lastIndexOf('/') + 1), name -> new BitSet())
+            .set(partition.index());
+      }
+    }
+    int[][] found = new int[index.centroids().count()][];
+    for (int list = 0; list < found.length; list++) {
+      BitSet all = new BitSet();
+      for (int f = index.plan().first()[list]; f <= index.plan().last()[list]; f++) {
+        String name = names.get(f).substring(names.get(f).lastIndexOf('/') + 1);
+        all.or(ofFile.getOrDefault(name, new BitSet()));
+      }
+      found[list] = all.stream().toArray();
+    }
+    return found;
+  }
+
+  /** Queries in the partitions that hold their lists. */
+  private Dataset<Row> sent(Dataset<Row> queries, int[][] partitionsOfLists, int partitions) {
+    Broadcast<int[][]> places =
+        JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(partitionsOfLists);
+    int[] keys = ListPlan.keys(partitions);
+    UDF1<scala.collection.Seq<Integer>, int[]> targets =
+        lists -> {
+          BitSet all = new BitSet();
+          for (int i = 0; i < lists.size(); i++) {
+            Arrays.stream(places.value()[lists.apply(i)]).forEach(all::set);
+          }
+          if (lists.isEmpty()) {
+            all.set(0, partitions);
+          }
+          return all.stream().map(partition -> keys[partition]).toArray();
+        };
+    String key = "partition_key";
+    return queries
+        .withColumn(
+            key,
+            explode(
+                udf(targets, DataTypes.createArrayType(DataTypes.IntegerType, false))
+                    .apply(col(Queries.LISTS))))
+        .repartition(partitions, col(key))
+        .drop(key);
+  }
+}

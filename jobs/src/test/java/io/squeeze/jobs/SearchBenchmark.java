@@ -1,0 +1,149 @@
+package io.squeeze.jobs;
+
+import io.squeeze.config.Seeds;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.catalyst.encoders.ExpressionEncoder;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * Writes the vectors that search and de-duplication are measured on: mixtures of 2,000 components
+ * whose spectrum falls as a power law, 384 values. Arguments: FOLDER COUNT QUERIES. {@code
+ * FOLDER/vectors} has the vectors, {@code FOLDER/queries} others of the same mixture. {@code
+ * FOLDER/doubles} has vectors with two planted rows for each fiftieth of them: one of cosine .96 to
+ * .999 ({@code d...}) and one of .90 to .94 ({@code m...}). CONTRIBUTING.md has the commands.
+ */
+public final class SearchBenchmark {
+  private static final int WIDTH = 384;
+  private static final int COMPONENTS = 2000;
+  private static final int PLANTED = 50;
+  private static final StructType SCHEMA =
+      new StructType()
+          .add("id", DataTypes.StringType, false)
+          .add("v", DataTypes.createArrayType(DataTypes.FloatType, false), false);
+
+  private SearchBenchmark() {}
+
+  /**
+   * A mixture.
+   *
+   * @param power of the spectrum
+   * @param within spread of a component, as a share of that of the components
+   */
+  private record Mixture(double power, double within) {}
+
+  /** Neighbours that codes can tell apart. */
+  private static final Mixture SEARCHED = new Mixture(-0.5, 0.5);
+
+  /** Hardly two vectors of cosine .9 but those that are planted. */
+  private static final Mixture APART = new Mixture(-0.4, 1);
+
+  /** A vector of the mixture. */
+  private static float[] vector(Mixture mixture, String purpose, long i) {
+    SplittableRandom random = Seeds.random(i, purpose);
+    SplittableRandom centre = Seeds.random(random.nextInt(COMPONENTS), "component");
+    float[] x = new float[WIDTH];
+    for (int j = 0; j < WIDTH; j++) {
+      double spread = Math.pow(j + 1, mixture.power());
+      double own = mixture.within() * Seeds.gaussian(random);
+      x[j] = (float) (spread * (Seeds.gaussian(centre) + own));
+    }
+    return x;
+  }
+
+  /** Another vector at this cosine. */
+  private static float[] near(float[] x, double cosine, SplittableRandom random) {
+    double[] other = new double[x.length];
+    double along = 0;
+    double squares = 0;
+    for (int j = 0; j < x.length; j++) {
+      other[j] = Seeds.gaussian(random);
+      along += other[j] * x[j];
+      squares += (double) x[j] * x[j];
+    }
+    double rest = 0;
+    for (int j = 0; j < x.length; j++) {
+      other[j] -= along / squares * x[j];
+      rest += other[j] * other[j];
+    }
+    double weight = Math.sqrt((1 - cosine * cosine) * squares / rest);
+    float[] near = new float[x.length];
+    for (int j = 0; j < x.length; j++) {
+      near[j] = (float) (cosine * x[j] + weight * other[j]);
+    }
+    return near;
+  }
+
+  private static Iterator<Row> planted(long i) {
+    List<Row> rows = new ArrayList<>();
+    float[] x = vector(APART, "vector", i);
+    rows.add(RowFactory.create("v%09d".formatted(i), x));
+    if (i % PLANTED == 0) {
+      SplittableRandom random = Seeds.random(i, "planted");
+      double close = 0.96 + 0.039 * random.nextDouble();
+      double far = 0.90 + 0.04 * random.nextDouble();
+      rows.add(RowFactory.create("d%09d".formatted(i), near(x, close, random)));
+      rows.add(RowFactory.create("m%09d".formatted(i), near(x, far, random)));
+    }
+    return rows.iterator();
+  }
+
+  private static Dataset<Row> rows(SparkSession spark, String purpose, long count) {
+    MapPartitionsFunction<Long, Row> make =
+        ids ->
+            new Iterator<>() {
+              @Override
+              public boolean hasNext() {
+                return ids.hasNext();
+              }
+
+              @Override
+              public Row next() {
+                long i = ids.next();
+                return RowFactory.create(
+                    purpose.charAt(0) + "%09d".formatted(i), vector(SEARCHED, purpose, i));
+              }
+            };
+    return spark.range(0, count, 1, 4).mapPartitions(make, ExpressionEncoder.apply(SCHEMA));
+  }
+
+  public static void main(String[] args) throws java.io.IOException {
+    long count = Long.parseLong(args[1]);
+    try (SparkSession spark = Fixture.local("local[2]")) {
+      rows(spark, "vector", count).write().parquet(args[0] + "/vectors");
+      rows(spark, "query", Long.parseLong(args[2])).write().parquet(args[0] + "/queries");
+      MapPartitionsFunction<Long, Row> plant =
+          ids -> {
+            List<Iterator<Row>> one = new ArrayList<>();
+            return new Iterator<>() {
+              @Override
+              public boolean hasNext() {
+                while ((one.isEmpty() || !one.get(0).hasNext()) && ids.hasNext()) {
+                  one.clear();
+                  one.add(planted(ids.next()));
+                }
+                return !one.isEmpty() && one.get(0).hasNext();
+              }
+
+              @Override
+              public Row next() {
+                return one.get(0).next();
+              }
+            };
+          };
+      spark
+          .range(0, count, 1, 4)
+          .mapPartitions(plant, ExpressionEncoder.apply(SCHEMA))
+          .write()
+          .parquet(args[0] + "/doubles");
+    }
+  }
+}
