@@ -42,6 +42,7 @@ class ArchitectureTest {
           Map.entry("quantize", List.of("torch", "weights")),
           Map.entry("metric", List.of()),
           Map.entry("codec", List.of("metric")),
+          Map.entry("search", List.of("quantize", "torch", "weights")),
           Map.entry("segment", List.of("quantize", "torch", "weights")),
           Map.entry(
               "train", List.of("segment", "quantize", "metric", "torch", "weights", "storage")),
@@ -60,6 +61,8 @@ class ArchitectureTest {
           Map.entry("extract", List.of()),
           Map.entry("encode", List.of()),
           Map.entry("evaluate", List.of()),
+          Map.entry("search", List.of()),
+          Map.entry("dedup", List.of()),
           Map.entry("gc", List.of()),
           Map.entry("doctor", List.of()),
           Map.entry("train", List.of("extract")),

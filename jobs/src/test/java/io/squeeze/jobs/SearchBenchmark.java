@@ -1,12 +1,26 @@
 package io.squeeze.jobs;
 
+import static org.apache.spark.sql.functions.col;
+
 import io.squeeze.config.Seeds;
+import io.squeeze.jobs.model.VectorColumn;
+import io.squeeze.quantize.KMeans;
+import java.io.IOException;
+import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.PriorityQueue;
+import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.Collectors;
+import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
@@ -21,6 +35,7 @@ import org.apache.spark.sql.types.StructType;
  * FOLDER/doubles} has vectors with two planted rows for each fiftieth of them: one of cosine .96 to
  * .999 ({@code d...}) and one of .90 to .94 ({@code m...}). CONTRIBUTING.md has the commands.
  */
+@SuppressWarnings("SystemOut")
 public final class SearchBenchmark {
   private static final int WIDTH = 384;
   private static final int COMPONENTS = 2000;
@@ -115,7 +130,81 @@ public final class SearchBenchmark {
     return spark.range(0, count, 1, 4).mapPartitions(make, ExpressionEncoder.apply(SCHEMA));
   }
 
-  public static void main(String[] args) throws java.io.IOException {
+  /** Recall of what a search wrote against the exact neighbours of the first queries. */
+  private static void compare(String vectors, String queries, String found, int asked)
+      throws IOException {
+    try (SparkSession spark = Fixture.local("local[2]")) {
+      List<Row> some = spark.read().parquet(queries).orderBy("id").limit(asked).collectAsList();
+      float[][] rows =
+          some.stream().map(row -> VectorColumn.floats(row.get(1))).toArray(float[][]::new);
+      long began = System.nanoTime();
+      FlatMapFunction<Iterator<Row>, Near> scan = all -> near(all, rows).iterator();
+      Map<Integer, List<Near>> truth =
+          spark
+              .read()
+              .parquet(vectors)
+              .select("id", "v")
+              .toJavaRDD()
+              .mapPartitions(scan)
+              .collect()
+              .stream()
+              .sorted(Comparator.comparingDouble(Near::distance))
+              .collect(Collectors.groupingBy(Near::query));
+      double seconds = (System.nanoTime() - began) / 1e9;
+      spark.read().parquet(found).createOrReplaceTempView("found");
+      int kept = 0;
+      for (int q = 0; q < asked; q++) {
+        Set<String> ids =
+            spark
+                .table("found")
+                .where(col("query_id").equalTo(some.get(q).getString(0)))
+                .select("sample_id")
+                .as(Encoders.STRING())
+                .collectAsList()
+                .stream()
+                .collect(Collectors.toSet());
+        kept +=
+            (int) truth.get(q).stream().limit(10).filter(near -> ids.contains(near.id())).count();
+      }
+      System.out.printf(
+          Locale.ROOT,
+          "recall@10 of %d queries: %.4f; exact neighbours took %.1f s%n",
+          asked,
+          kept / (10.0 * asked),
+          seconds);
+    }
+  }
+
+  /** A vector that may be one of the nearest of a query. */
+  private record Near(int query, String id, double distance) implements Serializable {}
+
+  private static List<Near> near(Iterator<Row> all, float[][] queries) {
+    List<PriorityQueue<Near>> heaps = new ArrayList<>();
+    for (int q = 0; q < queries.length; q++) {
+      heaps.add(new PriorityQueue<>(Comparator.comparingDouble(Near::distance).reversed()));
+    }
+    while (all.hasNext()) {
+      Row row = all.next();
+      float[] vector = VectorColumn.floats(row.get(1));
+      for (int q = 0; q < queries.length; q++) {
+        double distance = KMeans.squared(queries[q], 0, vector, 0, vector.length);
+        PriorityQueue<Near> heap = heaps.get(q);
+        if (heap.size() < 10 || distance < heap.peek().distance()) {
+          heap.add(new Near(q, row.getString(0), distance));
+          if (heap.size() > 10) {
+            heap.remove();
+          }
+        }
+      }
+    }
+    return heaps.stream().flatMap(PriorityQueue::stream).toList();
+  }
+
+  public static void main(String[] args) throws IOException {
+    if (args[0].equals("recall")) {
+      compare(args[1], args[2], args[3], Integer.parseInt(args[4]));
+      return;
+    }
     long count = Long.parseLong(args[1]);
     try (SparkSession spark = Fixture.local("local[2]")) {
       rows(spark, "vector", count).write().parquet(args[0] + "/vectors");

@@ -40,7 +40,6 @@ import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
-import org.apache.spark.util.LongAccumulator;
 
 /**
  * Finds vectors that are nearly the same and says which of each group stays. Candidates are the
@@ -152,14 +151,15 @@ public final class DedupJob {
               lists,
               source.channels(),
               request.seed());
-      LongAccumulator crowded = spark.sparkContext().longAccumulator("vectors of long lists");
       step("pairs", "comparing the vectors of each list");
-      Dataset<Row> groups =
-          new Components(spark, session.storage(), scratch)
-              .of(pairs(vectors, centroids, source.channels(), crowded));
+      String found = Storage.join(scratch, "pairs");
+      pairs(vectors, centroids, source.channels()).write().parquet(found);
+      Dataset<Row> pairs = spark.read().schema(EDGES).parquet(HadoopStorage.literal(found));
+      long crowded = pairs.where("a = b").select("a").distinct().count();
+      Dataset<Row> groups = new Components(spark, session.storage(), scratch).of(pairs);
       step("result", "writing " + out);
       Tables.replace(session.storage(), result(vectors, groups), out);
-      return summary(out, source, lists, crowded.value(), (System.nanoTime() - began) / 1e9);
+      return summary(out, source, lists, crowded, (System.nanoTime() - began) / 1e9);
     } finally {
       session.storage().delete(scratch);
     }
@@ -214,8 +214,7 @@ public final class DedupJob {
             });
   }
 
-  private Dataset<Row> pairs(
-      Dataset<Row> vectors, Centroids centroids, int channels, LongAccumulator crowded) {
+  private Dataset<Row> pairs(Dataset<Row> vectors, Centroids centroids, int channels) {
     Broadcast<Centroids> sent =
         JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(centroids);
     Metric metric = request.metric();
@@ -232,7 +231,7 @@ public final class DedupJob {
             .createDataFrame(listed, LISTED)
             .repartition(col(Columns.LIST))
             .sortWithinPartitions(col(Columns.LIST), col(VISITOR), col(ORDER), col(ID));
-    ListPairs pairs = new ListPairs(new SimilarPairs(channels, reach), HELD, crowded);
+    ListPairs pairs = new ListPairs(new SimilarPairs(channels, reach), HELD);
     return spark.createDataFrame(SparkInternals.rows(inLists).mapPartitions(pairs), EDGES);
   }
 

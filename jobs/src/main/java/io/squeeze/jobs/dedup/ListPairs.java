@@ -11,17 +11,15 @@ import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.catalyst.InternalRow;
-import org.apache.spark.util.LongAccumulator;
 
 /**
  * The pairs of near vectors in the lists of a partition. Rows come list by list, those at home
  * first: list, visitor, id, order, vector.
  *
  * @param most vectors of a list that are held and compared with each other; those of a longer list
- *     are compared with representatives of groups
- * @param crowded counts the vectors of longer lists
+ *     are compared with representatives of groups, and each gives a pair with itself
  */
-record ListPairs(SimilarPairs pairs, int most, LongAccumulator crowded)
+record ListPairs(SimilarPairs pairs, int most)
     implements FlatMapFunction<Iterator<InternalRow>, Row> {
 
   /** Names a vector: what decides which of a group stays, then its id. */
@@ -117,7 +115,9 @@ record ListPairs(SimilarPairs pairs, int most, LongAccumulator crowded)
         int homes = (int) part.members().stream().filter(member -> !member.visitor()).count();
         settings.pairs().among(vectors, homes, taken);
       } else {
-        settings.crowded().add(vectors.size());
+        for (Member member : part.members()) {
+          found.add(RowFactory.create(member.node().row(), member.node().row()));
+        }
         stream.add(vectors, taken);
       }
       return found;

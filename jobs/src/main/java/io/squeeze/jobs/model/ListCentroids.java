@@ -42,8 +42,19 @@ public final class ListCentroids {
         // A sample can be a little smaller than the lists; what is there is used again.
         System.arraycopy(start.get(i % start.size()).vector(), 0, values, i * width, width);
       }
-      return new Centroids(new KMeans(ROUNDS, seed).lloyd(points, values).centroids(), width);
+      return new Centroids(
+          rounded(new KMeans(ROUNDS, seed).lloyd(points, values).centroids()), width);
     }
+  }
+
+  /** As bfloat16: a list needs no exact centre, and a search reads all of them. */
+  private static float[] rounded(float[] centroids) {
+    float[] rounded = new float[centroids.length];
+    for (int i = 0; i < rounded.length; i++) {
+      int bits = Float.floatToIntBits(centroids[i]);
+      rounded[i] = Float.intBitsToFloat((bits + (1 << 15)) & -(1 << 16));
+    }
+    return rounded;
   }
 
   private static List<Keyed> start(SparkPoints points, double share, int lists, long seed) {

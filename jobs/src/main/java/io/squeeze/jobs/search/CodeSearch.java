@@ -46,7 +46,7 @@ import org.apache.spark.sql.types.StructType;
 public final class CodeSearch {
   private static final StructType FOUND =
       new StructType()
-          .add(Columns.QUERY_ID, DataTypes.StringType, false)
+          .add(Columns.QUERY_ID, DataTypes.BinaryType, false)
           .add(Queries.KEY, DataTypes.LongType, false)
           .add(Columns.SAMPLE_ID, DataTypes.StringType, false)
           .add(Columns.POSITION, DataTypes.IntegerType, false)
@@ -115,15 +115,15 @@ public final class CodeSearch {
    */
   public Dataset<Row> nearest(Dataset<Row> queries, String id, String vector, int k)
       throws IOException {
-    return nearest(queries.select(col(id), col(vector)), new Request(k, 0, null));
+    return nearest(Queries.of(queries, id, vector), new Request(k, 0, null));
   }
 
   /**
    * The k nearest vectors of each query by their codes.
    *
-   * @param queries id (string) and vector; rows with the same id and vector are one query
+   * @param queries of {@link Queries#of}
    */
-  public Dataset<Row> nearest(Dataset<Row> queries, Request request) throws IOException {
+  Dataset<Row> nearest(Dataset<Row> queries, Request request) throws IOException {
     return Ranked.shown(nearestOf(located(queries, request), request));
   }
 
@@ -133,8 +133,7 @@ public final class CodeSearch {
    * @param source of these vectors
    * @param candidates of each query that are measured again
    */
-  public Dataset<Row> nearest(
-      Dataset<Row> queries, Request request, SourceVectors source, int candidates)
+  Dataset<Row> nearest(Dataset<Row> queries, Request request, SourceVectors source, int candidates)
       throws IOException {
     Dataset<Row> located = located(queries, request);
     Request more = new Request(candidates, request.probes(), request.filter());

@@ -57,7 +57,7 @@ public record Probes(int queries, List<Measured> measured) {
     int[] places = new int[lists];
     int[] found = new int[queries.length];
     for (Row row : exact(session, index, asked)) {
-      int q = Integer.parseInt(row.getAs(Columns.QUERY_ID));
+      int q = row.<byte[]>getAs(Columns.QUERY_ID)[0];
       long key =
           IndexedVectors.key(row.getAs(Columns.SAMPLE_ID), row.<Integer>getAs(Columns.POSITION));
       if (key != asked.get(q).key() && found[q] < NEIGHBOURS) {
@@ -75,7 +75,7 @@ public record Probes(int queries, List<Measured> measured) {
       Keyed query = asked.get(q);
       rows.add(
           RowFactory.create(
-              Integer.toString(q), query.key(), query.vector(), 0f, Queries.ALL_LISTS));
+              new byte[] {(byte) q}, query.key(), query.vector(), 0f, Queries.ALL_LISTS));
     }
     return CodeSearch.of(session, index)
         .nearestOf(

@@ -1,5 +1,7 @@
 package io.squeeze.jobs.search;
 
+import static org.apache.spark.sql.functions.col;
+
 import io.squeeze.config.Seeds;
 import io.squeeze.jobs.model.Expanded;
 import io.squeeze.jobs.model.Groups;
@@ -35,7 +37,7 @@ final class Queries {
 
   static final StructType SCHEMA =
       new StructType()
-          .add(Columns.QUERY_ID, DataTypes.StringType, false)
+          .add(Columns.QUERY_ID, DataTypes.BinaryType, false)
           .add(KEY, DataTypes.LongType, false)
           .add(Columns.VECTOR, DataTypes.createArrayType(DataTypes.FloatType, false), false)
           .add(REST, DataTypes.FloatType, false)
@@ -49,9 +51,18 @@ final class Queries {
   private Queries() {}
 
   /**
+   * Queries as a search takes them: what names them as bytes, so that it may be anything, and their
+   * vectors.
+   */
+  static Dataset<Row> of(Dataset<Row> queries, String id, String vector) {
+    return queries.select(
+        col(id).cast(DataTypes.BinaryType).as(Columns.QUERY_ID), col(vector).as(Columns.VECTOR));
+  }
+
+  /**
    * Looks for the lists of queries.
    *
-   * @param queries id (string) and vector
+   * @param queries of {@link #of}
    * @param probes lists of each
    */
   static Dataset<Row> located(OpenedIndex index, Dataset<Row> queries, int probes) {
@@ -83,11 +94,11 @@ final class Queries {
     MapFunction<Row, Row> keyed =
         row -> {
           float[] vector = VectorColumn.floats(row.get(1));
-          return RowFactory.create(row.getString(0), key(vector), vector);
+          return RowFactory.create(row.<byte[]>getAs(0), key(vector), vector);
         };
     StructType schema =
         new StructType()
-            .add(Columns.QUERY_ID, DataTypes.StringType, false)
+            .add(Columns.QUERY_ID, DataTypes.BinaryType, false)
             .add(KEY, DataTypes.LongType, false)
             .add(Rerank.QUERY, DataTypes.createArrayType(DataTypes.FloatType, false), false);
     return queries.map(keyed, ExpressionEncoder.apply(schema));
@@ -111,7 +122,7 @@ final class Queries {
     for (int i = 0; i < vectors.length; i++) {
       found.add(
           RowFactory.create(
-              rows.get(i).getString(0),
+              rows.get(i).<byte[]>getAs(0),
               key(vectors[i]),
               located[i],
               space.cutOff(vectors[i], located[i]),

@@ -7,6 +7,7 @@ import io.squeeze.jobs.publish.Columns;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.expressions.Window;
+import org.apache.spark.sql.types.DataTypes;
 
 /**
  * Ranks what was found for each query: by distance, then by sample_id and position. If a query was
@@ -30,6 +31,10 @@ final class Ranked {
   /** The columns that a user sees. */
   static Dataset<Row> shown(Dataset<Row> ranked) {
     return ranked.select(
-        Columns.QUERY_ID, Columns.RANK, Columns.SAMPLE_ID, Columns.POSITION, Columns.DISTANCE);
+        col(Columns.QUERY_ID).cast(DataTypes.StringType).as(Columns.QUERY_ID),
+        col(Columns.RANK),
+        col(Columns.SAMPLE_ID),
+        col(Columns.POSITION),
+        col(Columns.DISTANCE));
   }
 }

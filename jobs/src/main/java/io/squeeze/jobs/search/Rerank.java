@@ -32,7 +32,7 @@ final class Rerank {
 
   private static final StructType MEASURED =
       new StructType()
-          .add(Columns.QUERY_ID, DataTypes.StringType, false)
+          .add(Columns.QUERY_ID, DataTypes.BinaryType, false)
           .add(Queries.KEY, DataTypes.LongType, false)
           .add(Columns.SAMPLE_ID, DataTypes.StringType, false)
           .add(Columns.POSITION, DataTypes.IntegerType, false)
@@ -84,7 +84,7 @@ final class Rerank {
     float[] query = row.getArray(4).toFloatArray();
     float[] vector = row.getArray(5).toFloatArray();
     return RowFactory.create(
-        row.getString(0),
+        row.getBinary(0),
         row.getLong(1),
         row.getString(2),
         row.getInt(3),

@@ -51,7 +51,7 @@ record Scan(Broadcast<Codewords> words, Coding coding, int most)
    * @param rest squared length of what the projection cuts off
    * @param lists to read; none for all
    */
-  private record Query(UTF8String id, long key, float[] vector, float rest, int[] lists) {}
+  private record Query(byte[] id, long key, float[] vector, float rest, int[] lists) {}
 
   /** The queries of a partition, read from Spark's rows. */
   private record Asking(Iterator<InternalRow> rows) implements Iterator<Query> {
@@ -64,7 +64,7 @@ record Scan(Broadcast<Codewords> words, Coding coding, int most)
     public Query next() {
       InternalRow row = rows.next();
       return new Query(
-          row.getUTF8String(0).clone(),
+          row.getBinary(0),
           row.getLong(1),
           row.getArray(2).toFloatArray(),
           row.getFloat(3),
@@ -128,11 +128,10 @@ record Scan(Broadcast<Codewords> words, Coding coding, int most)
           }
         }
         float square = words.square(query.vector()) + query.rest();
-        String id = query.id().toString();
         for (Nearest.Found row : nearest.sorted()) {
           found.add(
               RowFactory.create(
-                  id,
+                  query.id(),
                   query.key(),
                   ids.get(row.row()).toString(),
                   positions[row.row()],

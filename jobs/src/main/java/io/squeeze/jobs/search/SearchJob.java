@@ -69,7 +69,7 @@ public final class SearchJob {
         .say(
             "Search of %s: %d of %d lists for each query"
                 .formatted(search.path(), probes, search.lists()));
-    Dataset<Row> vectors = queries.rows().select(Columns.SAMPLE_ID, Columns.VECTOR);
+    Dataset<Row> vectors = Queries.of(queries.rows(), Columns.SAMPLE_ID, Columns.VECTOR);
     Dataset<Row> found;
     if (request.rerank() == null) {
       found = search.nearest(vectors, request.search());

@@ -1,0 +1,434 @@
+package io.squeeze.jobs.search;
+
+import static org.apache.spark.sql.functions.col;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.squeeze.config.Seeds;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.Command;
+import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
+import io.squeeze.jobs.model.SourceVectors;
+import io.squeeze.jobs.model.VectorColumn;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.jobs.sql.SqueezeExtensions;
+import io.squeeze.quantize.KMeans;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** An index of codes of a table, and what a search finds in it. */
+class SearchIT {
+  private static final int WIDTH = 24;
+  private static final StructType SCHEMA =
+      new StructType()
+          .add("id", DataTypes.StringType, false)
+          .add("v", DataTypes.createArrayType(DataTypes.FloatType, false), false);
+
+  @TempDir private static Path folder;
+  private static SparkSession spark;
+  private static SqueezeSession session;
+
+  @BeforeAll
+  static void encode() {
+    spark = Shared.session();
+    SqueezeExtensions.register(spark);
+    session = Fixture.squeeze(spark);
+    write("table", rows(0, 2400));
+    write("queries", rows(10_000, 40));
+    run(
+        "train --input %s --vector_col v --id_col id --quantizer_type rvq --codebook_size 16"
+            + " --num_quantizers 4 --bottleneck_dim 10 --output_dir %s --experiment_name fit",
+        "table", "runs");
+    run(
+        "encode --input %s --vector_col v --id_col id --checkpoint %s --codes %s",
+        "table", "runs/fit/last.ckpt", "codes");
+    run("index --codes %s", "codes");
+  }
+
+  private static Command run(String command, String... paths) {
+    Object[] full = java.util.Arrays.stream(paths).map(SearchIT::at).toArray();
+    Command done = Command.run(command.formatted(full).split(" "));
+    assertThat(done.code()).as(done.err()).isZero();
+    return done;
+  }
+
+  private static String at(String name) {
+    return folder.resolve(name).toString();
+  }
+
+  private static float[] vector(int i) {
+    SplittableRandom random = Seeds.random(i, "row");
+    SplittableRandom centre = Seeds.random(i % 30, "centre");
+    float[] vector = new float[WIDTH];
+    for (int j = 0; j < WIDTH; j++) {
+      vector[j] = (float) (5 + (Seeds.gaussian(centre) * 2 + Seeds.gaussian(random)) / (1 + j));
+    }
+    return vector;
+  }
+
+  private static List<Row> rows(int from, int count) {
+    return IntStream.range(from, from + count)
+        .mapToObj(i -> RowFactory.create("r%05d".formatted(i), vector(i)))
+        .toList();
+  }
+
+  private static void write(String name, List<Row> rows) {
+    spark.createDataFrame(rows, SCHEMA).coalesce(2).write().parquet(at(name));
+  }
+
+  private static Dataset<Row> queries() {
+    return spark.read().parquet(at("queries"));
+  }
+
+  private static List<Row> sorted(Dataset<Row> found) {
+    return found.orderBy("query_id", "rank").collectAsList();
+  }
+
+  @Test
+  void allListsGiveWhatEveryDistanceGives() throws IOException {
+    List<Row> found =
+        sorted(
+            Ranked.shown(
+                search()
+                    .nearestOf(
+                        Queries.located(opened(), Queries.of(queries(), "id", "v"), 1 << 16),
+                        new CodeSearch.Request(10, 0, null))));
+    queries().createOrReplaceTempView("q");
+    spark
+        .sql("SELECT * FROM parquet.`%s/v1/codes`".formatted(at("codes")))
+        .createOrReplaceTempView("c");
+    List<Row> exact =
+        spark
+            .sql(
+                """
+                SELECT id, rank, sample_id, distance FROM (
+                  SELECT *, row_number() OVER (PARTITION BY id ORDER BY distance, sample_id) AS rank
+                  FROM (SELECT q.id, c.sample_id, code_distance(c.codes, q.v, '%s') AS distance
+                        FROM q CROSS JOIN c))
+                WHERE rank <= 10 ORDER BY id, rank
+                """
+                    .formatted(at("codes")))
+            .collectAsList();
+    assertThat(found).hasSize(400);
+    for (int i = 0; i < found.size(); i++) {
+      assertThat(found.get(i).getString(0)).isEqualTo(exact.get(i).getString(0));
+      assertThat(found.get(i).getDouble(4)).isCloseTo(exact.get(i).getDouble(3), within(2e-4));
+    }
+    // Rows with the same distance may have another order.
+    long same =
+        IntStream.range(0, 400)
+            .filter(i -> found.get(i).getString(2).equals(exact.get(i).getString(2)))
+            .count();
+    assertThat(same).isGreaterThan(380);
+  }
+
+  private static OpenedIndex opened() throws IOException {
+    return OpenedIndex.open(session, at("codes"));
+  }
+
+  private static CodeSearch search() throws IOException {
+    return CodeSearch.open(session, at("codes"));
+  }
+
+  @Test
+  void usualListsKeepMostAndMeasuringAgainFindsTheTrueNeighbours() throws IOException {
+    Command searched =
+        run(
+            "search --codes %s --queries %s --vector_col v --id_col id --k 5 --rerank %s"
+                + " --candidates 200 --nprobe 20 --out %s",
+            "codes", "queries", "table", "reranked");
+    assertThat(searched.out()).contains("Neighbours: ", "200 rows");
+    List<Row> found = sorted(spark.read().parquet(at("reranked")));
+    int kept = 0;
+    for (int q = 0; q < 40; q++) {
+      float[] query = vector(10_000 + q);
+      List<String> truth =
+          IntStream.range(0, 2400)
+              .boxed()
+              .sorted(
+                  Comparator.comparingDouble(i -> KMeans.squared(query, 0, vector(i), 0, WIDTH)))
+              .limit(5)
+              .map("r%05d"::formatted)
+              .toList();
+      for (Row row : found.subList(5 * q, 5 * q + 5)) {
+        kept += truth.contains(row.getString(2)) ? 1 : 0;
+        float[] near = vector(Integer.parseInt(row.getString(2).substring(1)));
+        assertThat(row.getDouble(4))
+            .isCloseTo(Math.sqrt(KMeans.squared(query, 0, near, 0, WIDTH)), within(1e-9));
+      }
+    }
+    assertThat(kept).isGreaterThan(190);
+    Command again =
+        Command.run(
+            "search",
+            "--codes",
+            at("codes"),
+            "--queries",
+            at("queries"),
+            "--vector_col",
+            "v",
+            "--id_col",
+            "id",
+            "--out",
+            at("reranked"));
+    assertThat(again.code()).isEqualTo(3);
+    assertThat(again.lastLine()).contains("There is something at", "(--out)");
+  }
+
+  @Test
+  void theDefaultReadsSoManyListsAsKept95PercentWhenTheIndexWasMade() throws IOException {
+    Probes probes = Probes.read(session.storage(), opened().published());
+    assertThat(probes.queries()).isEqualTo(64);
+    assertThat(probes.measured().get(probes.measured().size() - 1))
+        .isEqualTo(new Probes.Measured(49, 1.0, 1.0));
+    int usual = search().probes(0);
+    Probes.Measured enough =
+        probes.measured().stream().filter(one -> one.probes() == usual).findFirst().orElseThrow();
+    assertThat(enough.recall()).isBetween(0.95, 1.0);
+    assertThat(enough.share()).isLessThan(0.5);
+    List<Row> all = sorted(found(1 << 16));
+    List<Row> some = sorted(found(0));
+    long kept =
+        all.stream()
+            .map(SearchIT::pair)
+            .filter(some.stream().map(SearchIT::pair).toList()::contains)
+            .count();
+    assertThat(kept).isBetween(360L, 399L);
+  }
+
+  private static String pair(Row row) {
+    return row.getString(0) + " " + row.getString(2);
+  }
+
+  private static Dataset<Row> found(int probes) throws IOException {
+    return search()
+        .nearest(Queries.of(queries(), "id", "v"), new CodeSearch.Request(10, probes, null));
+  }
+
+  @Test
+  void aConditionHoldsForAllThatIsFound() throws IOException {
+    Dataset<Row> queries = Queries.of(queries().limit(3), "id", "v");
+    List<Row> found =
+        sorted(
+            search().nearest(queries, new CodeSearch.Request(7, 1 << 16, "sample_id LIKE '%3'")));
+    assertThat(found).hasSize(21).allMatch(row -> row.getString(2).endsWith("3"));
+  }
+
+  @Test
+  void theSameQueryTwiceIsAnsweredTwiceAndOneIdWithTwoVectorsIsTwoQueries() throws IOException {
+    Row one = RowFactory.create("same", vector(10_000));
+    Row other = RowFactory.create("same", vector(10_001));
+    List<Row> found =
+        sorted(
+            search()
+                .nearest(spark.createDataFrame(List.of(one, one, other), SCHEMA), "id", "v", 4));
+    assertThat(found).hasSize(12);
+    assertThat(found.stream().map(row -> row.getInt(1)).distinct()).containsExactly(1, 2, 3, 4);
+    assertThat(found.stream().map(row -> row.getString(2)).distinct().count()).isEqualTo(8);
+  }
+
+  @Test
+  void queriesThatCannotBeComparedAreRefusedInOneSentence() {
+    List<Row> bad = new ArrayList<>(rows(0, 2));
+    bad.add(RowFactory.create("short", new float[] {1, 2}));
+    write("bad", bad);
+    Command strict =
+        Command.run(
+            "search",
+            "--codes",
+            at("codes"),
+            "--queries",
+            at("bad"),
+            "--vector_col",
+            "v",
+            "--id_col",
+            "id",
+            "--on_bad_sample",
+            "fail",
+            "--out",
+            at("never"));
+    assertThat(strict.code()).isEqualTo(4);
+    assertThat(strict.lastLine()).contains("2 values instead of 24, such as short");
+    write("narrow", List.of(RowFactory.create("a", new float[] {1, 2})));
+    Command narrow =
+        Command.run(
+            "search",
+            "--codes",
+            at("codes"),
+            "--queries",
+            at("narrow"),
+            "--vector_col",
+            "v",
+            "--id_col",
+            "id",
+            "--out",
+            at("never"));
+    assertThat(narrow.lastLine())
+        .contains("vectors of 2 values, the codes are of vectors of 24 (--queries)");
+    Command none =
+        Command.run(
+            "search",
+            "--codes",
+            Shared.walk().codes("array"),
+            "--queries",
+            at("queries"),
+            "--vector_col",
+            "v",
+            "--id_col",
+            "id",
+            "--out",
+            at("never"));
+    assertThat(none.code()).isEqualTo(4);
+    assertThat(none.lastLine()).contains("There is no index beside", "run index --codes");
+  }
+
+  private static List<Row> content(Published index) {
+    return index.indexed(spark, IndexedVectors.vectorFiles(index)).collectAsList();
+  }
+
+  @Test
+  void theIndexDoesNotDependOnPartitionsAndGrowsByWhatIsNew() throws IOException {
+    Published first = opened().published();
+    assertThat(content(first)).hasSize(2400);
+    assertThat(content(first).stream().map(row -> row.getInt(0)).toList()).isSorted();
+    spark.conf().set("spark.sql.files.maxPartitionBytes", 1 << 14);
+    spark.conf().set("spark.sql.files.openCostInBytes", 1);
+    run(
+        "encode --input %s --vector_col v --id_col id --checkpoint %s --codes %s",
+        "table", "runs/fit/last.ckpt", "parts");
+    Published parts = new IndexJob(session, at("parts"), null, 42).run();
+    spark.conf().unset("spark.sql.files.maxPartitionBytes");
+    spark.conf().unset("spark.sql.files.openCostInBytes");
+    assertThat(content(parts)).isEqualTo(content(first));
+    assertThat(parts.lists(spark).orderBy("list").collectAsList())
+        .isEqualTo(first.lists(spark).orderBy("list").collectAsList());
+    assertThat(new IndexJob(session, at("parts"), null, 42).run().path()).isEqualTo(parts.path());
+
+    // Some go, one changes, some come.
+    List<Row> next = new ArrayList<>(rows(100, 2600));
+    next.set(0, RowFactory.create("r00100", vector(5)));
+    write("next", next);
+    run(
+        "encode --input %s --vector_col v --id_col id --checkpoint %s --codes %s",
+        "next", "runs/fit/last.ckpt", "moved");
+    Published whole = new IndexJob(session, at("moved"), 49, 42).run();
+    org.apache.commons.io.FileUtils.copyDirectory(
+        Path.of(at("parts"), "index", "v1").toFile(), Path.of(at("grown"), "index", "v1").toFile());
+    org.apache.commons.io.FileUtils.copyDirectory(
+        Path.of(at("moved"), "v1").toFile(), Path.of(at("grown"), "v1").toFile());
+    Published grown = new IndexJob(session, at("grown"), null, 42).run();
+    assertThat(grown.path()).endsWith("/index/v2");
+    List<Row> rows = content(grown);
+    assertThat(rows).hasSize(2600);
+    // The lists are those of before, and so are the lists of what was there.
+    assertThat(grown.lists(spark).select(Columns.CENTROID).collectAsList())
+        .isEqualTo(first.lists(spark).select(Columns.CENTROID).collectAsList())
+        .isNotEqualTo(whole.lists(spark).select(Columns.CENTROID).collectAsList());
+    assertThat(
+            rows.stream()
+                .filter(
+                    row ->
+                        row.getString(1).compareTo("r00100") > 0
+                            && row.getString(1).compareTo("r02400") < 0)
+                .toList())
+        .isEqualTo(
+            content(first).stream()
+                .filter(row -> row.getString(1).compareTo("r00100") > 0)
+                .toList());
+    assertThat(rows.stream().map(row -> row.getString(1)))
+        .contains("r00100", "r02699")
+        .doesNotContain("r00099");
+  }
+
+  @Test
+  void aListOfHalfOfAllVectorsHasSeveralFilesAndIsFoundWhole() throws IOException {
+    ListPlan plan = ListPlan.of(new long[] {3, 100, 0, 5, 4}, 10);
+    assertThat(plan.first()).containsExactly(0, 1, 10, 11, 11);
+    assertThat(plan.last()).containsExactly(0, 10, 10, 11, 11);
+    assertThat(
+            IntStream.range(0, 1000)
+                .map(i -> plan.file(1, "r" + i, 0))
+                .distinct()
+                .sorted()
+                .toArray())
+        .containsExactly(IntStream.rangeClosed(1, 10).toArray());
+    int[] keys = ListPlan.keys(5);
+    List<Row> placed =
+        spark
+            .createDataset(
+                IntStream.range(0, 5).mapToObj(i -> keys[i]).toList(),
+                org.apache.spark.sql.Encoders.INT())
+            .repartition(5, col("value"))
+            .selectExpr("value", "spark_partition_id()")
+            .collectAsList();
+    assertThat(placed).allMatch(row -> keys[row.getInt(1)] == row.getInt(0));
+
+    List<Row> rows = new ArrayList<>(rows(0, 500));
+    for (int i = 0; i < 600; i++) {
+      rows.add(RowFactory.create("s%05d".formatted(i), vector(3)));
+    }
+    write("skewed", rows);
+    run(
+        "encode --input %s --vector_col v --id_col id --checkpoint %s --codes %s",
+        "skewed", "runs/fit/last.ckpt", "skewed_codes");
+    new IndexJob(session, at("skewed_codes"), null, 42).run();
+    List<Row> found =
+        sorted(
+            CodeSearch.open(session, at("skewed_codes"))
+                .nearest(
+                    spark.createDataFrame(List.of(RowFactory.create("q", vector(3))), SCHEMA),
+                    "id",
+                    "v",
+                    601));
+    assertThat(found).hasSize(601);
+    assertThat(found.get(0).getString(2)).isEqualTo("r00003");
+    assertThat(found.get(600).getString(2)).isEqualTo("s00599");
+  }
+
+  @Test
+  void vectorsOfGridsAreFoundByIdAndPosition() throws IOException {
+    String codes = Shared.walk().codes("array");
+    org.apache.commons.io.FileUtils.copyDirectory(
+        Path.of(codes, "v1").toFile(), Path.of(at("grids"), "v1").toFile());
+    Published index = new IndexJob(session, at("grids"), null, 42).run();
+    SourceVectors source =
+        SourceVectors.open(
+            session,
+            new SourceVectors.Named(Shared.walk().embeddings(), "--queries", null, null),
+            io.squeeze.jobs.model.BadRows.of(io.squeeze.config.Settings.defaults().data()));
+    assertThat(content(index)).hasSize((int) source.rows().count());
+    Row asked = source.rows().orderBy(Columns.SAMPLE_ID, Columns.POSITION).takeAsList(3).get(2);
+    float[] vector = VectorColumn.floats(asked.get(2));
+    List<Row> found =
+        sorted(
+            CodeSearch.open(session, at("grids"))
+                .nearest(
+                    spark.createDataFrame(List.of(RowFactory.create("q", vector)), SCHEMA),
+                    "id",
+                    "v",
+                    3));
+    assertThat(found).hasSize(3);
+    assertThat(found.get(0).getDouble(4)).isLessThanOrEqualTo(found.get(1).getDouble(4));
+    assertThatThrownBy(() -> new CodeSearch.Request(0, 1, null))
+        .isInstanceOf(SqueezeException.class)
+        .hasMessageContaining("k is 0");
+  }
+}
