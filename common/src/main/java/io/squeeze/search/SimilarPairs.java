@@ -9,7 +9,9 @@ import io.squeeze.torch.Torch;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Pairs of vectors that are at most a radius apart, among the vectors of one list. Of the pairs
@@ -28,27 +30,56 @@ public record SimilarPairs(int width, double radius) implements Serializable {
     void take(int row, int other);
   }
 
-  /**
-   * Compares all vectors.
-   *
-   * @param vectors [n][d], of which the first {@code homes} are compared with each other and with
-   *     the others; the others are not compared with each other
-   */
-  public void among(List<float[]> vectors, int homes, Taken into) {
-    Groups groups = new Groups(vectors.size());
-    if (homes == 0 || vectors.size() < 2) {
-      return;
-    }
-    try (NDManager manager = Torch.manager(Device.cpu())) {
-      for (int from = 0; from < homes; from += ROWS) {
-        int rows = Math.min(ROWS, homes - from);
-        for (int to = from; to < vectors.size(); to += ROWS) {
-          int others = Math.min(ROWS, vectors.size() - to);
-          compare(manager, vectors.subList(from, from + rows), vectors.subList(to, to + others))
-              .join(from, to, groups, into);
+  /** Compares the vectors at home in a list with each other, and visitors with them. */
+  public final class Home {
+    private final List<float[]> homes;
+    private final Groups groups;
+    private int count;
+
+    /**
+     * Compares all vectors at home.
+     *
+     * @param homes [n][d], with the numbers from 0 to n - 1
+     */
+    public Home(List<float[]> homes, Taken into) {
+      this.homes = homes;
+      this.groups = new Groups(homes.size());
+      this.count = homes.size();
+      try (NDManager manager = Torch.manager(Device.cpu())) {
+        for (int from = 0; from < homes.size(); from += ROWS) {
+          for (int to = from; to < homes.size(); to += ROWS) {
+            compare(manager, block(homes, from), block(homes, to)).join(from, to, groups, into);
+          }
         }
       }
     }
+
+    /** Compares visitors, whose numbers go on from those before, with the vectors at home. */
+    public void visit(List<float[]> visitors, Taken into) {
+      try (NDManager manager = Torch.manager(Device.cpu())) {
+        for (int from = 0; from < visitors.size(); from += ROWS) {
+          List<float[]> some = block(visitors, from);
+          List<Set<Integer>> met = new ArrayList<>();
+          some.forEach(visitor -> met.add(new HashSet<>()));
+          for (int at = 0; at < homes.size(); at += ROWS) {
+            List<float[]> others = block(homes, at);
+            Compared compared = compare(manager, others, some);
+            for (int i = 0; i < others.size(); i++) {
+              for (int j = 0; j < some.size(); j++) {
+                if (compared.near(i, j) && met.get(j).add(groups.root(at + i))) {
+                  into.take(at + i, count + j);
+                }
+              }
+            }
+          }
+          count += some.size();
+        }
+      }
+    }
+  }
+
+  private static List<float[]> block(List<float[]> vectors, int from) {
+    return vectors.subList(from, Math.min(vectors.size(), from + ROWS));
   }
 
   /**
@@ -74,11 +105,11 @@ public record SimilarPairs(int width, double radius) implements Serializable {
     /** Compares the next vectors, whose numbers go on from those before. */
     public void add(List<float[]> vectors, Taken into) {
       for (int from = 0; from < vectors.size(); from += ROWS) {
-        block(vectors.subList(from, Math.min(vectors.size(), from + ROWS)), into);
+        next(block(vectors, from), into);
       }
     }
 
-    private void block(List<float[]> block, Taken into) {
+    private void next(List<float[]> block, Taken into) {
       boolean[] paired = new boolean[block.size()];
       try (NDManager manager = Torch.manager(Device.cpu())) {
         for (int at = 0; at < representatives.size(); at += ROWS) {
@@ -143,15 +174,15 @@ public record SimilarPairs(int width, double radius) implements Serializable {
     Arrays.setAll(bounds, i -> radius * radius - Codewords.square(rows.get(i), 0, width));
     float[] scores = new float[ROWS * ROWS];
     try (NDManager scope = manager.newSubManager()) {
-      NDArray book = block(scope, others);
+      NDArray book = padded(scope, others);
       NDArray norms = book.square().sum(new int[] {1});
-      Torch.copy(NativeKernels.scores(block(scope, rows), book, norms), scores, 0, scores.length);
+      Torch.copy(NativeKernels.scores(padded(scope, rows), book, norms), scores, 0, scores.length);
     }
     return new Compared(scores, bounds, others.size());
   }
 
   /** Filled up to one shape, since a row's last bit depends on it. */
-  private NDArray block(NDManager manager, List<float[]> rows) {
+  private NDArray padded(NDManager manager, List<float[]> rows) {
     return Torch.floats(
         manager,
         new Shape(ROWS, width),

@@ -8,9 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Set;
 import java.util.SplittableRandom;
-import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -185,19 +183,17 @@ class SearchTest {
   void pairsJoinEveryGroupWithoutMorePairsThanItNeeds() {
     List<float[]> all = moved(4);
     List<int[]> pairs = new ArrayList<>();
-    new SimilarPairs(WIDTH, 0.05).among(all, all.size(), (a, b) -> pairs.add(new int[] {a, b}));
+    SimilarPairs.Taken taken = (a, b) -> pairs.add(new int[] {a, b});
+    SimilarPairs near = new SimilarPairs(WIDTH, 0.05);
+    near.new Home(all, taken);
     assertThat(pairs).hasSize(600).allMatch(pair -> pair[0] % 200 == pair[1] % 200);
-    // Visitors are compared with those at home alone.
-    Set<Integer> visited = new TreeSet<>();
-    new SimilarPairs(WIDTH, 0.05)
-        .among(
-            all,
-            200,
-            (a, b) -> {
-              assertThat(a).isLessThan(200);
-              visited.add(b);
-            });
-    assertThat(visited).hasSize(600);
+    // Visitors are compared with those at home, and meet each group once.
+    pairs.clear();
+    SimilarPairs.Home home = near.new Home(all.subList(0, 400), taken);
+    assertThat(pairs).hasSize(200);
+    home.visit(all.subList(400, 500), taken);
+    home.visit(all.subList(500, 800), taken);
+    assertThat(pairs).hasSize(600).allMatch(pair -> pair[0] < 200 && pair[0] == pair[1] % 200);
   }
 
   @Test

@@ -56,7 +56,7 @@ class ArchitectureTest {
   /** One job each, and the jobs whose entry it may use beside the rooms above. */
   private static final Map<String, List<String>> JOBS =
       Map.ofEntries(
-          Map.entry("sql", List.of()),
+          Map.entry("sql", List.of("search")),
           Map.entry("ml", List.of()),
           Map.entry("extract", List.of()),
           Map.entry("encode", List.of()),
@@ -72,7 +72,7 @@ class ArchitectureTest {
 
   /** What a job shows to other jobs; all else are its insides. */
   private static final String ENTRIES =
-      "io\\.squeeze\\.jobs\\.\\w+\\.(\\w+Job|ShardPool|SqueezeExtensions)(\\$.*)?";
+      "io\\.squeeze\\.jobs\\.\\w+\\.(\\w+Job|ShardPool|SqueezeExtensions|CodeSearch)(\\$.*)?";
 
   @Test
   void theRoomsOfCommonUseOnlyWhatTheyMay() {
@@ -196,18 +196,21 @@ class ArchitectureTest {
     rule.check(CLASSES);
   }
 
-  /** One code base: what differs between Spark 3.5 and 4 is the same few classes in both. */
+  /**
+   * One code base: what differs between Spark 3.5 and 4 is the same few classes in both, and what
+   * only one of them has, the vector functions and the join.
+   */
   @Test
   void whatDiffersBetweenSparksIsSmall() throws IOException {
     for (String folder : List.of("spark-4", "spark-3.5")) {
       try (Stream<Path> paths = Files.walk(Path.of("src/main", folder))) {
         List<Path> files = paths.filter(path -> path.toString().endsWith(".java")).toList();
-        assertThat(files).as(folder).hasSizeBetween(3, 5);
+        assertThat(files).as(folder).hasSizeBetween(3, 6);
         long lines = 0;
         for (Path file : files) {
           lines += Files.readAllLines(file).size();
         }
-        assertThat(lines).as(folder).isLessThan(600);
+        assertThat(lines).as(folder).isLessThan(750);
       }
     }
   }

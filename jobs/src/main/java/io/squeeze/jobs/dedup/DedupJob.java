@@ -10,6 +10,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.model.Expanded;
 import io.squeeze.jobs.model.Groups;
 import io.squeeze.jobs.model.ListCentroids;
+import io.squeeze.jobs.model.ListCentroids.Effort;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.spark.JobDescription;
@@ -139,6 +140,7 @@ public final class DedupJob {
   public Map<String, Object> run(DedupSource source) throws IOException {
     checkOut();
     long began = System.nanoTime();
+    Tables.readBatches(spark, 4L * source.channels());
     String out = session.storage().qualified(request.out());
     String scratch = out + "._" + UUID.randomUUID().toString().substring(0, 8);
     try {
@@ -147,10 +149,11 @@ public final class DedupJob {
       step("lists", "%d vectors in %d lists".formatted(source.count(), lists));
       Centroids centroids =
           ListCentroids.of(
-              sample(vectors, ListCentroids.share(lists, source.count())),
+              sample(vectors, Effort.PASSING.share(lists, source.count())),
               lists,
               source.channels(),
-              request.seed());
+              request.seed(),
+              Effort.PASSING);
       step("pairs", "comparing the vectors of each list");
       String found = Storage.join(scratch, "pairs");
       pairs(vectors, centroids, source.channels()).write().parquet(found);

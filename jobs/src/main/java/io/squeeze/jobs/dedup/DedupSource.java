@@ -65,14 +65,13 @@ public record DedupSource(Dataset<Row> rows, long count, int channels, String wh
       throw SqueezeException.input(
           repeated.sentence(table.path()) + ": an id must name one row, to say which one stays");
     }
-    UDF1<Object, float[]> floats = VectorColumn::floats;
     Dataset<Row> rows =
         table
             .rows()
             .select(
                 col(Columns.SAMPLE_ID),
                 lit(0.0).as("keep_order"),
-                udf(floats, FLOATS).apply(col(Columns.VECTOR)).as(Columns.VECTOR));
+                VectorColumn.floats(table.rows(), Columns.VECTOR).as(Columns.VECTOR));
     if (keep != null) {
       rows = ordered(session, rows, table.path(), idColumn, keep);
     }

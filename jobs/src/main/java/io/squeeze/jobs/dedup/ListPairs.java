@@ -16,7 +16,7 @@ import org.apache.spark.sql.catalyst.InternalRow;
  * The pairs of near vectors in the lists of a partition. Rows come list by list, those at home
  * first: list, visitor, id, order, vector.
  *
- * @param most vectors of a list that are held and compared with each other; those of a longer list
+ * @param most vectors at home in a list that are compared with each other; those of a longer list
  *     are compared with representatives of groups, and each gives a pair with itself
  */
 record ListPairs(SimilarPairs pairs, int most)
@@ -94,8 +94,9 @@ record ListPairs(SimilarPairs pairs, int most)
   /** Compares the members of parts. */
   private static final class Comparing {
     private final ListPairs settings;
-    private SimilarPairs.Stream stream;
     private final List<Node> nodes = new ArrayList<>();
+    private SimilarPairs.Home home;
+    private SimilarPairs.Stream stream;
 
     Comparing(ListPairs settings) {
       this.settings = settings;
@@ -104,22 +105,26 @@ record ListPairs(SimilarPairs pairs, int most)
     List<Row> of(Part part) {
       List<Row> found = new ArrayList<>();
       List<float[]> vectors = part.members().stream().map(Member::vector).toList();
+      int homes = (int) part.members().stream().filter(member -> !member.visitor()).count();
       if (part.first()) {
         nodes.clear();
-        stream = part.last() ? null : settings.pairs().new Stream(settings.most());
       }
       part.members().forEach(member -> nodes.add(member.node()));
       SimilarPairs.Taken taken =
           (a, b) -> found.add(RowFactory.create(nodes.get(a).row(), nodes.get(b).row()));
-      if (stream == null) {
-        int homes = (int) part.members().stream().filter(member -> !member.visitor()).count();
-        settings.pairs().among(vectors, homes, taken);
-      } else {
-        for (Member member : part.members()) {
-          found.add(RowFactory.create(member.node().row(), member.node().row()));
-        }
-        stream.add(vectors, taken);
+      if (part.first()) {
+        boolean crowded = homes == vectors.size() && !part.last();
+        stream = crowded ? settings.pairs().new Stream(settings.most()) : null;
+        home = crowded ? null : settings.pairs().new Home(vectors.subList(0, homes), taken);
       }
+      if (home != null) {
+        home.visit(part.first() ? vectors.subList(homes, vectors.size()) : vectors, taken);
+        return found;
+      }
+      for (Member member : part.members()) {
+        found.add(RowFactory.create(member.node().row(), member.node().row()));
+      }
+      stream.add(vectors, taken);
       return found;
     }
   }

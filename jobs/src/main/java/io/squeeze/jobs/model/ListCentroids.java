@@ -15,20 +15,30 @@ import org.apache.spark.api.java.JavaRDD;
  * drawn by hash. They depend on the vectors and the seed, never on the cluster.
  */
 public final class ListCentroids {
-  /** Vectors that a list's centroid is computed from, on average. */
-  private static final int SAMPLED = 64;
-
-  private static final int ROUNDS = 10;
-
   private ListCentroids() {}
 
-  /** The share of the vectors that is enough for so many lists. */
-  public static double share(int lists, long vectors) {
-    return Math.min(1, (double) SAMPLED * lists / vectors);
+  /**
+   * How much is done for the centroids.
+   *
+   * @param sampled vectors that a list's centroid is computed from, on average
+   * @param rounds of k-means
+   */
+  public record Effort(int sampled, int rounds) {
+    /** Lists that are made once and read often. */
+    public static final Effort LASTING = new Effort(64, 10);
+
+    /** Lists that are read once. */
+    public static final Effort PASSING = new Effort(32, 3);
+
+    /** The share of the vectors that is enough for so many lists. */
+    public double share(int lists, long vectors) {
+      return Math.min(1, (double) sampled * lists / vectors);
+    }
   }
 
   /** The centroids of a sample. */
-  public static Centroids of(JavaRDD<VectorBlock> sample, int lists, int width, long seed) {
+  public static Centroids of(
+      JavaRDD<VectorBlock> sample, int lists, int width, long seed, Effort effort) {
     int tasks = sample.context().defaultParallelism();
     try (SparkPoints points = new SparkPoints(sample.repartition(tasks), width)) {
       // Half more than are needed, so that there are enough.
@@ -43,7 +53,7 @@ public final class ListCentroids {
         System.arraycopy(start.get(i % start.size()).vector(), 0, values, i * width, width);
       }
       return new Centroids(
-          rounded(new KMeans(ROUNDS, seed).lloyd(points, values).centroids()), width);
+          rounded(new KMeans(effort.rounds(), seed).lloyd(points, values).centroids()), width);
     }
   }
 

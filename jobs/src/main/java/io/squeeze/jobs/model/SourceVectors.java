@@ -2,20 +2,20 @@ package io.squeeze.jobs.model;
 
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
-import static org.apache.spark.sql.functions.udf;
 
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.ForeignTable;
 import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.SqueezeSession;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.api.java.UDF1;
-import org.apache.spark.sql.types.DataTypes;
 
 /**
  * Vectors that an option names: of a table of anybody's, or of published embeddings.
@@ -57,25 +57,57 @@ public record SourceVectors(Dataset<Row> rows, int positions, int channels) {
           manifest.positions(),
           manifest.channels());
     }
-    if (named.vectorColumn() == null || named.idColumn() == null) {
-      throw SqueezeException.usage(
-          "%s is a table: name its columns (--vector_col, --id_col)".formatted(named.path()));
-    }
+    check(named);
     VectorTable table =
         VectorTable.open(
             session, named.path(), named.option(), named.vectorColumn(), named.idColumn(), badRows);
-    // Whatever type the column has, its vectors are arrays of float from here on.
-    UDF1<Object, float[]> floats = VectorColumn::floats;
     return new SourceVectors(
         table
             .rows()
             .select(
                 col(Columns.SAMPLE_ID),
                 lit(0).as(Columns.POSITION),
-                udf(floats, DataTypes.createArrayType(DataTypes.FloatType, false))
-                    .apply(col(Columns.VECTOR))
-                    .as(Columns.VECTOR)),
+                VectorColumn.floats(table.rows(), Columns.VECTOR).as(Columns.VECTOR)),
         1,
         table.channels());
+  }
+
+  /**
+   * The same to measure some of the rows: nothing is read until they are, and whoever measures a
+   * vector checks it. Rows without a vector are left out.
+   *
+   * @param channels values of a vector
+   * @throws SqueezeException of category input or usage if it cannot be used
+   */
+  public static SourceVectors unread(SqueezeSession session, Named named, int channels)
+      throws IOException {
+    if (isPublished(session, named)) {
+      return open(session, named, null);
+    }
+    check(named);
+    ForeignTable table =
+        ForeignTable.open(
+            session, named.path(), named.option(), List.of(named.vectorColumn(), named.idColumn()));
+    Dataset<Row> rows = table.rows();
+    VectorColumn.check(rows.schema(), named.vectorColumn());
+    return new SourceVectors(
+        rows.where(Tables.quoted(named.vectorColumn()).isNotNull())
+            .select(
+                Tables.id(rows, named.idColumn()).as(Columns.SAMPLE_ID),
+                lit(0).as(Columns.POSITION),
+                VectorColumn.floats(rows, named.vectorColumn()).as(Columns.VECTOR)),
+        1,
+        channels);
+  }
+
+  private static boolean isPublished(SqueezeSession session, Named named) throws IOException {
+    return new Versions(session.storage(), named.path()).current().isPresent();
+  }
+
+  private static void check(Named named) {
+    if (named.vectorColumn() == null || named.idColumn() == null) {
+      throw SqueezeException.usage(
+          "%s is a table: name its columns (--vector_col, --id_col)".formatted(named.path()));
+    }
   }
 }

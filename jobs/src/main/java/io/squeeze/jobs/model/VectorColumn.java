@@ -2,6 +2,7 @@ package io.squeeze.jobs.model;
 
 import io.squeeze.config.Seeds;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.spark.ScalaLists;
 import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.quantize.KMeans.Keyed;
@@ -16,8 +17,10 @@ import java.util.function.LongPredicate;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.ml.linalg.Vector;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.ArrayType;
@@ -127,6 +130,20 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
       floats[i++] = number(element);
     }
     return floats;
+  }
+
+  /** A column of vectors as arrays of float; such arrays as they are, without a copy. */
+  public static Column floats(Dataset<Row> rows, String column) {
+    boolean already =
+        rows.schema().apply(column).dataType() instanceof ArrayType array
+            && array.elementType().equals(DataTypes.FloatType);
+    UDF1<Object, float[]> floats = VectorColumn::floats;
+    Column vector = Tables.quoted(column);
+    return already
+        ? vector
+        : functions
+            .udf(floats, DataTypes.createArrayType(DataTypes.FloatType, false))
+            .apply(vector);
   }
 
   private static List<?> list(Object value) {

@@ -12,12 +12,16 @@ import java.util.Optional;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /** Columns of foreign tables, and results of a run that are replaced whole. */
 public final class Tables {
+  /** Bytes that a reader holds at once. */
+  private static final long BATCH_BYTES = 64L << 20;
+
   private Tables() {}
 
   /** Text that names a row: of bytes their hexadecimal form, so that no two become one name. */
@@ -73,6 +77,17 @@ public final class Tables {
     return type instanceof StructType struct
         && List.of(struct.fieldNames()).contains(name)
         && struct.apply(name).dataType().equals(wanted);
+  }
+
+  /**
+   * Lets Parquet's reader hold as many rows as fit, at most 4,096, where the session's default is
+   * for rows of some megabytes.
+   *
+   * @param bytes of the largest row
+   */
+  public static void readBatches(SparkSession spark, long bytes) {
+    long rows = Math.max(8, Math.min(4096, BATCH_BYTES / Math.max(1, bytes)));
+    spark.conf().set("spark.sql.parquet.columnarReaderBatchSize", rows);
   }
 
   /** Writes rows beside a folder of Parquet files, then puts them in its place. */

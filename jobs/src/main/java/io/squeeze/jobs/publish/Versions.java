@@ -1,6 +1,7 @@
 package io.squeeze.jobs.publish;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.udf;
 
 import io.squeeze.config.Json;
@@ -143,8 +144,24 @@ public final class Versions {
           .parquet(HadoopStorage.literal(Storage.join(path, LISTS)));
     }
 
+    /** All rows of an index, codes as arrays. */
+    public Dataset<Row> indexed(SparkSession spark) {
+      List<String> files =
+          manifest.files().stream()
+              .map(DataFile::path)
+              .filter(file -> file.startsWith(VECTORS + "/"))
+              .sorted()
+              .toList();
+      // A row is one vector.
+      Dataset<Row> rows =
+          indexed(spark, files)
+              .withColumn(Columns.GRID_HEIGHT, lit(1))
+              .withColumn(Columns.GRID_WIDTH, lit(1));
+      return Coding.arrays(manifest.coding(), rows).drop(Columns.GRID_HEIGHT, Columns.GRID_WIDTH);
+    }
+
     /**
-     * Rows of an index.
+     * Rows of some files of an index, as they are stored.
      *
      * @param files below the version, as the manifest names them
      */

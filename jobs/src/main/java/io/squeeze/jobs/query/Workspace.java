@@ -13,6 +13,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.run.RunFolder;
@@ -32,6 +33,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -48,12 +50,8 @@ public final class Workspace {
   /** Column that tells data sets apart: their path below the folder. */
   static final String DATA_SET = "data_set";
 
-  private static final String BATCH_SIZE = "spark.sql.parquet.columnarReaderBatchSize";
   private static final int DEPTH = 6;
   private static final int MOST_FOLDERS = 20_000;
-
-  /** Bytes of embeddings that a reader holds at once. */
-  private static final long BATCH_BYTES = 64L << 20;
 
   private static final StructType REJECTS = Columns.rejects().schema();
 
@@ -90,6 +88,7 @@ public final class Workspace {
   private final String root;
   private final Map<String, Published> embeddings = new LinkedHashMap<>();
   private final Map<String, Published> codes = new LinkedHashMap<>();
+  private final Map<String, Published> indexes = new LinkedHashMap<>();
   private final Map<String, String> rejects = new LinkedHashMap<>();
 
   /** Data sets that cannot be used, with the reason: a query that reads them fails. */
@@ -150,6 +149,10 @@ public final class Workspace {
       if (current.isPresent()) {
         boolean coded = current.get().manifest().table().equals(Manifest.CODES);
         (coded ? codes : embeddings).put(below, current.get());
+        if (coded) {
+          current(below, Storage.join(folder, Versions.INDEX))
+              .ifPresent(index -> indexes.put(below, index));
+        }
         String version = current.get().path().substring(current.get().path().lastIndexOf('/') + 1);
         String bad = Storage.join(folder, "rejects/" + version);
         if (storage.files(bad).keySet().stream().anyMatch(name -> name.endsWith(".parquet"))) {
@@ -207,7 +210,7 @@ public final class Workspace {
   /** Those of the views whose names are wanted: what nobody reads is not opened. */
   Map<String, Dataset<Row>> views(Predicate<String> wanted) throws IOException {
     Map<String, Dataset<Row>> views = new LinkedHashMap<>();
-    spark.conf().set(BATCH_SIZE, batchRows());
+    Tables.readBatches(spark, largestRow());
     for (View view : View.values()) {
       String name = view.name().toLowerCase(Locale.ROOT);
       if (wanted.test(name)) {
@@ -222,6 +225,8 @@ public final class Workspace {
     PATCHES,
     CODES,
     CODEBOOK,
+    INDEX,
+    LISTS,
     SAMPLES,
     REJECTS,
     RUNS
@@ -233,6 +238,8 @@ public final class Workspace {
       case PATCHES -> patches(grids());
       case CODES -> tables(codes, Columns.codes(List.of()).withSplit());
       case CODEBOOK -> codebook();
+      case INDEX -> indexed(index -> index.indexed(spark), Columns.index(List.of()).schema());
+      case LISTS -> indexed(index -> index.lists(spark), Columns.lists().schema());
       case SAMPLES -> samples();
       case REJECTS -> rejects();
       case RUNS -> runs();
@@ -243,15 +250,13 @@ public final class Workspace {
     return tables(embeddings, Columns.embeddings(List.of()).withSplit());
   }
 
-  /** Rows that the reader of embeddings may hold at once. */
-  private int batchRows() {
-    long row =
-        embeddings.values().stream()
-            .map(Published::manifest)
-            .mapToLong(m -> 4L * m.positions() * m.channels() + (long) m.size() * m.size())
-            .max()
-            .orElse(1);
-    return (int) Math.max(8, Math.min(4096, BATCH_BYTES / row));
+  /** Bytes of the largest row of embeddings. */
+  private long largestRow() {
+    return embeddings.values().stream()
+        .map(Published::manifest)
+        .mapToLong(m -> 4L * m.positions() * m.channels() + (long) m.size() * m.size())
+        .max()
+        .orElse(1);
   }
 
   private Dataset<Row> tables(Map<String, Published> published, StructType empty) {
@@ -294,6 +299,13 @@ public final class Workspace {
             all.add(version.codebook(spark).select(lit(name).as(DATA_SET), col("*"))));
     damaged.forEach((name, why) -> all.add(unreadable(name, why, CODEBOOK)));
     return union(all, CODEBOOK.add(DATA_SET, "string"));
+  }
+
+  private Dataset<Row> indexed(Function<Published, Dataset<Row>> rows, StructType empty) {
+    List<Dataset<Row>> all = new ArrayList<>();
+    indexes.forEach(
+        (name, index) -> all.add(rows.apply(index).select(lit(name).as(DATA_SET), col("*"))));
+    return union(all, empty.add(DATA_SET, "string"));
   }
 
   private Dataset<Row> rejects() {

@@ -9,6 +9,9 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.model.SourceVectors;
 import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.Tables;
+import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.JobDescription;
 import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.jobs.spark.SqueezeSession;
@@ -19,6 +22,7 @@ import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.spark.Partition;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -139,11 +143,60 @@ public final class CodeSearch {
     Request more = new Request(candidates, request.probes(), request.filter());
     Dataset<Row> given =
         Queries.keyed(queries).dropDuplicates(new String[] {Columns.QUERY_ID, Queries.KEY});
-    return Ranked.shown(Rerank.nearest(nearestOf(located, more), given, source, request.k()));
+    return Ranked.shown(
+        Rerank.nearest(nearestOf(located, more), candidates, given, source, request.k()));
+  }
+
+  /**
+   * The k nearest photos of each photo, by the distance of grids that {@code code_distance} has.
+   *
+   * @param queries of {@link Queries#of}: the vectors of grids, by photo
+   * @param candidates photos of each query that are measured
+   */
+  Dataset<Row> nearestPhotos(Dataset<Row> queries, Request request, int candidates)
+      throws IOException {
+    Dataset<Row> located = located(queries, request);
+    Dataset<Row> hits = nearestOf(located, PhotoSearch.proposing(request));
+    Published codes = Versions.codes(session.storage(), index.quantizer().codes(), "--codes");
+    return PhotoSearch.shown(
+        PhotoSearch.nearest(hits, located, codes, index.space().words(), candidates, request.k()));
+  }
+
+  /** Vectors of a sample. */
+  int positions() {
+    return index.published().manifest().positions();
   }
 
   private Dataset<Row> located(Dataset<Row> queries, Request request) throws IOException {
     return Queries.located(index, queries, probes(request.probes()));
+  }
+
+  /**
+   * The k nearest vectors of each query, whatever names the queries, by the usual lists.
+   *
+   * @param queries query_id (binary) and vector
+   * @return query_id (binary), rank, sample_id, position, distance
+   */
+  public Dataset<Row> nearestOfAny(Dataset<Row> queries, int k) throws IOException {
+    Request request = new Request(k, 0, null);
+    return nearestOf(located(queries, request), request);
+  }
+
+  /**
+   * What a search would read, without loading anything.
+   *
+   * @param codes a version of codes
+   * @return such as "4 of 1000 lists of PATH"; empty where there is no index
+   */
+  public static Optional<String> reads(SqueezeSession session, String codes) throws IOException {
+    Published published = Versions.codes(session.storage(), codes, "--codes");
+    Optional<Published> index = Versions.index(session.storage(), published);
+    if (index.isEmpty()) {
+      return Optional.empty();
+    }
+    int lists = Integer.parseInt(index.get().manifest().settings().get(IndexJob.LISTS));
+    int usual = Probes.read(session.storage(), index.get()).usual(lists);
+    return Optional.of("%d of %d lists of %s".formatted(usual, lists, index.get().path()));
   }
 
   /** Values of a vector. */
@@ -171,6 +224,7 @@ public final class CodeSearch {
 
   /** The same of queries whose lists are known; with list and the key of the query. */
   Dataset<Row> nearestOf(Dataset<Row> located, Request request) {
+    Tables.readBatches(spark, 4L * channels());
     JobDescription.name(spark, "search " + index.published().path(), "lists of the queries");
     BitSet lists = lists(located);
     JobDescription.name(spark, "search " + index.published().path(), "scan");

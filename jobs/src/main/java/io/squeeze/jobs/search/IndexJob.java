@@ -7,6 +7,7 @@ import io.squeeze.backbone.BackboneFile;
 import io.squeeze.config.Json;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.model.ListCentroids;
+import io.squeeze.jobs.model.ListCentroids.Effort;
 import io.squeeze.jobs.model.SearchSpace;
 import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.publish.Columns;
@@ -15,6 +16,7 @@ import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.ParquetFile;
 import io.squeeze.jobs.publish.Place;
 import io.squeeze.jobs.publish.Publisher;
+import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.publish.VersionTables;
 import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
@@ -131,6 +133,7 @@ public final class IndexJob {
 
   private Publisher.Draft draft(Publisher.Next next, Map<String, String> asked) throws IOException {
     Place place = next.fresh();
+    Tables.readBatches(spark, 4L * quantizer.codebookSizes().length * codes.manifest().positions());
     SearchSpace space = SearchSpace.of(quantizer);
     IndexedVectors vectors = new IndexedVectors(codes, quantizer, space);
     Optional<Published> before =
@@ -150,10 +153,11 @@ public final class IndexJob {
       int lists = Integer.parseInt(asked.get(LISTS));
       centroids =
           ListCentroids.of(
-              vectors.sample(spark, seed, ListCentroids.share(lists, vectors())),
+              vectors.sample(spark, seed, Effort.LASTING.share(lists, vectors())),
               lists,
               space.words().width(),
-              seed);
+              seed,
+              Effort.LASTING);
       step(next, "assigning");
       assigned = vectors.assigned(spark, centroids);
     }

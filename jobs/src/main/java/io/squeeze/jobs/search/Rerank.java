@@ -4,6 +4,7 @@ import static org.apache.spark.sql.functions.broadcast;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 
+import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.model.SourceVectors;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.spark.SparkInternals;
@@ -15,14 +16,16 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.util.ArrayData;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
-import org.apache.spark.storage.StorageLevel;
 
 /** Measures candidates again, on the vectors that their codes were made from. */
 final class Rerank {
   /** Queries, or candidates, that are sent to all tasks instead of shuffled, in bytes. */
   private static final long MOST_SENT = 64L << 20;
+
+  private static final long BYTES_OF_CANDIDATE = 60;
 
   /** Ids that Parquet is asked for by name. */
   private static final int MOST_IDS = 128;
@@ -44,26 +47,27 @@ final class Rerank {
    * The k nearest of the candidates of each query.
    *
    * @param candidates query_id, query_key, sample_id, position
+   * @param each candidates of a query, at most
    * @param queries query_id, query_key, query_vector: the vectors as they were given
    * @param source sample_id, position, vector
    * @return query_id, rank, sample_id, position, distance; candidates without a vector are left out
    */
   static Dataset<Row> nearest(
-      Dataset<Row> candidates, Dataset<Row> queries, SourceVectors source, int k) {
+      Dataset<Row> candidates, int each, Dataset<Row> queries, SourceVectors source, int k) {
     String[] query = {Columns.QUERY_ID, Queries.KEY};
     String[] sample = {Columns.SAMPLE_ID, Columns.POSITION};
     Dataset<Row> wanted =
-        candidates
-            .select(Columns.QUERY_ID, Queries.KEY, Columns.SAMPLE_ID, Columns.POSITION)
-            .persist(StorageLevel.MEMORY_AND_DISK());
-    long count = wanted.count();
+        candidates.select(Columns.QUERY_ID, Queries.KEY, Columns.SAMPLE_ID, Columns.POSITION);
     Dataset<Row> vectors = source.rows();
-    if (count <= MOST_IDS) {
+    long asked = queries.count();
+    long most = asked * each;
+    if (most <= MOST_IDS) {
+      List<Row> known = wanted.collectAsList();
+      wanted = wanted.sparkSession().createDataFrame(known, wanted.schema());
       vectors = vectors.where(anyOf(wanted.select(Columns.SAMPLE_ID).distinct().collectAsList()));
     }
-    boolean few = count * 100 <= MOST_SENT;
+    boolean few = most * BYTES_OF_CANDIDATE <= MOST_SENT;
     Dataset<Row> found = vectors.join(few ? broadcast(wanted) : wanted, sample);
-    long asked = queries.count();
     boolean small = asked * source.channels() * Float.BYTES <= MOST_SENT;
     JavaRDD<Row> measured =
         SparkInternals.rows(
@@ -82,13 +86,28 @@ final class Rerank {
 
   private static Row measured(InternalRow row) {
     float[] query = row.getArray(4).toFloatArray();
-    float[] vector = row.getArray(5).toFloatArray();
+    ArrayData found = row.getArray(5);
+    if (found.numElements() != query.length || holdsNull(found)) {
+      throw SqueezeException.input(
+          "The vector of %s has %d values, or a null among them; the codes are of vectors of %d (--rerank)"
+              .formatted(row.getString(2), found.numElements(), query.length));
+    }
+    float[] vector = found.toFloatArray();
     return RowFactory.create(
         row.getBinary(0),
         row.getLong(1),
         row.getString(2),
         row.getInt(3),
         Math.sqrt(KMeans.squared(query, 0, vector, 0, query.length)));
+  }
+
+  private static boolean holdsNull(ArrayData values) {
+    for (int i = 0; i < values.numElements(); i++) {
+      if (values.isNullAt(i)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static Column anyOf(List<Row> ids) {

@@ -70,13 +70,20 @@ public final class SearchJob {
             "Search of %s: %d of %d lists for each query"
                 .formatted(search.path(), probes, search.lists()));
     Dataset<Row> vectors = Queries.of(queries.rows(), Columns.SAMPLE_ID, Columns.VECTOR);
+    int candidates = request.candidates() > 0 ? request.candidates() : 10 * request.search().k();
+    boolean photos = queries.positions() > 1 && search.positions() > 1;
+    if (photos && request.rerank() != null) {
+      throw SqueezeException.usage(
+          "Photos are compared by their codes: leave out " + request.rerank().option());
+    }
     Dataset<Row> found;
-    if (request.rerank() == null) {
+    if (photos) {
+      found = search.nearestPhotos(vectors, request.search(), candidates);
+    } else if (request.rerank() == null) {
       found = search.nearest(vectors, request.search());
     } else {
-      SourceVectors source = SourceVectors.open(session, request.rerank(), badRows);
+      SourceVectors source = SourceVectors.unread(session, request.rerank(), channels);
       check(source, channels, request.rerank());
-      int candidates = request.candidates() > 0 ? request.candidates() : 10 * request.search().k();
       found = search.nearest(vectors, request.search(), source, candidates);
     }
     Tables.replace(session.storage(), found, out);

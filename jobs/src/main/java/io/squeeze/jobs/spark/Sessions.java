@@ -13,6 +13,9 @@ public final class Sessions {
   /** Settings of {@code compute} travel to the executors in Spark's configuration. */
   static final String PREFIX = "spark.squeeze.";
 
+  private static final String EXTENSIONS = "spark.sql.extensions";
+  private static final String OURS = "io.squeeze.jobs.sql.SqueezeExtensions";
+
   private static final Pattern LOCAL = Pattern.compile("local(\\[([0-9]+|\\*)(,[0-9]+)?\\])?");
   private static final Pattern CLUSTER =
       Pattern.compile("local-cluster\\[([0-9]+)\\s*,\\s*([0-9]+)\\s*,\\s*[0-9]+\\]");
@@ -62,6 +65,11 @@ public final class Sessions {
     conf.setIfMissing("spark.sql.parquet.columnarReaderBatchSize", "8");
     // Java's serializer remembers what it wrote, by default the last 100 rows of a file.
     conf.setIfMissing("spark.serializer.objectStreamReset", "1");
+    // Rules for joins cannot join a session that runs.
+    String others = conf.get(EXTENSIONS, "");
+    if (!others.contains(OURS)) {
+      conf.set(EXTENSIONS, others.isEmpty() ? OURS : others + "," + OURS);
+    }
     boolean gpu =
         conf.contains("spark.task.resource.gpu.amount")
             || conf.contains("spark.executor.resource.gpu.amount");

@@ -80,6 +80,11 @@ public final class QueryModel implements Serializable {
     return new QueryModel(opened, levels);
   }
 
+  /** Whether all levels count. */
+  boolean comparesAllLevels() {
+    return first == Integer.MAX_VALUE;
+  }
+
   /** How many levels count. */
   int levels() {
     return first;
@@ -147,6 +152,11 @@ public final class QueryModel implements Serializable {
       checkpoint = opened.sentCheckpoint();
       tables = opened.sentTables();
     }
+  }
+
+  /** The version of codes that the model lies beside; null for a checkpoint. */
+  String codes() {
+    return opened.codes() == null ? null : opened.codes().path();
   }
 
   /** Values of a vector. */

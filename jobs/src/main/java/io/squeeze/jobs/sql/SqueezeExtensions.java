@@ -321,6 +321,7 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
   @Override
   public BoxedUnit apply(SparkSessionExtensions extensions) {
     all().forEach(function -> function.inject(extensions));
+    NearestJoin.inject(extensions);
     return BoxedUnit.UNIT;
   }
 

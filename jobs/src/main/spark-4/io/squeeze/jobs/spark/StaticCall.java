@@ -67,6 +67,11 @@ public final class StaticCall extends StaticInvoke {
         : expression;
   }
 
+  /** The name that a query calls it by. */
+  public String name() {
+    return name;
+  }
+
   @Override
   public Expression withNewChildrenInternal(IndexedSeq<Expression> children) {
     return new StaticCall(name, given, this, children);

@@ -4,6 +4,7 @@ import static org.apache.spark.sql.functions.col;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.squeeze.config.Seeds;
 import io.squeeze.config.SqueezeException;
@@ -417,18 +418,107 @@ class SearchIT {
     assertThat(content(index)).hasSize((int) source.rows().count());
     Row asked = source.rows().orderBy(Columns.SAMPLE_ID, Columns.POSITION).takeAsList(3).get(2);
     float[] vector = VectorColumn.floats(asked.get(2));
+    CodeSearch search = CodeSearch.open(session, at("grids"));
     List<Row> found =
         sorted(
-            CodeSearch.open(session, at("grids"))
-                .nearest(
-                    spark.createDataFrame(List.of(RowFactory.create("q", vector)), SCHEMA),
-                    "id",
-                    "v",
-                    3));
+            search.nearest(
+                spark.createDataFrame(List.of(RowFactory.create("q", vector)), SCHEMA),
+                "id",
+                "v",
+                3));
     assertThat(found).hasSize(3);
     assertThat(found.get(0).getDouble(4)).isLessThanOrEqualTo(found.get(1).getDouble(4));
+
+    // Whole photos: the measure that code_distance has.
+    run(
+        "search --codes %s --queries %s --k 3 --out %s",
+        "grids", Shared.walk().embeddings(), "photos");
+    List<Row> photos = sorted(spark.read().parquet(at("photos")));
+    assertThat(photos).hasSize(108).allMatch(row -> row.isNullAt(3));
+    spark
+        .sql("SELECT * FROM parquet.`%s/v1/codes`".formatted(at("grids")))
+        .createOrReplaceTempView("grids");
+    String id = photos.get(0).getString(0);
+    source
+        .rows()
+        .where(col(Columns.SAMPLE_ID).equalTo(id))
+        .createOrReplaceTempView("vectors_of_one");
+    List<Row> exact =
+        spark
+            .sql(
+                """
+                SELECT g.sample_id, code_distance(g.codes, q.v, '%s') AS distance
+                FROM grids g CROSS JOIN (
+                  SELECT flatten(transform(array_sort(collect_list(struct(position, vector))), s -> s.vector)) AS v
+                  FROM vectors_of_one) q
+                ORDER BY distance, sample_id LIMIT 3
+                """
+                    .formatted(at("grids")))
+            .collectAsList();
+    for (int i = 0; i < 3; i++) {
+      assertThat(photos.get(i).getString(2)).isEqualTo(exact.get(i).getString(0));
+      assertThat(photos.get(i).getDouble(4)).isCloseTo(exact.get(i).getDouble(1), within(1e-4));
+    }
+    List<Row> views =
+        new io.squeeze.jobs.query.Workspace(spark, folder.toString())
+            .views()
+            .get("index")
+            .where("data_set = 'grids'")
+            .collectAsList();
+    assertThat(views).hasSize(content(index).size());
     assertThatThrownBy(() -> new CodeSearch.Request(0, 1, null))
         .isInstanceOf(SqueezeException.class)
         .hasMessageContaining("k is 0");
+  }
+
+  @Test
+  void theJoinOfSpark42BecomesASearchAndExactStaysExact() throws IOException {
+    assumeTrue(spark.version().startsWith("4"));
+    // Rules come with a session's start.
+    SparkSession.clearActiveSession();
+    SparkSession.clearDefaultSession();
+    spark.sparkContext().conf().set("spark.sql.extensions", SqueezeExtensions.class.getName());
+    SparkSession extended = SparkSession.builder().getOrCreate();
+    List<Row> asked = new ArrayList<>(rows(10_000, 5));
+    asked.add(RowFactory.create("without", null));
+    StructType nullable =
+        new StructType()
+            .add("name", DataTypes.StringType)
+            .add("x", DataTypes.createArrayType(DataTypes.FloatType, false));
+    extended.createDataFrame(asked, nullable).createOrReplaceTempView("asked");
+    String codes = at("codes");
+    extended
+        .sql("SELECT * FROM parquet.`%s/v1/codes`".formatted(codes))
+        .createOrReplaceTempView("coded");
+    String join =
+        """
+        SELECT asked.name, coded.sample_id, code_distance(coded.codes, asked.x, '%s') AS distance
+        FROM asked %s JOIN coded %s NEAREST 4 BY DISTANCE code_distance(coded.codes, asked.x, '%s')
+        """;
+    String approx = join.formatted(codes, "", "APPROX", codes);
+    String plan = extended.sql("EXPLAIN " + approx).head().getString(0);
+    assertThat(plan).contains("NearestCodes k=4, ").doesNotContain("NestedLoop");
+    assertThat(plan).contains(" of 49 lists of ");
+    List<Row> found = extended.sql(approx).orderBy("name", "distance", "sample_id").collectAsList();
+    List<Row> same =
+        search()
+            .nearest(queries().where("id < 'r10005'"), "id", "v", 4)
+            .select("query_id", "sample_id")
+            .collectAsList();
+    assertThat(found.stream().map(row -> row.getString(0) + row.getString(1)))
+        .containsExactlyInAnyOrderElementsOf(
+            same.stream().map(row -> row.getString(0) + row.getString(1)).toList());
+    String exact = join.formatted(codes, "", "EXACT", codes);
+    assertThat(extended.sql("EXPLAIN " + exact).head().getString(0)).doesNotContain("NearestCodes");
+    List<Row> outer =
+        extended.sql(join.formatted(codes, "LEFT OUTER", "APPROX", codes)).collectAsList();
+    assertThat(outer).hasSize(21);
+    assertThat(outer.stream().filter(row -> row.isNullAt(1)).map(row -> row.getString(0)))
+        .containsExactly("without");
+    // Of some rows of the codes, only Spark can say which are the nearest.
+    String some =
+        approx.replace(
+            "JOIN coded", "JOIN (SELECT * FROM coded WHERE sample_id LIKE '%3') AS coded");
+    assertThat(extended.sql("EXPLAIN " + some).head().getString(0)).doesNotContain("NearestCodes");
   }
 }
