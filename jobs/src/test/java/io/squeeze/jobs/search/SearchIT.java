@@ -391,14 +391,13 @@ class SearchIT {
         "encode --input %s --vector_col v --id_col id --checkpoint %s --codes %s",
         "skewed", "runs/fit/last.ckpt", "skewed_codes");
     new IndexJob(session, at("skewed_codes"), null, 42).run();
+    Row query = RowFactory.create("q", vector(3));
     List<Row> found =
         sorted(
             CodeSearch.open(session, at("skewed_codes"))
                 .nearest(
-                    spark.createDataFrame(List.of(RowFactory.create("q", vector(3))), SCHEMA),
-                    "id",
-                    "v",
-                    601));
+                    Queries.of(spark.createDataFrame(List.of(query), SCHEMA), "id", "v"),
+                    new CodeSearch.Request(601, 1 << 16, null)));
     assertThat(found).hasSize(601);
     assertThat(found.get(0).getString(2)).isEqualTo("r00003");
     assertThat(found.get(600).getString(2)).isEqualTo("s00599");
