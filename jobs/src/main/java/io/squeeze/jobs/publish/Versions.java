@@ -144,17 +144,20 @@ public final class Versions {
           .parquet(HadoopStorage.literal(Storage.join(path, LISTS)));
     }
 
+    /** The files of the vectors of an index, in the order of its lists. */
+    public List<String> vectorFiles() {
+      return manifest.files().stream()
+          .map(DataFile::path)
+          .filter(file -> file.startsWith(VECTORS + "/"))
+          .sorted()
+          .toList();
+    }
+
     /** All rows of an index, codes as arrays. */
     public Dataset<Row> indexed(SparkSession spark) {
-      List<String> files =
-          manifest.files().stream()
-              .map(DataFile::path)
-              .filter(file -> file.startsWith(VECTORS + "/"))
-              .sorted()
-              .toList();
       // A row is one vector.
       Dataset<Row> rows =
-          indexed(spark, files)
+          indexed(spark, vectorFiles())
               .withColumn(Columns.GRID_HEIGHT, lit(1))
               .withColumn(Columns.GRID_WIDTH, lit(1));
       return Coding.arrays(manifest.coding(), rows).drop(Columns.GRID_HEIGHT, Columns.GRID_WIDTH);
@@ -163,7 +166,7 @@ public final class Versions {
     /**
      * Rows of some files of an index, as they are stored.
      *
-     * @param files below the version, as the manifest names them
+     * @param files some of {@link #vectorFiles}
      */
     public Dataset<Row> indexed(SparkSession spark, List<String> files) {
       return spark

@@ -94,6 +94,8 @@ public final class Workspace {
   /** Data sets that cannot be used, with the reason: a query that reads them fails. */
   private final Map<String, String> damaged = new LinkedHashMap<>();
 
+  private final Map<String, String> damagedIndexes = new LinkedHashMap<>();
+
   /** The splits that each run was evaluated on. */
   private final Map<String, List<String>> runs = new LinkedHashMap<>();
 
@@ -145,12 +147,12 @@ public final class Workspace {
       return;
     }
     if (folders.stream().anyMatch(Versions::isVersion)) {
-      Optional<Published> current = current(below, folder);
+      Optional<Published> current = current(below, folder, damaged);
       if (current.isPresent()) {
         boolean coded = current.get().manifest().table().equals(Manifest.CODES);
         (coded ? codes : embeddings).put(below, current.get());
         if (coded) {
-          current(below, Storage.join(folder, Versions.INDEX))
+          current(below, Storage.join(folder, Versions.INDEX), damagedIndexes)
               .ifPresent(index -> indexes.put(below, index));
         }
         String version = current.get().path().substring(current.get().path().lastIndexOf('/') + 1);
@@ -167,12 +169,13 @@ public final class Workspace {
   }
 
   /** The current version; one that cannot be used ends the queries that read it. */
-  private Optional<Published> current(String name, String folder) throws IOException {
+  private Optional<Published> current(String name, String folder, Map<String, String> unusable)
+      throws IOException {
     try {
       return new Versions(storage, folder).current();
     } catch (SqueezeException e) {
       reporter.warn("Not to be queried: " + e.getMessage());
-      damaged.put(name, e.getMessage());
+      unusable.put(name, e.getMessage());
       return Optional.empty();
     }
   }
@@ -305,6 +308,7 @@ public final class Workspace {
     List<Dataset<Row>> all = new ArrayList<>();
     indexes.forEach(
         (name, index) -> all.add(rows.apply(index).select(lit(name).as(DATA_SET), col("*"))));
+    damagedIndexes.forEach((name, why) -> all.add(unreadable(name, why, empty)));
     return union(all, empty.add(DATA_SET, "string"));
   }
 

@@ -60,6 +60,9 @@ public final class CodeSearch {
   /** Queries that are measured once more, to know the lists that they need. */
   private static final int FEW = 1024;
 
+  /** Bytes of Parquet whose codes a task holds. */
+  private static final long MOST_READ = 32L << 20;
+
   /** Ranges of lists that Parquet is asked for by name. */
   private static final int MOST_RANGES = 64;
 
@@ -225,6 +228,7 @@ public final class CodeSearch {
   /** The same of queries whose lists are known; with list and the key of the query. */
   Dataset<Row> nearestOf(Dataset<Row> located, Request request) {
     Tables.readBatches(spark, 4L * channels());
+    readPieces();
     JobDescription.name(spark, "search " + index.published().path(), "lists of the queries");
     BitSet lists = lists(located);
     JobDescription.name(spark, "search " + index.published().path(), "scan");
@@ -237,6 +241,13 @@ public final class CodeSearch {
     Scan scan = new Scan(words, index.published().manifest().coding(), request.k());
     JavaRDD<Row> found = scanned.zipPartitions(SparkInternals.rows(sent), scan);
     return Ranked.first(spark.createDataFrame(found, FOUND), request.k());
+  }
+
+  /** Lets a task hold the codes of a few megabytes of Parquet, where Spark's default is 128. */
+  private void readPieces() {
+    String key = "spark.sql.files.maxPartitionBytes";
+    long now = SparkInternals.settings(spark).filesMaxPartitionBytes();
+    spark.conf().set(key, Math.min(now, MOST_READ));
   }
 
   /** The lists that any query asks for; all, where there are many queries. */
@@ -255,7 +266,7 @@ public final class CodeSearch {
 
   /** The rows of the lists that are asked for, from the files that hold them. */
   private Dataset<Row> rows(BitSet lists, String filter) {
-    List<String> all = IndexedVectors.vectorFiles(index.published());
+    List<String> all = index.published().vectorFiles();
     BitSet files = new BitSet();
     lists.stream()
         .forEach(list -> files.set(index.plan().first()[list], index.plan().last()[list] + 1));
@@ -284,7 +295,7 @@ public final class CodeSearch {
 
   /** Which partitions hold vectors of each list. */
   private int[][] partitionsOfLists(List<Partition> partitions) {
-    List<String> names = IndexedVectors.vectorFiles(index.published());
+    List<String> names = index.published().vectorFiles();
     Map<String, BitSet> ofFile = new LinkedHashMap<>();
     for (Partition partition : partitions) {
       for (PartitionedFile file : ((FilePartition) partition).files()) {

@@ -10,8 +10,6 @@ import io.squeeze.jobs.model.SearchSpace;
 import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.publish.Coding;
 import io.squeeze.jobs.publish.Columns;
-import io.squeeze.jobs.publish.DataFile;
-import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.quantize.KMeans.Keyed;
@@ -106,10 +104,9 @@ final class IndexedVectors {
   /** The same, where an index before knows the lists of most: the others are measured. */
   Dataset<Row> grown(SparkSession spark, Centroids centroids, Published before) {
     String[] same = {Columns.SAMPLE_ID, Columns.POSITION, Columns.CODES};
-    List<String> files = vectorFiles(before);
     Dataset<Row> known =
         before
-            .indexed(spark, files)
+            .indexed(spark, before.vectorFiles())
             .select(Columns.SAMPLE_ID, Columns.POSITION, Columns.CODES, Columns.LIST)
             .dropDuplicates(same);
     Dataset<Row> joined = expanded(spark).drop(Columns.LIST).join(known, same, "left");
@@ -120,15 +117,6 @@ final class IndexedVectors {
                 .map(name -> col("`" + name + "`"))
                 .toArray(org.apache.spark.sql.Column[]::new)),
         centroids);
-  }
-
-  /** The files of the vectors' table of an index, in the order of the plan. */
-  static List<String> vectorFiles(Published index) {
-    return index.manifest().files().stream()
-        .map(DataFile::path)
-        .filter(path -> path.startsWith(Versions.VECTORS + "/"))
-        .sorted()
-        .toList();
   }
 
   /** A row for each vector, whose list is null. */

@@ -8,7 +8,9 @@ import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.search.CodeList;
 import io.squeeze.search.Codewords;
 import io.squeeze.search.Nearest;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -18,7 +20,6 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.catalyst.InternalRow;
-import org.apache.spark.unsafe.types.UTF8String;
 
 /**
  * Searches the lists of one partition of an index for the queries that were sent there. It holds
@@ -77,7 +78,7 @@ record Scan(Broadcast<Codewords> words, Coding coding, int most)
     private final Codewords words;
     private final CodeCodec codec;
     private final CodeList codes;
-    private final List<UTF8String> ids = new ArrayList<>();
+    private final Names ids = new Names();
     private final Map<Integer, List<int[]>> runs = new HashMap<>();
     private int[] positions = new int[1024];
     private int[] listOfRow = new int[1024];
@@ -92,8 +93,8 @@ record Scan(Broadcast<Codewords> words, Coding coding, int most)
     void add(InternalRow row) {
       int at = codes.count();
       if (at == positions.length) {
-        positions = java.util.Arrays.copyOf(positions, at + at / 2);
-        listOfRow = java.util.Arrays.copyOf(listOfRow, at + at / 2);
+        positions = Arrays.copyOf(positions, at + at / 2);
+        listOfRow = Arrays.copyOf(listOfRow, at + at / 2);
       }
       int list = row.getInt(0);
       if (at == 0 || list != listOfRow[at - 1]) {
@@ -102,13 +103,13 @@ record Scan(Broadcast<Codewords> words, Coding coding, int most)
       }
       run[1]++;
       listOfRow[at] = list;
-      ids.add(row.getUTF8String(1).clone());
+      ids.add(row.getUTF8String(1).getBytes());
       positions[at] = row.getInt(2);
       codes.add(codec.unpack(row.getBinary(3), words.levels()));
     }
 
     int compare(int row, int other) {
-      int byId = ids.get(row).compareTo(ids.get(other));
+      int byId = ids.compare(row, other);
       return byId == 0 ? Integer.compare(positions[row], positions[other]) : byId;
     }
 
@@ -133,13 +134,46 @@ record Scan(Broadcast<Codewords> words, Coding coding, int most)
               RowFactory.create(
                   query.id(),
                   query.key(),
-                  ids.get(row.row()).toString(),
+                  ids.get(row.row()),
                   positions[row.row()],
                   listOfRow[row.row()],
                   Math.sqrt(Math.max(0, (double) row.distance() + square))));
         }
       }
       return found;
+    }
+  }
+
+  /** Many short texts in one array. */
+  private static final class Names {
+    private byte[] bytes = new byte[1 << 14];
+    private int[] ends = new int[1024];
+    private int count;
+
+    void add(byte[] name) {
+      int from = start(count);
+      if (from + name.length > bytes.length) {
+        int more = Math.addExact(from + name.length, bytes.length / 2);
+        bytes = Arrays.copyOf(bytes, more);
+      }
+      if (count == ends.length) {
+        ends = Arrays.copyOf(ends, count + count / 2);
+      }
+      System.arraycopy(name, 0, bytes, from, name.length);
+      ends[count++] = from + name.length;
+    }
+
+    private int start(int row) {
+      return row == 0 ? 0 : ends[row - 1];
+    }
+
+    /** In the order of their bytes, as Spark compares texts. */
+    int compare(int row, int other) {
+      return Arrays.compareUnsigned(bytes, start(row), ends[row], bytes, start(other), ends[other]);
+    }
+
+    String get(int row) {
+      return new String(bytes, start(row), ends[row] - start(row), StandardCharsets.UTF_8);
     }
   }
 }

@@ -302,7 +302,7 @@ class SearchIT {
   }
 
   private static List<Row> content(Published index) {
-    return index.indexed(spark, IndexedVectors.vectorFiles(index)).collectAsList();
+    return index.indexed(spark, index.vectorFiles()).collectAsList();
   }
 
   @Test
