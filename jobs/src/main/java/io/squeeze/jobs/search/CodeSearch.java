@@ -9,17 +9,17 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.model.SourceVectors;
 import io.squeeze.jobs.publish.Columns;
-import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.JobDescription;
 import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.search.Codewords;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -32,10 +32,12 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.execution.datasources.FilePartition;
 import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
+import scala.Option;
 
 /**
  * Nearest neighbours among indexed codes, from Java:
@@ -227,27 +229,56 @@ public final class CodeSearch {
 
   /** The same of queries whose lists are known; with list and the key of the query. */
   Dataset<Row> nearestOf(Dataset<Row> located, Request request) {
-    Tables.readBatches(spark, 4L * channels());
-    readPieces();
     JobDescription.name(spark, "search " + index.published().path(), "lists of the queries");
     BitSet lists = lists(located);
     JobDescription.name(spark, "search " + index.published().path(), "scan");
     Dataset<Row> rows = rows(lists, request.filter());
-    JavaRDD<org.apache.spark.sql.catalyst.InternalRow> scanned = SparkInternals.rows(rows);
+    JavaRDD<InternalRow> scanned = scanned(rows);
     int partitions = scanned.getNumPartitions();
     Dataset<Row> sent = sent(located, partitionsOfLists(scanned.partitions()), partitions);
-    Broadcast<io.squeeze.search.Codewords> words =
+    Broadcast<Codewords> words =
         JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(index.space().words());
     Scan scan = new Scan(words, index.published().manifest().coding(), request.k());
     JavaRDD<Row> found = scanned.zipPartitions(SparkInternals.rows(sent), scan);
     return Ranked.first(spark.createDataFrame(found, FOUND), request.k());
   }
 
-  /** Lets a task hold the codes of a few megabytes of Parquet, where Spark's default is 128. */
-  private void readPieces() {
-    String key = "spark.sql.files.maxPartitionBytes";
-    long now = SparkInternals.settings(spark).filesMaxPartitionBytes();
-    spark.conf().set(key, Math.min(now, MOST_READ));
+  /**
+   * Plans the scan of rows, in pieces whose codes a task can hold and with many rows at once. The
+   * session may be anybody's: its settings are as they were afterwards.
+   */
+  private JavaRDD<InternalRow> scanned(Dataset<Row> rows) {
+    Map<String, String> settings =
+        Map.of(
+            "spark.sql.files.maxPartitionBytes",
+            Long.toString(
+                Math.min(MOST_READ, SparkInternals.settings(spark).filesMaxPartitionBytes())),
+            "spark.sql.parquet.columnarReaderBatchSize",
+            "4096");
+    Map<String, Option<String>> before = new HashMap<>();
+    settings.forEach(
+        (key, value) -> {
+          before.put(key, spark.conf().getOption(key));
+          spark.conf().set(key, value);
+        });
+    try {
+      JavaRDD<InternalRow> scanned = SparkInternals.rows(rows);
+      if (!scanned.partitions().stream().allMatch(FilePartition.class::isInstance)) {
+        throw SqueezeException.usage(
+            "The condition must be one on the columns of the index alone, without a query in it"
+                + " (--filter)");
+      }
+      return scanned;
+    } finally {
+      before.forEach(
+          (key, value) -> {
+            if (value.isDefined()) {
+              spark.conf().set(key, value.get());
+            } else {
+              spark.conf().unset(key);
+            }
+          });
+    }
   }
 
   /** The lists that any query asks for; all, where there are many queries. */
@@ -296,7 +327,7 @@ public final class CodeSearch {
   /** Which partitions hold vectors of each list. */
   private int[][] partitionsOfLists(List<Partition> partitions) {
     List<String> names = index.published().vectorFiles();
-    Map<String, BitSet> ofFile = new LinkedHashMap<>();
+    Map<String, BitSet> ofFile = new HashMap<>();
     for (Partition partition : partitions) {
       for (PartitionedFile file : ((FilePartition) partition).files()) {
         String path = file.filePath().urlEncoded();

@@ -61,6 +61,7 @@ public final class SearchJob {
     CodeSearch search = CodeSearch.open(session, request.codes());
     SourceVectors queries = SourceVectors.open(session, request.queries(), badRows);
     int channels = search.channels();
+    Tables.readBatches(session.spark(), 4L * channels * queries.positions());
     check(queries, channels, request.queries());
     long began = System.nanoTime();
     int probes = search.probes(request.search().probes());
