@@ -8,10 +8,13 @@ import io.squeeze.jobs.spark.ScalaLists;
 import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.jobs.spark.SqueezeSession;
 import java.io.IOException;
+import java.io.Serializable;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.Dataset;
@@ -34,7 +37,9 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.Metadata;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.unsafe.types.UTF8String;
+import scala.Tuple2;
 import scala.collection.immutable.IndexedSeq;
 import scala.collection.immutable.Seq;
 
@@ -156,7 +161,7 @@ public final class NearestCodes extends LogicalPlan {
     }
   }
 
-  /** Runs the search: a row of the child travels as its bytes, as the id of a query. */
+  /** Runs the search: every row of the child has a number, by which its answers join it. */
   public static final class Searched extends SparkPlan {
     private static final long serialVersionUID = 1L;
     private static final StructType QUERIES =
@@ -220,57 +225,76 @@ public final class NearestCodes extends LogicalPlan {
     public RDD<InternalRow> doExecute() {
       Seq<Attribute> columns = child.output();
       Expression vector = query;
-      JavaRDD<InternalRow> rows = child.execute().toJavaRDD();
-      int width = columns.size();
+      // A row is read twice, by its search and where its answers join it: as it was at first.
+      JavaPairRDD<Long, Asked> asked =
+          child
+              .execute()
+              .toJavaRDD()
+              .mapPartitions(rows -> asked(rows, columns, vector))
+              .zipWithUniqueId()
+              .mapToPair(Tuple2::swap)
+              .persist(StorageLevel.MEMORY_AND_DISK());
       SqueezeSession session = SqueezeSession.of(session(), Reporter.standard());
-      JavaRDD<Row> queries = rows.mapPartitions(some -> queries(some, columns, vector, false));
+      JavaRDD<Row> queries =
+          asked
+              .filter(row -> row._2().vector() != null)
+              .map(row -> RowFactory.create(bytes(row._1()), row._2().vector()));
       try {
         Dataset<Row> nearest =
             CodeSearch.open(session, codes)
                 .nearestOfAny(session.spark().createDataFrame(queries, QUERIES), count)
                 .select(Columns.QUERY_ID, Columns.SAMPLE_ID);
-        Seq<Attribute> shown = output();
-        JavaRDD<InternalRow> joined =
+        JavaPairRDD<Long, String> ids =
             SparkInternals.rows(nearest)
-                .mapPartitions(some -> joined(new Answers(some, width), shown));
-        if (!outer) {
-          return joined.rdd();
-        }
-        JavaRDD<InternalRow> unasked =
-            rows.mapPartitions(some -> queries(some, columns, vector, true))
-                .mapPartitions(some -> joined(new Unasked(some, width), shown));
-        return joined.union(unasked).rdd();
+                .mapToPair(
+                    row ->
+                        new Tuple2<>(
+                            ByteBuffer.wrap(row.getBinary(0)).getLong(), row.getString(1)));
+        Seq<Attribute> shown = output();
+        int width = columns.size();
+        JavaRDD<Tuple2<byte[], String>> joined =
+            outer
+                ? asked
+                    .leftOuterJoin(ids)
+                    .values()
+                    .map(both -> new Tuple2<>(both._1().row(), both._2().orElse(null)))
+                : asked.join(ids).values().map(both -> new Tuple2<>(both._1().row(), both._2()));
+        return joined.mapPartitions(some -> joined(some, shown, width)).rdd();
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
     }
 
-    /** The bytes of rows with a vector, and the vector; or of those without. */
-    private static Iterator<Row> queries(
-        Iterator<InternalRow> rows, Seq<Attribute> columns, Expression vector, boolean missing) {
-      UnsafeProjection bytes = UnsafeProjection.create(expressions(columns), columns);
-      UnsafeProjection asked =
-          UnsafeProjection.create(SparkInternals.seq(List.of(vector)), columns);
-      List<Row> none = List.of();
+    /**
+     * A row of the child.
+     *
+     * @param row its bytes
+     * @param vector null where it has none
+     */
+    private record Asked(byte[] row, float[] vector) implements Serializable {}
+
+    private static byte[] bytes(long id) {
+      return ByteBuffer.allocate(Long.BYTES).putLong(id).array();
+    }
+
+    private static Iterator<Asked> asked(
+        Iterator<InternalRow> rows, Seq<Attribute> columns, Expression vector) {
+      UnsafeProjection all = UnsafeProjection.create(expressions(columns), columns);
+      UnsafeProjection one = UnsafeProjection.create(SparkInternals.seq(List.of(vector)), columns);
       return new Expanded<>(
           rows,
           row -> {
-            UnsafeRow one = asked.apply(row);
-            boolean unusable = one.isNullAt(0) || VectorFunctions.hasNull(one.getArray(0));
-            if (unusable != missing) {
-              return none;
-            }
-            float[] values = missing ? new float[0] : one.getArray(0).toFloatArray();
-            return List.of(RowFactory.create(bytes.apply(row).getBytes(), values));
+            UnsafeRow value = one.apply(row);
+            boolean missing = value.isNullAt(0) || VectorFunctions.hasNull(value.getArray(0));
+            float[] values = missing ? null : value.getArray(0).toFloatArray();
+            return List.of(new Asked(all.apply(row).getBytes(), values));
           });
     }
 
-    private static Seq<Expression> expressions(Seq<Attribute> columns) {
-      return SparkInternals.seq(new ArrayList<>(ScalaLists.of(columns)));
-    }
-
-    private static Iterator<InternalRow> joined(Iterator<InternalRow> rows, Seq<Attribute> shown) {
+    private static Iterator<InternalRow> joined(
+        Iterator<Tuple2<byte[], String>> rows, Seq<Attribute> shown, int width) {
       UnsafeProjection project = UnsafeProjection.create(expressions(shown), shown);
+      UnsafeRow row = new UnsafeRow(width);
       return new Iterator<>() {
         @Override
         public boolean hasNext() {
@@ -279,43 +303,16 @@ public final class NearestCodes extends LogicalPlan {
 
         @Override
         public InternalRow next() {
-          return project.apply(rows.next());
+          Tuple2<byte[], String> next = rows.next();
+          row.pointTo(next._1(), next._1().length);
+          Object[] id = {UTF8String.fromString(next._2())};
+          return project.apply(new JoinedRow(row, new GenericInternalRow(id)));
         }
       };
     }
 
-    private static InternalRow row(byte[] bytes, int width, UTF8String id) {
-      UnsafeRow row = new UnsafeRow(width);
-      row.pointTo(bytes, bytes.length);
-      return new JoinedRow(row, new GenericInternalRow(new Object[] {id}));
-    }
-
-    /** Rows of the child with what was found. */
-    private record Answers(Iterator<InternalRow> found, int width)
-        implements Iterator<InternalRow> {
-      @Override
-      public boolean hasNext() {
-        return found.hasNext();
-      }
-
-      @Override
-      public InternalRow next() {
-        InternalRow answer = found.next();
-        return row(answer.getBinary(0), width, answer.getUTF8String(1));
-      }
-    }
-
-    /** Rows of the child without a vector. */
-    private record Unasked(Iterator<Row> rows, int width) implements Iterator<InternalRow> {
-      @Override
-      public boolean hasNext() {
-        return rows.hasNext();
-      }
-
-      @Override
-      public InternalRow next() {
-        return row(rows.next().getAs(0), width, null);
-      }
+    private static Seq<Expression> expressions(Seq<Attribute> columns) {
+      return SparkInternals.seq(new ArrayList<>(ScalaLists.of(columns)));
     }
 
     @Override
