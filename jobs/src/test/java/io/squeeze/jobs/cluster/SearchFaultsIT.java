@@ -25,6 +25,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -110,7 +111,7 @@ class SearchFaultsIT {
         () ->
             new DedupJob(
                     session,
-                    new DedupJob.Request(DedupJob.Metric.COSINE, 0.99, at("twins-" + name), 42))
+                    new DedupJob.Request(DedupJob.Metric.COSINE, 0.98, at("twins-" + name), 42))
                 .run(DedupSource.table(session, table(session), "id", null)));
     return new Trace(
         lines(index.indexed(spark), "list, sample_id"),
@@ -141,18 +142,21 @@ class SearchFaultsIT {
     return result;
   }
 
+  private static Optional<ProcessHandle> executor() {
+    return ProcessHandle.current().descendants().filter(Standalone::isExecutor).findFirst();
+  }
+
   private static boolean killOneAt(Path file) {
     try {
       while (!Files.exists(file)) {
         Thread.sleep(5);
       }
-      ProcessHandle executor =
-          ProcessHandle.current()
-              .descendants()
-              .filter(Standalone::isExecutor)
-              .findFirst()
-              .orElseThrow();
-      return Outside.signal("KILL", executor) == 0;
+      Optional<ProcessHandle> executor = executor();
+      while (executor.isEmpty()) {
+        Thread.sleep(5);
+        executor = executor();
+      }
+      return Outside.signal("KILL", executor.get()) == 0;
     } catch (Exception e) {
       throw new IllegalStateException(e);
     }
