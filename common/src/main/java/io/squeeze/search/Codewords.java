@@ -75,11 +75,6 @@ public final class Codewords implements Serializable {
     return sizes.length;
   }
 
-  /** Codes of a level. */
-  public int size(int level) {
-    return sizes[level];
-  }
-
   /** Where the numbers of a level begin in a row of {@link #products}. */
   int offset(int level) {
     return offsets[level];

@@ -36,11 +36,6 @@ public final class Nearest {
     size = 0;
   }
 
-  /** Rows that are kept. */
-  public int size() {
-    return size;
-  }
-
   /** No row that is farther can be kept. */
   public float bound() {
     return size < most ? Float.POSITIVE_INFINITY : distances[0];

@@ -125,11 +125,8 @@ public final class DedupJob {
   }
 
   /** Refuses to write over something, before anything else is done. */
-  public void checkOut() throws IOException {
-    if (session.storage().exists(session.storage().qualified(request.out()))) {
-      throw SqueezeException.configuration(
-          "There is something at %s already: name another folder (--out)".formatted(request.out()));
-    }
+  public String checkOut() throws IOException {
+    return Tables.fresh(session.storage(), request.out());
   }
 
   /**
@@ -138,10 +135,9 @@ public final class DedupJob {
    * @return what scripts want to know
    */
   public Map<String, Object> run(DedupSource source) throws IOException {
-    checkOut();
+    String out = checkOut();
     long began = System.nanoTime();
     Tables.readBatches(spark, 4L * source.channels());
-    String out = session.storage().qualified(request.out());
     String scratch = out + "._" + UUID.randomUUID().toString().substring(0, 8);
     try {
       Dataset<Row> vectors = source.rows();

@@ -26,20 +26,11 @@ record VectorCells(int at, DataType type) implements Serializable {
     boolean single = DataTypes.FloatType.equals(element);
     if (single || DataTypes.DoubleType.equals(element)) {
       ArrayData values = row.getArray(at);
-      if (!holdsNull(values)) {
+      if (!VectorColumn.holdsNull(values)) {
         return single ? values.toFloatArray() : floats(values.toDoubleArray());
       }
     }
     return CatalystTypeConverters.convertToScala(row.get(at, type), type);
-  }
-
-  private static boolean holdsNull(ArrayData values) {
-    for (int i = 0; i < values.numElements(); i++) {
-      if (values.isNullAt(i)) {
-        return true;
-      }
-    }
-    return false;
   }
 
   private static float[] floats(double[] values) {

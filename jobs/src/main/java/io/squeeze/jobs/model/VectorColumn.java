@@ -22,6 +22,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.util.ArrayData;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
@@ -167,10 +168,22 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
     return !(value instanceof Vector || value instanceof float[]) && list(value).contains(null);
   }
 
-  private long key(InternalRow row, float[] vector) {
-    if (id >= 0) {
-      return Seeds.hash(0, "id", row.getString(id));
+  /** Whether a value of the vector is null. */
+  public static boolean holdsNull(ArrayData values) {
+    for (int i = 0; i < values.numElements(); i++) {
+      if (values.isNullAt(i)) {
+        return true;
+      }
     }
+    return false;
+  }
+
+  private long key(InternalRow row, float[] vector) {
+    return id >= 0 ? Seeds.hash(0, "id", row.getString(id)) : key(vector);
+  }
+
+  /** What names a vector by its values. */
+  public static long key(float[] vector) {
     long key = vector.length;
     for (float value : vector) {
       key = Seeds.hash(key ^ Float.floatToIntBits(value), "", "");

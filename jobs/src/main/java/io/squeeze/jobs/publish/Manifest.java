@@ -88,44 +88,25 @@ public record Manifest(
   /** The same photos as codes. */
   public Manifest codes(
       Map<String, String> asked, Map<String, Long> counts, Coding codec, List<DataFile> found) {
-    return of(CODES, asked, dtype, counts, codec, found);
+    return of(CODES, asked, dtype, splits, counts, codec, found);
   }
 
   /** The same photos as embeddings in float32. */
   public Manifest embeddings(
       Map<String, String> asked, Map<String, Long> counts, List<DataFile> found) {
-    return of(EMBEDDINGS, asked, "float32", counts, null, found);
+    return of(EMBEDDINGS, asked, "float32", splits, counts, null, found);
   }
 
   /** An index of these codes: its rows are vectors, and belong to no split's folder. */
   public Manifest index(Map<String, String> asked, Coding codec, List<DataFile> found) {
-    return new Manifest(
-        schemaVersion,
-        INDEX,
-        asked,
-        dtype,
-        weights,
-        root,
-        classes,
-        palette,
-        columns,
-        stratum,
-        List.of(),
-        Map.of(),
-        0,
-        channels,
-        gridHeight,
-        gridWidth,
-        size,
-        photos,
-        codec,
-        found);
+    return of(INDEX, asked, dtype, List.of(), Map.of(), codec, found);
   }
 
   private Manifest of(
       String kind,
       Map<String, String> asked,
       String type,
+      List<String> lists,
       Map<String, Long> counts,
       Coding codec,
       List<DataFile> found) {
@@ -140,7 +121,7 @@ public record Manifest(
         palette,
         columns,
         stratum,
-        splits,
+        lists,
         counts,
         0,
         channels,

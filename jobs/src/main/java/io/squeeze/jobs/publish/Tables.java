@@ -90,6 +90,20 @@ public final class Tables {
     spark.conf().set("spark.sql.parquet.columnarReaderBatchSize", rows);
   }
 
+  /**
+   * The full path of a folder that is to be written.
+   *
+   * @throws SqueezeException of category configuration if there is something
+   */
+  public static String fresh(HadoopStorage storage, String path) throws IOException {
+    String full = storage.qualified(path);
+    if (storage.exists(full)) {
+      throw SqueezeException.configuration(
+          "There is something at %s already: name another folder (--out)".formatted(full));
+    }
+    return full;
+  }
+
   /** Writes rows beside a folder of Parquet files, then puts them in its place. */
   public static void replace(HadoopStorage storage, Dataset<Row> rows, String path)
       throws IOException {

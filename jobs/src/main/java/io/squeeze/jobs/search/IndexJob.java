@@ -84,6 +84,11 @@ public final class IndexJob {
             "--codes");
   }
 
+  /** Tells versions of codes apart by their files. */
+  static String content(Published codes) {
+    return BackboneFile.digest(Json.pretty(codes.manifest().files()));
+  }
+
   /** Vectors of the codes. */
   private long vectors() {
     return codes.manifest().samples() * codes.manifest().positions();
@@ -111,7 +116,7 @@ public final class IndexJob {
       throw SqueezeException.input(codes.path() + " holds no vectors (--codes)");
     }
     Map<String, String> asked = new TreeMap<>(quantizer.settings());
-    asked.put(CODES, BackboneFile.digest(Json.pretty(codes.manifest().files())));
+    asked.put(CODES, content(codes));
     asked.put(LISTS, Integer.toString(lists(publisher.current())));
     asked.put(SEED, Long.toString(seed));
     Publisher.Publication publication =

@@ -1,7 +1,5 @@
 package io.squeeze.jobs.search;
 
-import io.squeeze.backbone.BackboneFile;
-import io.squeeze.config.Json;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.model.SearchSpace;
 import io.squeeze.jobs.model.TrainedQuantizer;
@@ -47,8 +45,7 @@ record OpenedIndex(
           "%s is of another quantizer than %s: delete it and index again"
               .formatted(index.path(), codes.path()));
     }
-    String now = BackboneFile.digest(Json.pretty(codes.manifest().files()));
-    if (!now.equals(index.manifest().settings().get(IndexJob.CODES))) {
+    if (!IndexJob.content(codes).equals(index.manifest().settings().get(IndexJob.CODES))) {
       session
           .reporter()
           .warn(

@@ -2,7 +2,6 @@ package io.squeeze.jobs.search;
 
 import static org.apache.spark.sql.functions.col;
 
-import io.squeeze.config.Seeds;
 import io.squeeze.jobs.model.Expanded;
 import io.squeeze.jobs.model.Groups;
 import io.squeeze.jobs.model.LoadedModel;
@@ -94,7 +93,7 @@ final class Queries {
     MapFunction<Row, Row> keyed =
         row -> {
           float[] vector = VectorColumn.floats(row.get(1));
-          return RowFactory.create(row.<byte[]>getAs(0), key(vector), vector);
+          return RowFactory.create(row.<byte[]>getAs(0), VectorColumn.key(vector), vector);
         };
     StructType schema =
         new StructType()
@@ -123,19 +122,11 @@ final class Queries {
       found.add(
           RowFactory.create(
               rows.get(i).<byte[]>getAs(0),
-              key(vectors[i]),
+              VectorColumn.key(vectors[i]),
               located[i],
               space.cutOff(vectors[i], located[i]),
               lists[i]));
     }
     return found;
-  }
-
-  private static long key(float[] vector) {
-    long key = vector.length;
-    for (float value : vector) {
-      key = Seeds.hash(key ^ Float.floatToIntBits(value), "", "");
-    }
-    return key;
   }
 }

@@ -6,6 +6,7 @@ import static org.apache.spark.sql.functions.lit;
 
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.model.SourceVectors;
+import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.quantize.KMeans;
@@ -87,7 +88,7 @@ final class Rerank {
   private static Row measured(InternalRow row) {
     float[] query = row.getArray(4).toFloatArray();
     ArrayData found = row.getArray(5);
-    if (found.numElements() != query.length || holdsNull(found)) {
+    if (found.numElements() != query.length || VectorColumn.holdsNull(found)) {
       throw SqueezeException.input(
           "The vector of %s has %d values, or a null among them; the codes are of vectors of %d (--rerank)"
               .formatted(row.getString(2), found.numElements(), query.length));
@@ -99,15 +100,6 @@ final class Rerank {
         row.getString(2),
         row.getInt(3),
         Math.sqrt(KMeans.squared(query, 0, vector, 0, query.length)));
-  }
-
-  private static boolean holdsNull(ArrayData values) {
-    for (int i = 0; i < values.numElements(); i++) {
-      if (values.isNullAt(i)) {
-        return true;
-      }
-    }
-    return false;
   }
 
   private static Column anyOf(List<Row> ids) {

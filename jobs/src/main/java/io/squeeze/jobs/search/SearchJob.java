@@ -53,11 +53,7 @@ public final class SearchJob {
    * @throws SqueezeException of category configuration if the folder exists
    */
   public Map<String, Object> run(BadRows badRows) throws IOException {
-    String out = session.storage().qualified(request.out());
-    if (session.storage().exists(out)) {
-      throw SqueezeException.configuration(
-          "There is something at %s already: name another folder (--out)".formatted(out));
-    }
+    String out = Tables.fresh(session.storage(), request.out());
     CodeSearch search = CodeSearch.open(session, request.codes());
     SourceVectors queries = SourceVectors.open(session, request.queries(), badRows);
     int channels = search.channels();

@@ -1,6 +1,7 @@
 package io.squeeze.jobs.sql;
 
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.spark.ScalaLists;
 import io.squeeze.jobs.spark.SparkInternals;
 import java.util.ArrayList;
@@ -45,7 +46,7 @@ final class Calls {
       return argument;
     }
     Object value = Cast$.MODULE$.apply(argument, FLOATS, false).eval(InternalRow.empty());
-    return value instanceof ArrayData array && !VectorFunctions.hasNull(array)
+    return value instanceof ArrayData array && !VectorColumn.holdsNull(array)
         ? constant(new Vector(array.toFloatArray()))
         : argument;
   }

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.model.CodebookTables;
+import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.sql.Calls.Vector;
 import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.torch.Torch;
@@ -21,7 +22,7 @@ public final class CodeFunctions {
 
   /** Vectors of codes, one after the other. */
   public static ArrayData decode(ArrayData codes, QueryModel model) {
-    return VectorFunctions.hasNull(codes)
+    return VectorColumn.holdsNull(codes)
         ? null
         : UnsafeArrayData.fromPrimitiveArray(
             model.tables().decode(codes.toIntArray(), model.levels()));
@@ -36,7 +37,7 @@ public final class CodeFunctions {
 
   /** See {@link CodebookTables#distance}; of a query that is vectors. */
   public static Double distance(ArrayData codes, ArrayData query, QueryModel model) {
-    return VectorFunctions.hasNull(query) || missing(codes)
+    return VectorColumn.holdsNull(query) || missing(codes)
         ? null
         : toVectors(codes, query.toFloatArray(), model);
   }
@@ -48,7 +49,7 @@ public final class CodeFunctions {
 
   /** The distance of what two lists of codes stand for. */
   public static Double symmetricDistance(ArrayData codes, ArrayData query, QueryModel model) {
-    return VectorFunctions.hasNull(query) || query.numElements() == 0 || missing(codes)
+    return VectorColumn.holdsNull(query) || query.numElements() == 0 || missing(codes)
         ? null
         : model
             .tables()
@@ -56,7 +57,7 @@ public final class CodeFunctions {
   }
 
   private static boolean missing(ArrayData codes) {
-    return codes.numElements() == 0 || VectorFunctions.hasNull(codes);
+    return codes.numElements() == 0 || VectorColumn.holdsNull(codes);
   }
 
   private static double toVectors(ArrayData codes, float[] query, QueryModel model) {
@@ -75,7 +76,7 @@ public final class CodeFunctions {
 
   /** The codes of vectors, [m * C]: [m * levels]. */
   public static ArrayData encode(ArrayData vectors, QueryModel model) {
-    if (VectorFunctions.hasNull(vectors)) {
+    if (VectorColumn.holdsNull(vectors)) {
       return null;
     }
     float[] values = vectors.toFloatArray();

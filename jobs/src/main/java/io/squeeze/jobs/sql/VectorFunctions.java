@@ -2,6 +2,7 @@ package io.squeeze.jobs.sql;
 
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.model.GridVectors;
+import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.sql.Calls.Vector;
 import org.apache.spark.sql.catalyst.expressions.UnsafeArrayData;
 import org.apache.spark.sql.catalyst.util.ArrayData;
@@ -19,13 +20,15 @@ public final class VectorFunctions {
    */
   public static Double cosine(ArrayData a, ArrayData b) {
     check(a.numElements(), b.numElements());
-    return hasNull(a) || hasNull(b) ? null : cosine(a.toFloatArray(), b.toFloatArray());
+    return VectorColumn.holdsNull(a) || VectorColumn.holdsNull(b)
+        ? null
+        : cosine(a.toFloatArray(), b.toFloatArray());
   }
 
   /** The same with a constant. */
   public static Double cosine(ArrayData a, Vector b) {
     check(a.numElements(), b.values().length);
-    return hasNull(a) ? null : cosine(a.toFloatArray(), b.values(), b.squares());
+    return VectorColumn.holdsNull(a) ? null : cosine(a.toFloatArray(), b.values(), b.squares());
   }
 
   /** The same of little-endian bytes of float32. */
@@ -41,13 +44,15 @@ public final class VectorFunctions {
   /** Euclidean distance of two vectors of float32; null where an element is null. */
   public static Double distance(ArrayData a, ArrayData b) {
     check(a.numElements(), b.numElements());
-    return hasNull(a) || hasNull(b) ? null : distance(a.toFloatArray(), b.toFloatArray());
+    return VectorColumn.holdsNull(a) || VectorColumn.holdsNull(b)
+        ? null
+        : distance(a.toFloatArray(), b.toFloatArray());
   }
 
   /** The same with a constant. */
   public static Double distance(ArrayData a, Vector b) {
     check(a.numElements(), b.values().length);
-    return hasNull(a) ? null : distance(a.toFloatArray(), b.values());
+    return VectorColumn.holdsNull(a) ? null : distance(a.toFloatArray(), b.values());
   }
 
   /** The same of little-endian bytes of float32. */
@@ -123,15 +128,6 @@ public final class VectorFunctions {
     }
     return UnsafeArrayData.fromPrimitiveArray(
         GridVectors.at(embedding, y * width + x, channels, height * width, dtype.toString()));
-  }
-
-  static boolean hasNull(ArrayData vector) {
-    for (int i = 0; i < vector.numElements(); i++) {
-      if (vector.isNullAt(i)) {
-        return true;
-      }
-    }
-    return false;
   }
 
   private static void check(int a, int b) {

@@ -1,6 +1,7 @@
 package io.squeeze.jobs.sql;
 
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.model.VectorColumn;
 import org.apache.spark.sql.catalyst.expressions.UnsafeArrayData;
 import org.apache.spark.sql.catalyst.util.ArrayData;
 
@@ -11,7 +12,7 @@ public final class VectorSemantics {
   /** Null where a vector has no direction or holds a null. */
   public static Float cosineSimilarity(ArrayData a, ArrayData b) {
     check("vector_cosine_similarity", a, b);
-    if (VectorFunctions.hasNull(a) || VectorFunctions.hasNull(b)) {
+    if (VectorColumn.holdsNull(a) || VectorColumn.holdsNull(b)) {
       return null;
     }
     float[] x = a.toFloatArray();
@@ -23,7 +24,7 @@ public final class VectorSemantics {
   /** Null where a vector holds a null. */
   public static Float l2Distance(ArrayData a, ArrayData b) {
     check("vector_l2_distance", a, b);
-    if (VectorFunctions.hasNull(a) || VectorFunctions.hasNull(b)) {
+    if (VectorColumn.holdsNull(a) || VectorColumn.holdsNull(b)) {
       return null;
     }
     float[] x = a.toFloatArray();
@@ -39,21 +40,21 @@ public final class VectorSemantics {
   /** Null where a vector holds a null. */
   public static Float innerProduct(ArrayData a, ArrayData b) {
     check("vector_inner_product", a, b);
-    return VectorFunctions.hasNull(a) || VectorFunctions.hasNull(b)
+    return VectorColumn.holdsNull(a) || VectorColumn.holdsNull(b)
         ? null
         : (float) dot(a.toFloatArray(), b.toFloatArray());
   }
 
   /** Null where the vector holds a null. */
   public static Float norm(ArrayData vector, float degree) {
-    return VectorFunctions.hasNull(vector)
+    return VectorColumn.holdsNull(vector)
         ? null
         : (float) norm("vector_norm", vector.toFloatArray(), degree);
   }
 
   /** Null where the vector holds a null, or its norm is zero. */
   public static ArrayData normalize(ArrayData vector, float degree) {
-    if (VectorFunctions.hasNull(vector)) {
+    if (VectorColumn.holdsNull(vector)) {
       return null;
     }
     float[] values = vector.toFloatArray();
@@ -69,7 +70,7 @@ public final class VectorSemantics {
 
   /** The vector itself; null where it holds a null. */
   public static ArrayData whole(ArrayData vector) {
-    return VectorFunctions.hasNull(vector) ? null : vector;
+    return VectorColumn.holdsNull(vector) ? null : vector;
   }
 
   private static double dot(float[] a, float[] b) {

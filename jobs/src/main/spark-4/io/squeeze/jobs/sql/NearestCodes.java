@@ -2,6 +2,7 @@ package io.squeeze.jobs.sql;
 
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.model.Expanded;
+import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.search.CodeSearch;
 import io.squeeze.jobs.spark.ScalaLists;
@@ -285,7 +286,7 @@ public final class NearestCodes extends LogicalPlan {
           rows,
           row -> {
             UnsafeRow value = one.apply(row);
-            boolean missing = value.isNullAt(0) || VectorFunctions.hasNull(value.getArray(0));
+            boolean missing = value.isNullAt(0) || VectorColumn.holdsNull(value.getArray(0));
             float[] values = missing ? null : value.getArray(0).toFloatArray();
             return List.of(new Asked(all.apply(row).getBytes(), values));
           });
