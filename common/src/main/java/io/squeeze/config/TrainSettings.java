@@ -6,8 +6,8 @@ import java.util.List;
 /**
  * How a model is trained; steps are batches of one shard.
  *
- * @param head conv, deeplab, or none to learn by reconstruction; auto until the embeddings are
- *     known
+ * @param head conv, deeplab, linear, or none to learn by reconstruction; auto until the embeddings
+ *     are known
  * @param freshHead whether the head begins at random, although the backbone's weights have a
  *     trained head
  * @param adapterParameters number of parameters of the adapter before the quantizer; null: no
@@ -47,7 +47,7 @@ public record TrainSettings(
     Integer frequency = section.optionalIntIn("averaging-frequency", 1, Integer.MAX_VALUE);
     Integer batches = section.optionalIntIn("max-batches", 1, Integer.MAX_VALUE);
     return new TrainSettings(
-        section.oneOf("head", List.of("auto", "conv", "deeplab", "none")),
+        section.oneOf("head", List.of("auto", "conv", "deeplab", "linear", "none")),
         section.oneOf("head-start", List.of("pretrained", "fresh")).equals("fresh"),
         section.bool("adapter") ? parameters : null,
         channels,

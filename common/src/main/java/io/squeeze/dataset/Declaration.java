@@ -74,7 +74,12 @@ record Declaration(Config config, String text, String path) {
 
     /** The names of all files in that folder that end as photos do, as paths from the root. */
     Stream<String> photos(Storage storage, String root) throws IOException {
-      return files(storage, root).filter(path -> PHOTO.matcher(path).matches());
+      return files(storage, root).filter(Place::isPhoto);
+    }
+
+    /** Whether a file's name ends as photos do. */
+    static boolean isPhoto(String path) {
+      return PHOTO.matcher(path).matches();
     }
 
     /** Those of them that {@code images} describes: the folder is the list. */

@@ -1,6 +1,7 @@
 package io.squeeze.image;
 
 import java.io.Serializable;
+import java.util.Arrays;
 
 /**
  * Resizes the shorter side and crops the centre, bit for bit as PIL and torchvision do.
@@ -173,6 +174,28 @@ public final class SquareCrop implements Serializable {
       }
     }
     return new Mask(side, side, out);
+  }
+
+  /**
+   * Where the columns of a picture lie in its crop: the coordinate of each pixel's centre, in
+   * pixels of the crop. The crop's own pixels have the coordinates 0 to side - 1; what is less than
+   * -0.5 or at least side - 0.5 was cut off.
+   */
+  public double[] columnsInCrop(int width, int height) {
+    return inCrop(width, Math.min(width, height));
+  }
+
+  /** The same of the rows. */
+  public double[] rowsInCrop(int width, int height) {
+    return inCrop(height, Math.min(width, height));
+  }
+
+  private double[] inCrop(int length, int shorter) {
+    int resized = resized(length, shorter);
+    double scale = (double) resized / length;
+    double[] places = new double[length];
+    Arrays.setAll(places, i -> (i + 0.5) * scale - 0.5 - offset(resized));
+    return places;
   }
 
   private int resized(int length, int shorter) {

@@ -14,10 +14,11 @@ import java.util.Map;
 /** Turns feature grids into class scores. Holds no tensors: those are parameters. */
 interface SegmentationHead extends Serializable {
 
-  /** The head that {@code train.head} names: deeplab, the one for any backbone, or none: null. */
+  /** The head that {@code train.head} names; null for none. */
   static SegmentationHead of(String name, int channels, int classes) {
     return switch (name) {
       case "auto", "conv" -> new ConvHead(channels, classes);
+      case "linear" -> new LinearHead(channels, classes);
       case "none" -> null;
       case "deeplab" -> new DeepLabHead(channels, classes);
       default -> throw new IllegalArgumentException("Unknown head: " + name);
@@ -80,8 +81,13 @@ interface SegmentationHead extends Serializable {
     return bias == null ? y : y.add(bias.reshape(1, -1, 1, 1));
   }
 
-  /** Batch norm as torch's: momentum .1, eps 1e-5, then ReLU. */
+  /** Batch norm, then ReLU. */
   static NDArray normalised(NDArray x, Parameters p, String name, boolean training) {
+    return batchNormed(x, p, name, training).getNDArrayInternal().relu();
+  }
+
+  /** Batch norm as torch's: momentum .1, eps 1e-5. */
+  static NDArray batchNormed(NDArray x, Parameters p, String name, boolean training) {
     Shape shape = x.getShape();
     // A single value has no variance: torch refuses it, its kernel would spoil the running one.
     boolean several = shape.get(0) * shape.get(2) * shape.get(3) > 1;
@@ -96,8 +102,6 @@ interface SegmentationHead extends Serializable {
             0.9f,
             1e-5f,
             training && several)
-        .singletonOrThrow()
-        .getNDArrayInternal()
-        .relu();
+        .singletonOrThrow();
   }
 }

@@ -127,6 +127,31 @@ public final class SqueezeModel implements Serializable {
     return new Output(NativeKernels.upsample(logits, mask), rows, quantized);
   }
 
+  /**
+   * Scores at the size of the grid: features [B, C, h, w] -> logits [B, K, h, w].
+   *
+   * @throws IllegalStateException if the model has no head
+   */
+  public NDArray scores(NDArray features, Parameters parameters) {
+    Shape shape = features.getShape();
+    NDArray vectors = quantize(features, parameters).vectors();
+    NDArray grid = grid(vectors, (int) shape.get(2), (int) shape.get(3));
+    return head().logits(grid, parameters, ForwardContext.NONE);
+  }
+
+  /** The same of codes: int64 [B * h * w, levels] -> logits [B, K, h, w]. */
+  public NDArray scores(NDArray codes, int height, int width, Parameters parameters) {
+    NDArray grid = decode(codes, height, width, parameters);
+    return head().logits(grid, parameters, ForwardContext.NONE);
+  }
+
+  private SegmentationHead head() {
+    if (head == null) {
+      throw new IllegalStateException("This model has no head");
+    }
+    return head;
+  }
+
   /** The codes of features alone: [B, C, h, w] -> int64 [B * h * w, levels], row-major. */
   public Quantized quantize(NDArray features, Parameters parameters) {
     NDArray rows = rows(adapted(features, parameters, false));

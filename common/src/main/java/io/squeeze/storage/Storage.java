@@ -53,6 +53,9 @@ public interface Storage extends Serializable {
   /** The files directly in a folder, one at a time, in no promised order; close the stream. */
   Stream<Entry> list(String folder) throws IOException;
 
+  /** The names of the folders directly in a folder, sorted; none where there is no such folder. */
+  Stream<String> folders(String folder) throws IOException;
+
   /**
    * A text file whole: a manifest, settings, metrics.
    *
@@ -135,6 +138,22 @@ public interface Storage extends Serializable {
     @SuppressWarnings("StreamResourceLeak") // handed to the caller, who closes it
     public Stream<Entry> list(String folder) throws IOException {
       return Files.list(Path.of(folder)).filter(Files::isRegularFile).map(Local::entry);
+    }
+
+    @Override
+    public Stream<String> folders(String folder) throws IOException {
+      Path path = Path.of(folder);
+      if (!Files.isDirectory(path)) {
+        return Stream.empty();
+      }
+      try (Stream<Path> all = Files.list(path)) {
+        return all
+            .filter(Files::isDirectory)
+            .map(child -> child.getFileName().toString())
+            .sorted()
+            .toList()
+            .stream();
+      }
     }
 
     private static Entry entry(Path path) {

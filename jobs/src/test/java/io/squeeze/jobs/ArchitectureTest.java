@@ -59,6 +59,7 @@ class ArchitectureTest {
           Map.entry("sql", List.of("search")),
           Map.entry("ml", List.of()),
           Map.entry("extract", List.of()),
+          Map.entry("predict", List.of("extract")),
           Map.entry("encode", List.of()),
           Map.entry("evaluate", List.of()),
           Map.entry("search", List.of()),

@@ -21,6 +21,7 @@ final class Commands {
     CodeCommands codes = new CodeCommands(reporter);
     RunCommands runs = new RunCommands(reporter);
     SearchCommands search = new SearchCommands(reporter);
+    ServeCommands serve = new ServeCommands(reporter);
     CommandSpec root = CommandSpec.create().name("squeeze").mixinStandardHelpOptions(true);
     root.version("embeddings-squeeze 0.1.0");
     root.usageMessage()
@@ -50,6 +51,7 @@ final class Commands {
     line.addSubcommand("search", search.search());
     line.addSubcommand("dedup", search.dedup());
     line.addSubcommand("visualize", runs.visualize());
+    line.addSubcommand("predict", serve.predict());
     line.addSubcommand("query", data.query());
     line.addSubcommand("doctor", data.doctor());
     line.addSubcommand("gc", data.gc());

@@ -8,7 +8,6 @@ import io.squeeze.jobs.doctor.Check;
 import io.squeeze.jobs.doctor.DoctorJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.gc.GcJob;
-import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.query.QueryJob;
 import io.squeeze.jobs.spark.SqueezeSession;
@@ -73,9 +72,11 @@ final class DataCommands {
             throw SqueezeException.usage("--codes and --checkpoint go together");
           }
           SqueezeSession session = arguments.start("extract", settings);
-          TrainedQuantizer encoder =
-              codes == null ? null : CodeCommands.encoder(session, arguments);
-          Published published = new ExtractJob(session, settings, encoder).run();
+          ExtractJob job =
+              codes == null
+                  ? new ExtractJob(session, settings)
+                  : new ExtractJob(session, settings, CodeCommands.encoder(session, arguments));
+          Published published = job.run();
           return CodeCommands.published(
               arguments, codes == null ? "Embeddings" : "Codes", published);
         },
@@ -149,8 +150,8 @@ final class DataCommands {
         },
         "Spark SQL over embeddings, codes and results.",
         "",
-        "Views: embeddings, patches (a row a vector), codes, codebook, index and lists, samples (a row",
-        "a photo and evaluation), rejects, runs. Functions: cosine_similarity, l2_distance,",
+        "Views: embeddings, patches (a row a vector), codes, codebook, index and lists, predictions,",
+        "samples (a row a photo and evaluation), rejects, runs. Functions: cosine_similarity, l2_distance,",
         "embedding_to_array, embedding_at, encode_vector, decode_codes, unpack_codes, code_distance,",
         "symmetric_code_distance, code_histogram, iou;",
         "--sql 'DESCRIBE FUNCTION EXTENDED iou' explains one.",

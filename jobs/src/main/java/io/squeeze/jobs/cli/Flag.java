@@ -79,7 +79,11 @@ enum Flag {
   ADAPTER_TARGET_PARAMS(
       "adapter_target_params", "train.adapter-params", "N", "Parameters of that adapter."),
   FEATURE_DIM("feature_dim", "train.feature-dim", "N", "What the embeddings' channels must be."),
-  HEAD("head", "train.head", "auto|conv|deeplab|none", "Segmentation head; none for --input."),
+  HEAD(
+      "head",
+      "train.head",
+      "auto|conv|deeplab|linear|none",
+      "Segmentation head; none for --input."),
   LOSS_TYPE("loss_type", "train.loss", "TYPE", "ce, dice, focal, combined, or a LossType's class."),
   CLASS_WEIGHTS(
       "class_weights", "train.class-weights", "[W,…]", "For cross entropy, one per class."),

@@ -14,6 +14,7 @@ import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.extract.FileResult.Tally;
 import io.squeeze.jobs.model.Backbones;
 import io.squeeze.jobs.model.TrainedQuantizer;
+import io.squeeze.jobs.model.TrainedSegmenter;
 import io.squeeze.jobs.publish.BackboneOrigin;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.DataFile;
@@ -42,6 +43,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.function.Function;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -52,9 +54,9 @@ import org.apache.spark.util.LongAccumulator;
 import scala.Tuple2;
 
 /**
- * Extracts embeddings from images, or codes directly. Every photo goes through the backbone only
- * once. The job continues an interrupted run file by file. If there are more photos, it publishes a
- * next version.
+ * Extracts embeddings from images, or their codes or masks directly. Every photo goes through the
+ * backbone only once. The job continues an interrupted run file by file. If there are more photos,
+ * it publishes a next version.
  */
 public final class ExtractJob {
   private final SqueezeSession session;
@@ -65,22 +67,39 @@ public final class ExtractJob {
   private final Reporter reporter;
   private final Backbones backbones;
   private final Settings settings;
-  private final TrainedQuantizer encoder;
+  private final Product product;
   private final ElementType type;
   private final Publisher publisher;
   private Tally tally = Tally.NOTHING;
 
   /** A job that publishes embeddings. */
   public ExtractJob(SqueezeSession session, Settings settings) throws IOException {
-    this(session, settings, null);
+    this(
+        session,
+        settings,
+        backbones ->
+            new Product.Embeddings(
+                backbones.settings().embeddingsPath(), backbones.embeddingType()));
   }
 
-  /**
-   * A job that publishes codes where {@code encoder} says how, else embeddings.
-   *
-   * @param encoder may be null
-   */
-  public ExtractJob(SqueezeSession session, Settings given, TrainedQuantizer encoder)
+  /** A job that publishes the codes that a quantizer gives the embeddings. */
+  public ExtractJob(SqueezeSession session, Settings settings, TrainedQuantizer quantizer)
+      throws IOException {
+    this(session, settings, backbones -> new Product.Codes(quantizer));
+  }
+
+  /** A job that publishes the masks that a head gives the embeddings. */
+  public ExtractJob(SqueezeSession session, Settings settings, TrainedSegmenter segmenter)
+      throws IOException {
+    this(
+        session,
+        settings,
+        backbones ->
+            new Product.Masks(
+                segmenter, PhotoPreparation.of(backbones.settings().image()).square()));
+  }
+
+  private ExtractJob(SqueezeSession session, Settings given, Function<Backbones, Product> product)
       throws IOException {
     this.session = session;
     this.spark = session.spark();
@@ -89,13 +108,11 @@ public final class ExtractJob {
     this.reporter = session.reporter();
     this.backbones = new Backbones(storage, given, reporter);
     this.settings = backbones.settings();
-    this.encoder = encoder;
+    this.product = product.apply(backbones);
     this.type = backbones.embeddingType();
     this.publisher =
-        encoder == null
-            ? new Publisher(
-                storage, reporter, settings.embeddingsPath(), Manifest.EMBEDDINGS, "--embeddings")
-            : new Publisher(storage, reporter, encoder.codes(), Manifest.CODES, "--codes");
+        new Publisher(
+            storage, reporter, this.product.path(), this.product.table(), this.product.option());
   }
 
   /**
@@ -121,9 +138,7 @@ public final class ExtractJob {
       throw SqueezeException.input("The lists of " + root + " name no samples (--data_path)");
     }
     Backbones.Shipped shipped = backbones.ship(spark);
-    if (encoder != null) {
-      encoder.check("--model " + shipped.file().name(), shipped.file().digest());
-    }
+    product.check("--model " + shipped.file().name(), shipped.file().digest());
     Map<String, String> asked = asked(dataset, summary, shipped);
     Publication publication;
     try (SourceFiles sources = listing.sources()) {
@@ -189,9 +204,7 @@ public final class ExtractJob {
     asked.put(Manifest.LISTS, summary.fingerprint());
     asked.put("extract.embedding-dtype", dtype());
     asked.putAll(PhotoPreparation.of(settings.image()).settings());
-    if (encoder != null) {
-      asked.putAll(encoder.settings());
-    }
+    asked.putAll(product.settings());
     return asked;
   }
 
@@ -246,9 +259,7 @@ public final class ExtractJob {
     rejects.check(total, growth.rows(), settings.data().maxBadFraction());
     rejects.complete();
     List<DataFile> files = new ArrayList<>(written.stream().map(FileResult::rows).toList());
-    if (encoder != null) {
-      files.addAll(encoder.decoder(storage, place.rows()));
-    }
+    files.addAll(product.beside(storage, place.rows()));
     files.addAll(sourceFiles);
     files.sort(Comparator.comparing(DataFile::path));
     Manifest manifest = manifest(source, files, rejects.count(), grid);
@@ -299,22 +310,13 @@ public final class ExtractJob {
 
   private FilePlan plan(
       Source source, Map<Integer, Long> counts, List<Integer> firstNumbers, Grid grid) {
-    long side = settings.image().size();
-    // A row of codes is two bytes a code at most, and text.
-    long rowBytes =
-        encoder == null
-            ? (long) type.bytes() * grid.values() + side * side
-            : 300
-                + 2L
-                    * grid.positions()
-                    * encoder.checkpoint().model().quantizer().codebookSizes().length;
     return FilePlan.of(
-        encoder == null ? "" : Versions.CODES + "/",
+        product.folder(),
         source.dataset().splits(),
         counts,
         firstNumbers,
         settings.extract(),
-        rowBytes);
+        product.rowBytes(grid, settings.image().size()));
   }
 
   private List<FileResult> extracted(
@@ -331,7 +333,7 @@ public final class ExtractJob {
     }
     LongAccumulator seen = spark.sparkContext().longAccumulator("images");
     Broadcast<Checkpoint> checkpoint =
-        encoder == null ? null : context.broadcast(encoder.checkpoint());
+        product.checkpoint() == null ? null : context.broadcast(product.checkpoint());
     ExtractTask task =
         new ExtractTask(
             source.dataset(),
@@ -339,13 +341,12 @@ public final class ExtractJob {
             source.root(),
             settings,
             source.shipped(),
-            type,
             plan,
             place.rows(),
             place.beside(Rejects.TABLE),
             run,
             left,
-            checkpoint,
+            product.form(type, checkpoint),
             seen);
     reporter.say(
         String.format(
@@ -406,15 +407,16 @@ public final class ExtractJob {
 
   private Manifest manifest(Source source, List<DataFile> files, long rejected, Grid grid) {
     SegmentationDataset dataset = source.dataset();
+    Checkpoint masks = product.table().equals(Manifest.PREDICTIONS) ? product.checkpoint() : null;
     return new Manifest(
         Manifest.SCHEMA_VERSION,
-        encoder == null ? Manifest.EMBEDDINGS : Manifest.CODES,
+        product.table(),
         source.asked(),
         dtype(),
-        settings.weights(),
+        backbones.weightsPath(),
         source.root(),
-        dataset.classes(),
-        dataset.palette(),
+        masks == null ? dataset.classes() : masks.classNames(),
+        masks == null ? dataset.palette() : masks.palette(),
         dataset.columns(),
         dataset.stratum(),
         dataset.splits(),
@@ -432,14 +434,14 @@ public final class ExtractJob {
   private void report(Published published) {
     Manifest manifest = published.manifest();
     reporter.say(
-        "Published %s: %s rows of %sx%sx%s%s, %s rejects"
+        "Published %s: %s rows of %sx%sx%s %s, %s rejects"
             .formatted(
                 published.path(),
                 manifest.rows(),
                 manifest.channels(),
                 manifest.gridHeight(),
                 manifest.gridWidth(),
-                encoder == null ? " in " + manifest.dtype() : " as codes",
+                product.said(),
                 manifest.rejected()));
     if (tally.rounding().images() > 0) {
       reporter.say(

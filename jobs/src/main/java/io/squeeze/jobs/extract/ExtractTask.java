@@ -14,8 +14,6 @@ import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.storage.Storage;
 import io.squeeze.torch.Torch;
-import io.squeeze.train.Checkpoint;
-import io.squeeze.weights.ElementType;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -23,7 +21,6 @@ import java.util.List;
 import java.util.Optional;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.FlatMapFunction;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 import org.apache.spark.util.LongAccumulator;
 import scala.Tuple2;
@@ -34,8 +31,7 @@ import scala.Tuple2;
  *
  * @param run the part of file names that distinguishes this run from earlier ones
  * @param left files of earlier runs by their stem; they may be complete
- * @param checkpoint the checkpoint whose quantizer turns features into codes; null: features are
- *     kept
+ * @param opening of what features become
  */
 record ExtractTask(
     SegmentationDataset dataset,
@@ -43,13 +39,12 @@ record ExtractTask(
     String root,
     Settings settings,
     Backbones.Shipped shipped,
-    ElementType type,
     FilePlan plan,
     String target,
     String rejects,
     String run,
     Earlier left,
-    Broadcast<Checkpoint> checkpoint,
+    StoredForm.Opening opening,
     LongAccumulator seen)
     implements FlatMapFunction<Iterator<Tuple2<Long, Row>>, FileResult> {
 
@@ -70,7 +65,6 @@ record ExtractTask(
     Backbone backbone = shipped.load(device);
     int batchSize = settings.extract().batchSize(device.isGpu());
     ImageDecoder decoder = new ImageDecoder(settings.image());
-    Reading.Source source = new Reading.Source(decoder, storage, root, checkpoint == null);
     Decoding.Preparation preparation =
         new Decoding.Preparation(dataset, decoder, backbone.preprocessing());
     Iterator<Row> listed =
@@ -88,8 +82,9 @@ record ExtractTask(
     int readers = settings.extract().readThreads(storage.local(root).isPresent());
     int threads = settings.extract().decodeThreads(device.isGpu());
     try (NDManager manager = Torch.manager(device);
-        StoredForm form = StoredForm.of(type, checkpoint == null ? null : checkpoint.value());
-        Reading reading = new Reading(listed, source, readers);
+        StoredForm form = opening.open();
+        Reading reading =
+            new Reading(listed, new Reading.Source(decoder, storage, root, form.masks()), readers);
         Decoding decoding = new Decoding(reading, preparation, threads, 2 * batchSize + threads);
         Output output = new Output(this, name, form, backbone.grid(), threads > 0)) {
       ForwardPass forward =

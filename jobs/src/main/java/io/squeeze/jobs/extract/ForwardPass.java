@@ -88,7 +88,7 @@ final class ForwardPass {
           compare(features.get(i + ":" + (i + 1)), part.get(i).unscaled(), scope);
         }
       }
-      return form.values(features);
+      return form.values(features, part);
     } finally {
       nanos += System.nanoTime() - began;
     }

@@ -138,10 +138,12 @@ final class Output implements AutoCloseable {
     row.add(Columns.IMAGE_PATH, sample.row().<String>getAs(Listing.IMAGE));
     row.add(Columns.HEIGHT, sample.height());
     row.add(Columns.WIDTH, sample.width());
-    row.add(Columns.CHANNELS, grid.channels());
-    row.add(Columns.GRID_HEIGHT, grid.height());
-    row.add(Columns.GRID_WIDTH, grid.width());
-    row.add(Columns.DTYPE, form.dtype());
+    if (form.shapes()) {
+      row.add(Columns.CHANNELS, grid.channels());
+      row.add(Columns.GRID_HEIGHT, grid.height());
+      row.add(Columns.GRID_WIDTH, grid.width());
+      row.add(Columns.DTYPE, form.dtype());
+    }
     value.put(row);
     if (form.masks()) {
       row.add(Columns.MASK, Binary.fromConstantByteArray(sample.mask()));

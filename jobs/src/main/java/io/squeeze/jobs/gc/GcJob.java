@@ -22,7 +22,9 @@ import java.util.stream.Stream;
  * removes the current version.
  */
 public final class GcJob {
-  private static final String REJECTS = "rejects";
+  /** Folders beside the versions that hold a folder for each: rejects, and pictures of masks. */
+  private static final List<String> BESIDE = List.of("rejects", "png");
+
   private static final String METRICS = "metrics";
   private static final String UNFINISHED = "unfinished";
   private static final String NOT_KEPT = "of a version that is not kept";
@@ -133,11 +135,13 @@ public final class GcJob {
     return removed;
   }
 
-  /** Rejects and metrics of versions that go or are gone. */
+  /** Rejects, pictures and metrics of versions that go or are gone. */
   private void beside(List<Removed> removed, Set<String> kept) throws IOException {
-    for (String name : storage.folders(Storage.join(base, REJECTS)).toList()) {
-      if (unfinished(name) || (Versions.isVersion(name) && !kept.contains(name))) {
-        add(removed, REJECTS + "/" + name, NOT_KEPT);
+    for (String table : BESIDE) {
+      for (String name : storage.folders(Storage.join(base, table)).toList()) {
+        if (unfinished(name) || (Versions.isVersion(name) && !kept.contains(name))) {
+          add(removed, table + "/" + name, NOT_KEPT);
+        }
       }
     }
     for (Map.Entry<String, Long> file : storage.files(Storage.join(base, METRICS)).entrySet()) {

@@ -74,6 +74,16 @@ public final class Backbones {
     return settings;
   }
 
+  /** The file that holds the weights, with its full path; null where they are drawn. */
+  public String weightsPath() {
+    String path = architecture.isEmpty() ? settings.model() : settings.weights();
+    try {
+      return path == null ? null : storage.qualified(path);
+    } catch (IOException e) {
+      throw SqueezeException.input("Cannot read " + path + ": " + e.getMessage(), e);
+    }
+  }
+
   /** How features are stored. */
   public ElementType embeddingType() {
     return switch (settings.extract().embeddingDtype()) {

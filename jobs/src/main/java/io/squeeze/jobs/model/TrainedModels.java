@@ -80,14 +80,22 @@ public record TrainedModels(Checkpoint checkpoint, Checkpoint baseline, Publishe
   }
 
   private static void check(String path, Checkpoint checkpoint, Published embeddings) {
-    if (!checkpoint.backbone().equals(embeddings.manifest().backbone().sha256())) {
+    check(path, checkpoint, embeddings.path(), embeddings.manifest().backbone().sha256());
+  }
+
+  /**
+   * Refuses features of another backbone than the one that a checkpoint was trained on.
+   *
+   * @param path of the checkpoint
+   * @param what the data that has these features, for the message
+   * @param backbone digest of the backbone that made them
+   * @throws SqueezeException of category input
+   */
+  static void check(String path, Checkpoint checkpoint, String what, String backbone) {
+    if (!checkpoint.backbone().equals(backbone)) {
       throw SqueezeException.input(
-          ("%s was trained on embeddings of the backbone %s, but %s is of %s " + "(--embeddings)")
-              .formatted(
-                  path,
-                  checkpoint.backbone(),
-                  embeddings.path(),
-                  embeddings.manifest().backbone().sha256()));
+          "%s was trained on embeddings of the backbone %s, but %s is of %s"
+              .formatted(path, checkpoint.backbone(), what, backbone));
     }
   }
 

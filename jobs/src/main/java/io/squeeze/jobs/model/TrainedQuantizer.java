@@ -105,11 +105,7 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
    * @param backbone digest of the backbone that made them
    */
   public void check(String what, String backbone) {
-    if (!checkpoint.backbone().equals(backbone)) {
-      throw SqueezeException.input(
-          "%s was trained on embeddings of the backbone %s, but %s is of %s"
-              .formatted(path, checkpoint.backbone(), what, backbone));
-    }
+    TrainedModels.check(path, checkpoint, what, backbone);
   }
 
   /** How codes are stored where nobody asks: entropy coding is what makes those of scalar small. */

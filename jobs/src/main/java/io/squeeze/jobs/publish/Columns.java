@@ -18,6 +18,11 @@ public final class Columns {
   public static final String DTYPE = "dtype";
   public static final String EMBEDDING = "embedding";
   public static final String MASK = "mask";
+  public static final String MASK_HEIGHT = "mask_height";
+  public static final String MASK_WIDTH = "mask_width";
+  public static final String SHARE = "share_";
+  public static final String CONFIDENCE = "confidence";
+  public static final String OUTSIDE = "outside_share";
   public static final String LEVELS = "levels";
   public static final String CODES = "codes";
   public static final String LEVEL = "level";
@@ -73,6 +78,19 @@ public final class Columns {
     columns.addAll(described(described));
     columns.add(TableColumn.integer(LEVELS));
     columns.add(TableColumn.integers(CODES));
+    return new TableColumns(columns);
+  }
+
+  /** The table of predicted masks: {@code share_NAME} for each class. */
+  public static TableColumns predictions(List<Column> described, List<String> classes) {
+    List<TableColumn> columns = new ArrayList<>(SAMPLE.subList(0, 4));
+    columns.add(TableColumn.integer(MASK_HEIGHT));
+    columns.add(TableColumn.integer(MASK_WIDTH));
+    columns.add(TableColumn.bytes(MASK));
+    classes.forEach(name -> columns.add(TableColumn.real(SHARE + name)));
+    columns.add(TableColumn.real(CONFIDENCE));
+    columns.add(TableColumn.real(OUTSIDE));
+    columns.addAll(described(described));
     return new TableColumns(columns);
   }
 

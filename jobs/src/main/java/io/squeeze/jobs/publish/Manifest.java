@@ -10,14 +10,15 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Describes a published version of embeddings, of codes, or of an index of codes. It is written
- * last, so a folder with a manifest is complete.
+ * Describes a published version of embeddings, of codes, of predicted masks, or of an index of
+ * codes. It is written last, so a folder with a manifest is complete.
  *
  * @param schemaVersion of the table
- * @param table embeddings, codes, or an index
+ * @param table embeddings, codes, predictions, or an index
  * @param settings what the rows depend on, by the key of the setting
  * @param dtype float32 or float16: how features are stored, or were before they became codes
- * @param weights path of the checkpoint of the backbone; null for none
+ * @param weights path of the checkpoint of the backbone, or of its TorchScript file; null for
+ *     random weights, and in older manifests for a TorchScript file
  * @param root the folder of the photos when they were read
  * @param classes names of the labels, in order
  * @param palette their colours, 0xRRGGBB
@@ -59,6 +60,9 @@ public record Manifest(
   public static final String EMBEDDINGS = "embeddings";
   public static final String CODES = "codes";
 
+  /** Masks that a model gave photos. */
+  public static final String PREDICTIONS = "predictions";
+
   /** Codes in the order of lists of similar vectors. */
   public static final String INDEX = "an index";
 
@@ -97,6 +101,17 @@ public record Manifest(
     return of(EMBEDDINGS, asked, "float32", splits, counts, null, found);
   }
 
+  /** Masks of the same photos, of the classes that a model knows. */
+  public Manifest predictions(
+      Map<String, String> asked,
+      List<String> known,
+      List<Integer> colours,
+      List<String> lists,
+      Map<String, Long> counts,
+      List<DataFile> found) {
+    return of(PREDICTIONS, asked, dtype, known, colours, lists, counts, null, found);
+  }
+
   /** An index of these codes: its rows are vectors, and belong to no split's folder. */
   public Manifest index(Map<String, String> asked, Coding codec, List<DataFile> found) {
     return of(INDEX, asked, dtype, List.of(), Map.of(), codec, found);
@@ -110,6 +125,19 @@ public record Manifest(
       Map<String, Long> counts,
       Coding codec,
       List<DataFile> found) {
+    return of(kind, asked, type, classes, palette, lists, counts, codec, found);
+  }
+
+  private Manifest of(
+      String kind,
+      Map<String, String> asked,
+      String type,
+      List<String> known,
+      List<Integer> colours,
+      List<String> lists,
+      Map<String, Long> counts,
+      Coding codec,
+      List<DataFile> found) {
     return new Manifest(
         schemaVersion,
         kind,
@@ -117,8 +145,8 @@ public record Manifest(
         type,
         weights,
         root,
-        classes,
-        palette,
+        known,
+        colours,
         columns,
         stratum,
         lists,

@@ -16,7 +16,10 @@ final class ManifestCheck {
 
   /** One sentence for each problem; none of a manifest that may be used. */
   List<String> problems(Manifest manifest) {
-    oneOf("table", manifest.table(), List.of(Manifest.EMBEDDINGS, Manifest.CODES, Manifest.INDEX));
+    oneOf(
+        "table",
+        manifest.table(),
+        List.of(Manifest.EMBEDDINGS, Manifest.CODES, Manifest.PREDICTIONS, Manifest.INDEX));
     oneOf("dtype", manifest.dtype(), List.of("float32", "float16"));
     given("settings", manifest.settings() == null ? null : manifest.settings().values());
     given("classes", manifest.classes());

@@ -21,6 +21,7 @@ public record TableColumn(String name, Kind kind, boolean required) {
     TEXT,
     INTEGER,
     LONG,
+    REAL,
     BYTES,
     INTEGERS,
     FLOATS
@@ -37,6 +38,10 @@ public record TableColumn(String name, Kind kind, boolean required) {
 
   static TableColumn longInteger(String name) {
     return new TableColumn(name, Kind.LONG, true);
+  }
+
+  static TableColumn real(String name) {
+    return new TableColumn(name, Kind.REAL, true);
   }
 
   static TableColumn bytes(String name) {
@@ -65,6 +70,7 @@ public record TableColumn(String name, Kind kind, boolean required) {
       case TEXT -> DataTypes.StringType;
       case INTEGER -> DataTypes.IntegerType;
       case LONG -> DataTypes.LongType;
+      case REAL -> DataTypes.DoubleType;
       case BYTES -> DataTypes.BinaryType;
       case INTEGERS -> DataTypes.createArrayType(DataTypes.IntegerType, false);
       case FLOATS -> DataTypes.createArrayType(DataTypes.FloatType, false);
@@ -81,6 +87,7 @@ public record TableColumn(String name, Kind kind, boolean required) {
               .named(name);
       case INTEGER -> Types.primitive(PrimitiveTypeName.INT32, repetition).named(name);
       case LONG -> Types.primitive(PrimitiveTypeName.INT64, repetition).named(name);
+      case REAL -> Types.primitive(PrimitiveTypeName.DOUBLE, repetition).named(name);
       case BYTES -> Types.primitive(PrimitiveTypeName.BINARY, repetition).named(name);
       case INTEGERS -> list(repetition, PrimitiveTypeName.INT32);
       case FLOATS -> list(repetition, PrimitiveTypeName.FLOAT);

@@ -82,7 +82,18 @@ public final class Versions {
 
     /** The rows, by the declared schema; codes as arrays, whatever their coding. */
     public Dataset<Row> read(SparkSession spark) {
-      return manifest.table().equals(Manifest.CODES) ? codes(spark) : embeddings(spark);
+      return switch (manifest.table()) {
+        case Manifest.CODES -> codes(spark);
+        case Manifest.PREDICTIONS -> predictions(spark);
+        default -> embeddings(spark);
+      };
+    }
+
+    private Dataset<Row> predictions(SparkSession spark) {
+      return spark
+          .read()
+          .schema(Columns.predictions(manifest.columns(), manifest.classes()).withSplit())
+          .parquet(HadoopStorage.literal(path));
     }
 
     private Dataset<Row> embeddings(SparkSession spark) {

@@ -88,6 +88,7 @@ public final class Workspace {
   private final String root;
   private final Map<String, Published> embeddings = new LinkedHashMap<>();
   private final Map<String, Published> codes = new LinkedHashMap<>();
+  private final Map<String, Published> predictions = new LinkedHashMap<>();
   private final Map<String, Published> indexes = new LinkedHashMap<>();
   private final Map<String, String> rejects = new LinkedHashMap<>();
 
@@ -149,9 +150,13 @@ public final class Workspace {
     if (folders.stream().anyMatch(Versions::isVersion)) {
       Optional<Published> current = current(below, folder, damaged);
       if (current.isPresent()) {
-        boolean coded = current.get().manifest().table().equals(Manifest.CODES);
-        (coded ? codes : embeddings).put(below, current.get());
-        if (coded) {
+        String table = current.get().manifest().table();
+        switch (table) {
+          case Manifest.CODES -> codes.put(below, current.get());
+          case Manifest.PREDICTIONS -> predictions.put(below, current.get());
+          default -> embeddings.put(below, current.get());
+        }
+        if (table.equals(Manifest.CODES)) {
           current(below, Storage.join(folder, Versions.INDEX), damagedIndexes)
               .ifPresent(index -> indexes.put(below, index));
         }
@@ -201,6 +206,7 @@ public final class Workspace {
     Map<String, List<String>> contents = new LinkedHashMap<>();
     contents.put("embeddings", List.copyOf(embeddings.keySet()));
     contents.put("codes", List.copyOf(codes.keySet()));
+    contents.put("predictions", List.copyOf(predictions.keySet()));
     contents.put("runs", List.copyOf(runs.keySet()));
     return contents;
   }
@@ -228,6 +234,7 @@ public final class Workspace {
     PATCHES,
     CODES,
     CODEBOOK,
+    PREDICTIONS,
     INDEX,
     LISTS,
     SAMPLES,
@@ -241,6 +248,8 @@ public final class Workspace {
       case PATCHES -> patches(grids());
       case CODES -> tables(codes, Columns.codes(List.of()).withSplit());
       case CODEBOOK -> codebook();
+      case PREDICTIONS ->
+          tables(predictions, Columns.predictions(List.of(), List.of()).withSplit());
       case INDEX -> indexed(index -> index.indexed(spark), Columns.index(List.of()).schema());
       case LISTS -> indexed(index -> index.lists(spark), Columns.lists().schema());
       case SAMPLES -> samples();

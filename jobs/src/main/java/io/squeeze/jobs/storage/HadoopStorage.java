@@ -190,7 +190,7 @@ public final class HadoopStorage implements Storage {
     return StreamSupport.stream(files, false);
   }
 
-  /** The folders directly in a folder, by name; none where there is no such folder. */
+  @Override
   public Stream<String> folders(String folder) throws IOException {
     if (!exists(folder)) {
       return Stream.empty();

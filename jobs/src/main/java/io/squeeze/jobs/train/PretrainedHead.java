@@ -36,24 +36,25 @@ final class PretrainedHead {
       Map<String, HostTensor> tensors)
       throws IOException {
     boolean asked = settings.train().head().equals("deeplab") && !settings.train().freshHead();
-    if (!asked || classes != CLASSES || manifest.weights() == null) {
+    String origin = manifest.backbone().weights();
+    boolean official = manifest.weights() != null && !origin.isEmpty();
+    if (!asked || classes != CLASSES || !official) {
       return;
     }
     HadoopStorage storage = session.storage();
     String path = settings.weights() == null ? manifest.weights() : settings.weights();
-    String expected = manifest.backbone().weights();
     String hint = "; train.head-start = fresh begins at random";
     if (!storage.exists(path)) {
       throw SqueezeException.configuration(
           ("The head of %s classes begins with the weights that made the embeddings, but "
                   + "there is no %s: set --weights to the file with SHA-256 %s%s")
-              .formatted(CLASSES, path, expected, hint));
+              .formatted(CLASSES, path, origin, hint));
     }
     String found = Backbones.digest(storage, path);
-    if (!found.equals(expected)) {
+    if (!found.equals(origin)) {
       throw SqueezeException.configuration(
           "The embeddings were made with weights of SHA-256 %s, %s has %s (--weights)%s"
-              .formatted(expected, path, found, hint));
+              .formatted(origin, path, found, hint));
     }
     try (StateDict dict = StateDict.open(storage, path)) {
       for (Map.Entry<String, HostTensor> entry : tensors.entrySet()) {

@@ -126,6 +126,11 @@ class ReadingTest {
     }
 
     @Override
+    public Stream<String> folders(String folder) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
     public Stream<Entry> list(String folder) {
       return Stream.of();
     }

@@ -1,0 +1,130 @@
+package io.squeeze.jobs.cli;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import io.squeeze.config.Settings;
+import io.squeeze.config.SqueezeException;
+import io.squeeze.dataset.PhotoFolder;
+import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.model.RunPhotos;
+import io.squeeze.jobs.model.TrainedSegmenter;
+import io.squeeze.jobs.predict.PredictJob;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.SqueezeSession;
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
+import picocli.CommandLine;
+
+/** The commands that use a trained model on what it was not trained on. */
+final class ServeCommands {
+  private static final String CHECKPOINT = "--checkpoint";
+  private static final String EMBEDDINGS = "--embeddings";
+  private static final String CODES = "--codes";
+  private static final String SPLIT = "--split";
+  private static final String SIZE = "--size";
+  private static final String PNG = "--png";
+  private static final String OUT = "--out";
+
+  private final Reporter reporter;
+
+  ServeCommands(Reporter reporter) {
+    this.reporter = reporter;
+  }
+
+  CommandLine predict() {
+    return Commands.command(
+        reporter,
+        "predict",
+        Commands.join(Flag.EXTRACTION, Flag.COMPUTE),
+        this::predicted,
+        spec -> {
+          Arguments.declare(
+              spec, CHECKPOINT, "FILE", true, "Checkpoint of a run with a segmentation head.");
+          Arguments.declare(
+              spec, OUT, "PATH", true, "Data set of masks; its versions are PATH/v1, …");
+          Arguments.declare(spec, EMBEDDINGS, "PATH", false, "Embeddings, instead of photos.");
+          Arguments.declare(
+              spec, CODES, "PATH", false, "Codes of the same checkpoint, instead of photos.");
+          Arguments.declare(
+              spec, SPLIT, "NAME", false, "Split of embeddings or codes. Default: all.");
+          Arguments.declare(
+              spec,
+              SIZE,
+              "crop|original",
+              false,
+              "Size of a mask: that of the square which the backbone sees, or that of the photo, with"
+                  + " 255 outside the crop. Default: crop.");
+          Arguments.switchOption(spec, PNG, "Writes PATH/png/v1/SAMPLE_ID.png, too.");
+        },
+        "Masks of photos that have none, from photos, embeddings or codes.",
+        "",
+        "Publishes a row for each photo: the mask, the share of each class (share_NAME), the mean",
+        "probability of the chosen classes (confidence) and the share of the photo that the model did",
+        "not see (outside_share). --data_path is a folder of photos, with folders in it, unless",
+        "--dataset says something else. Backbone and crop are those of the run, where its embeddings",
+        "or its config.json are still there. An interrupted prediction from photos is continued, and",
+        "new photos become PATH/v2, as extract does it.",
+        "",
+        "  submit/squeeze predict --checkpoint outputs/vq_squeeze/last.ckpt --data_path photos \\",
+        "      --out masks/photos --size original --png",
+        "  submit/squeeze predict --checkpoint outputs/vq_squeeze/last.ckpt --codes codes/pets \\",
+        "      --out masks/pets --split test",
+        "");
+  }
+
+  private Object predicted(Arguments arguments) throws IOException {
+    String embeddings = arguments.own(EMBEDDINGS);
+    String codes = arguments.own(CODES);
+    String photos = arguments.own(Flag.DATA_PATH.flag());
+    if (Stream.of(embeddings, codes, photos).filter(Objects::nonNull).count() != 1) {
+      throw SqueezeException.usage(
+          "predict takes one of %s, %s and %s".formatted(Flag.DATA_PATH.flag(), EMBEDDINGS, CODES));
+    }
+    String split = arguments.own(SPLIT);
+    if (photos != null && split != null) {
+      throw SqueezeException.usage(SPLIT + " is for " + EMBEDDINGS + " and " + CODES);
+    }
+    String size = arguments.own(SIZE, "crop");
+    if (!List.of("crop", "original").contains(size)) {
+      throw SqueezeException.usage(SIZE + " is crop or original, not " + size);
+    }
+    SqueezeSession session = arguments.start("predict", arguments.settings(Map.of()));
+    String checkpoint = arguments.own(CHECKPOINT);
+    TrainedSegmenter segmenter =
+        TrainedSegmenter.open(
+            session.storage(), arguments.own(OUT), checkpoint, size.equals("original"));
+    PredictJob job = new PredictJob(session, segmenter);
+    Published published;
+    if (embeddings != null) {
+      published = job.embeddings(embeddings, split);
+    } else if (codes != null) {
+      published = job.codes(codes, split);
+    } else {
+      published = job.photos(photoSettings(session, arguments, checkpoint));
+    }
+    Map<String, Object> outcome = new LinkedHashMap<>();
+    arguments.reporter().result("Masks: " + published.path());
+    outcome.put("masks", published.path());
+    outcome.put("rows", published.manifest().rows());
+    outcome.put("rejected", published.manifest().rejected());
+    if (arguments.given(PNG)) {
+      String folder = job.pictures(published);
+      arguments.reporter().result("Pictures: " + folder);
+      outcome.put("pictures", folder);
+    }
+    return outcome;
+  }
+
+  /** The settings of the run under those that the user gives. */
+  private static Settings photoSettings(
+      SqueezeSession session, Arguments arguments, String checkpoint) throws IOException {
+    Config run =
+        RunPhotos.settings(session.storage(), checkpoint)
+            .withFallback(ConfigFactory.parseMap(Map.of("data.dataset", PhotoFolder.NAME)));
+    return arguments.settings(run);
+  }
+}
