@@ -3,6 +3,7 @@ package io.squeeze.backbone;
 import io.squeeze.torch.ScriptProgram;
 import io.squeeze.weights.ElementType;
 import io.squeeze.weights.HostTensor;
+import java.util.Optional;
 import java.util.SplittableRandom;
 
 /**
@@ -43,6 +44,14 @@ public interface Architecture {
   /** Side of the only square that the network reads, in pixels; 0 for any. */
   default int imageSize() {
     return 0;
+  }
+
+  /**
+   * The same network with a program that gives all tokens, float32 [B, 1 + h * w, C], the class
+   * token first; empty where there is none. Its grid has the same values.
+   */
+  default Optional<Architecture> withTokens() {
+    return Optional.empty();
   }
 
   /** How features are stored unless {@code extract.embedding-dtype} says otherwise. */

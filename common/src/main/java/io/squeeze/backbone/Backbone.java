@@ -9,6 +9,19 @@ public interface Backbone {
   /** float32 [B, 3, S, S], preprocessed -> float32 [B, C, h, w] in the manager of the images. */
   NDArray features(NDArray images);
 
+  /**
+   * All that a batch of photos becomes.
+   *
+   * @param grid float32 [B, C, h, w]
+   * @param token float32 [B, C], the class token; null where the program gives none
+   */
+  record Outputs(NDArray grid, NDArray token) {}
+
+  /** The same as {@link #features}, with the class token where there is one. */
+  default Outputs outputs(NDArray images) {
+    return new Outputs(features(images), null);
+  }
+
   /** What one image becomes; its channels are the dimension of a feature vector. */
   Grid grid();
 

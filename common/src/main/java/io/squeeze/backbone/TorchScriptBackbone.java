@@ -82,17 +82,25 @@ public final class TorchScriptBackbone implements Backbone {
 
   @Override
   public NDArray features(NDArray images) {
+    return outputs(images).grid();
+  }
+
+  @Override
+  public Outputs outputs(NDArray images) {
     NDArray out = IValueUtils.forward(program, new NDList(images), false).singletonOrThrow();
     NDArray features = NativeKernels.float32(out);
     Grid grid = found.grid();
+    int prefix = file.output().prefix();
     return switch (file.output().layout()) {
-      case NCHW -> features;
-      case NHWC -> features.transpose(0, 3, 1, 2);
+      case NCHW -> new Outputs(features, null);
+      case NHWC -> new Outputs(features.transpose(0, 3, 1, 2), null);
       case TOKENS ->
-          features
-              .get(":," + file.output().prefix() + ":,:")
-              .transpose(0, 2, 1)
-              .reshape(images.getShape().get(0), grid.channels(), grid.height(), grid.width());
+          new Outputs(
+              features
+                  .get(":," + prefix + ":,:")
+                  .transpose(0, 2, 1)
+                  .reshape(images.getShape().get(0), grid.channels(), grid.height(), grid.width()),
+              prefix == 0 ? null : features.get(":,0,:"));
     };
   }
 

@@ -3,6 +3,7 @@ package io.squeeze.backbone;
 import io.squeeze.torch.ScriptModule;
 import io.squeeze.torch.ScriptProgram;
 import io.squeeze.weights.HostTensor;
+import java.util.Optional;
 import java.util.SplittableRandom;
 
 /**
@@ -13,6 +14,24 @@ public final class VitB32 implements Architecture {
   private static final int LAYERS = 12;
   private static final long WIDTH = 768;
   private static final long HIDDEN = 3072;
+
+  /** The part of the program that makes a grid of the tokens. */
+  private static final String GRID = "    grid = ";
+
+  private final boolean tokens;
+
+  public VitB32() {
+    this(false);
+  }
+
+  private VitB32(boolean tokens) {
+    this.tokens = tokens;
+  }
+
+  @Override
+  public Optional<Architecture> withTokens() {
+    return Optional.of(new VitB32(true));
+  }
 
   @Override
   public String name() {
@@ -36,7 +55,12 @@ public final class VitB32 implements Architecture {
     }
     vit.with("ln_weight", weights.get("encoder.ln.weight", WIDTH));
     vit.with("ln_bias", weights.get("encoder.ln.bias", WIDTH));
-    return new ScriptProgram(ScriptProgram.resource(VitB32.class, "vit.py"), vit);
+    String source = ScriptProgram.resource(VitB32.class, "vit.py");
+    return new ScriptProgram(
+        tokens
+            ? source.substring(0, source.indexOf(GRID)) + "    return torch.to(normed, 6)\n"
+            : source,
+        vit);
   }
 
   private static ScriptModule layer(Weights weights, String prefix) {

@@ -2,12 +2,15 @@ package io.squeeze.config;
 
 import java.io.Serializable;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * The batch of a forward pass, the stored type, the threads of a task, and the size of the files.
  *
  * @param fixedBatchSize images of a forward pass; null: the device decides
  * @param embeddingDtype auto, float32 or float16
+ * @param pool what is stored of a photo beside its grid
+ * @param pooledOnly whether this is stored instead of the grid
  * @param fixedDecodeThreads threads of a task that decode ahead of the forward pass; null: the
  *     device decides
  * @param fixedReadThreads threads of a task that read ahead of decoding; null: the place of the
@@ -18,6 +21,8 @@ import java.util.List;
 public record ExtractSettings(
     Integer fixedBatchSize,
     String embeddingDtype,
+    Pool pool,
+    boolean pooledOnly,
     Integer fixedDecodeThreads,
     Integer fixedReadThreads,
     Integer photos,
@@ -26,19 +31,40 @@ public record ExtractSettings(
     long fileBytes,
     boolean ignoreChangedFiles)
     implements Serializable {
+  /** How the features of a photo become one vector. */
+  public enum Pool {
+    NONE,
+    MEAN,
+    CLS;
+
+    /** As users write it. */
+    public String text() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
   private static final int CPU_BATCH = 8;
   private static final int GPU_BATCH = 64;
   private static final int GPU_DECODE_THREADS = 4;
   private static final int FAR_READ_THREADS = 8;
 
-  static ExtractSettings from(Section section) {
+  static ExtractSettings from(Section section, Problems problems) {
     Integer batch = section.optionalIntIn("batch-size", 1, 4096);
     Integer threads = section.optionalIntIn("decode-threads", 0, 256);
     Integer readers = section.optionalIntIn("read-threads", 0, 256);
     Integer photos = section.optionalIntIn("photos", 1, Integer.MAX_VALUE);
+    Pool pool =
+        Pool.valueOf(
+            section.oneOf("pool", List.of("none", "mean", "cls")).toUpperCase(Locale.ROOT));
+    boolean pooledOnly = section.bool("pooled-only");
+    if (pooledOnly && pool == Pool.NONE) {
+      problems.add("extract.pooled-only: set extract.pool (--pool) to mean or cls, too");
+    }
     return new ExtractSettings(
         batch,
         section.oneOf("embedding-dtype", List.of("auto", "float32", "float16")),
+        pool,
+        pooledOnly,
         threads,
         readers,
         photos,

@@ -89,7 +89,7 @@ public record Settings(
             ComputeSettings.from(section.at("compute")),
             DataSettings.from(section.at("data")),
             ImageSettings.from(section.at("image"), problems),
-            ExtractSettings.from(section.at("extract")),
+            ExtractSettings.from(section.at("extract"), problems),
             QuantizerSettings.from(section.at("quantizer")),
             TrainSettings.from(section.at("train")),
             OutputSettings.from(section.at("output"), problems),

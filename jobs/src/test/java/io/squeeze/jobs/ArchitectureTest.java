@@ -184,7 +184,8 @@ class ArchitectureTest {
   void resultsNeverComeFromAccumulators() {
     noClasses()
         .that()
-        .haveNameNotMatching("io.squeeze.jobs.extract.Extract(Job|Task)(\\$.*)?")
+        .haveNameNotMatching(
+            "io.squeeze.jobs.(extract.Extract(Job|Task)|predict.MaskPictures)(\\$.*)?")
         .should()
         .dependOnClassesThat()
         .areAssignableTo(AccumulatorV2.class)

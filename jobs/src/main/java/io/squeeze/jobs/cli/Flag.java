@@ -24,6 +24,9 @@ enum Flag {
       "exif_orientation", "image.exif-orientation", "ignore|apply", "Whether photos are turned."),
   EMBEDDING_DTYPE(
       "embedding_dtype", "extract.embedding-dtype", "auto|float32|float16", "Stored feature type."),
+  POOL("pool", "extract.pool", "none|mean|cls", "One vector of each photo beside its grid."),
+  POOLED_ONLY(
+      "pooled_only", "extract.pooled-only", "", "Pooled vectors alone, without grids and masks."),
   DECODE_THREADS("decode_threads", "extract.decode-threads", "N", "Decoding threads of a task."),
   READ_THREADS("read_threads", "extract.read-threads", "N", "Threads of a task that read ahead."),
   PHOTOS("photos", "extract.photos", "N", "Photos of each split, by hashed id; unset: all."),
@@ -147,6 +150,8 @@ enum Flag {
           MAX_BAD_FRACTION,
           EXTRACT_BATCH_SIZE,
           EMBEDDING_DTYPE,
+          POOL,
+          POOLED_ONLY,
           DECODE_THREADS,
           READ_THREADS);
 

@@ -230,11 +230,16 @@ final class SearchCommands {
     DedupSource.Pool pool = choice(arguments, POOL, DedupSource.Pool.MEAN);
     String keep = arguments.own(KEEP, FIRST);
     String input = arguments.own(Table.INPUT);
-    boolean table = input != null && DedupSource.published(session, input).isEmpty();
+    boolean table =
+        input != null
+            && (arguments.own(Table.VECTOR_COL) != null
+                || DedupSource.published(session, input).isEmpty());
     if (table) {
       if (!Table.given(arguments)) {
         throw SqueezeException.usage(
-            input + " is a table: name its columns (--vector_col, --id_col)");
+            input
+                + " is a table: name its columns (--vector_col, --id_col; pooled and sample_id of"
+                + " pooled embeddings)");
       }
       return DedupSource.table(
           session,

@@ -131,6 +131,7 @@ public final class DecodeJob {
     Map<String, String> settings = new TreeMap<>(codes.manifest().settings());
     // The settings of the codes get their own names, because these embeddings can be encoded again.
     settings.remove("codec");
+    settings.remove(Manifest.POOL);
     for (String key : List.of(TrainedQuantizer.CHECKPOINT, TrainedQuantizer.BEAM)) {
       settings.put("decoded." + key, settings.remove(key));
     }

@@ -5,6 +5,7 @@ import io.squeeze.backbone.Backbone;
 import io.squeeze.backbone.BackboneFile;
 import io.squeeze.backbone.Grid;
 import io.squeeze.config.ExtractSettings;
+import io.squeeze.config.ExtractSettings.Pool;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Datasets;
@@ -79,7 +80,10 @@ public final class ExtractJob {
         settings,
         backbones ->
             new Product.Embeddings(
-                backbones.settings().embeddingsPath(), backbones.embeddingType()));
+                backbones.settings().embeddingsPath(),
+                backbones.embeddingType(),
+                backbones.settings().extract().pool(),
+                backbones.settings().extract().pooledOnly()));
   }
 
   /** A job that publishes the codes that a quantizer gives the embeddings. */
@@ -110,6 +114,10 @@ public final class ExtractJob {
     this.settings = backbones.settings();
     this.product = product.apply(backbones);
     this.type = backbones.embeddingType();
+    if (settings.extract().pool() != Pool.NONE && !(this.product instanceof Product.Embeddings)) {
+      throw SqueezeException.configuration(
+          "extract.pool (--pool) is for embeddings: " + this.product.option() + " has none");
+    }
     this.publisher =
         new Publisher(
             storage, reporter, this.product.path(), this.product.table(), this.product.option());
@@ -138,7 +146,7 @@ public final class ExtractJob {
       throw SqueezeException.input("The lists of " + root + " name no samples (--data_path)");
     }
     Backbones.Shipped shipped = backbones.ship(spark);
-    product.check("--model " + shipped.file().name(), shipped.file().digest());
+    product.check("--model " + shipped.file().name(), shipped.sha256());
     Map<String, String> asked = asked(dataset, summary, shipped);
     Publication publication;
     try (SourceFiles sources = listing.sources()) {
@@ -191,7 +199,7 @@ public final class ExtractJob {
     asked.putAll(
         new BackboneOrigin(
                 shipped.file().name(),
-                shipped.file().digest(),
+                shipped.sha256(),
                 shipped.weights(),
                 shipped.file().precision().toString(),
                 settings.backbone().layout().text(),

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.backbone.Backbone;
+import io.squeeze.backbone.Backbone.Outputs;
 import io.squeeze.image.jpeg.TurboJpeg;
 import io.squeeze.jobs.extract.FileResult.Change;
 import io.squeeze.jobs.extract.FileResult.Tally;
@@ -82,10 +83,10 @@ final class ForwardPass {
     try (NDManager scope = manager.newSubManager()) {
       NDArray photos =
           pixels.fill(scope, part.size(), b -> part.forEach(sample -> b.put(sample.pixels())));
-      NDArray features = backbone.features(photos);
+      Outputs features = backbone.outputs(photos);
       for (int i = 0; i < part.size(); i++) {
         if (part.get(i).unscaled() != null) {
-          compare(features.get(i + ":" + (i + 1)), part.get(i).unscaled(), scope);
+          compare(features.grid().get(i + ":" + (i + 1)), part.get(i).unscaled(), scope);
         }
       }
       return form.values(features, part);

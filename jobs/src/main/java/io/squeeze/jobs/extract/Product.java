@@ -1,6 +1,7 @@
 package io.squeeze.jobs.extract;
 
 import io.squeeze.backbone.Grid;
+import io.squeeze.config.ExtractSettings.Pool;
 import io.squeeze.image.SquareCrop;
 import io.squeeze.jobs.model.TrainedQuantizer;
 import io.squeeze.jobs.model.TrainedSegmenter;
@@ -51,11 +52,17 @@ sealed interface Product {
   /** What a task opens; {@code sent} is null where there is no checkpoint. */
   StoredForm.Opening form(ElementType type, Broadcast<Checkpoint> sent);
 
-  /** Features as they are. */
-  record Embeddings(String path, ElementType type) implements Product {
+  /**
+   * Features as they are.
+   *
+   * @param pool what is stored beside the grid
+   * @param pooledOnly whether it is stored instead of the grid
+   */
+  record Embeddings(String path, ElementType type, Pool pool, boolean pooledOnly)
+      implements Product {
     @Override
     public String table() {
-      return Manifest.EMBEDDINGS;
+      return pooledOnly ? Manifest.POOLED : Manifest.EMBEDDINGS;
     }
 
     @Override
@@ -65,7 +72,12 @@ sealed interface Product {
 
     @Override
     public String said() {
-      return type == ElementType.F16 ? "in float16" : "in float32";
+      String stored = type == ElementType.F16 ? "in float16" : "in float32";
+      return switch (pool) {
+        case NONE -> stored;
+        case MEAN -> pooledOnly ? "as their means" : stored + " with their means";
+        case CLS -> pooledOnly ? "as class tokens" : stored + " with class tokens";
+      };
     }
 
     @Override
@@ -75,7 +87,7 @@ sealed interface Product {
 
     @Override
     public Map<String, String> settings() {
-      return Map.of();
+      return pool == Pool.NONE ? Map.of() : Map.of(Manifest.POOL, pool.text());
     }
 
     @Override
@@ -88,7 +100,8 @@ sealed interface Product {
 
     @Override
     public long rowBytes(Grid grid, int side) {
-      return (long) type.bytes() * grid.values() + (long) side * side;
+      long vector = pool == Pool.NONE ? 0 : 4L * grid.channels();
+      return vector + (pooledOnly ? 300 : (long) type.bytes() * grid.values() + (long) side * side);
     }
 
     @Override
@@ -98,7 +111,9 @@ sealed interface Product {
 
     @Override
     public StoredForm.Opening form(ElementType stored, Broadcast<Checkpoint> sent) {
-      return () -> StoredForm.embeddings(stored);
+      Pool pooling = pool;
+      boolean only = pooledOnly;
+      return () -> StoredForm.embeddings(stored, pooling, only);
     }
   }
 

@@ -3,6 +3,8 @@ package io.squeeze.jobs.extract;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
+import io.squeeze.backbone.Backbone.Outputs;
+import io.squeeze.config.ExtractSettings.Pool;
 import io.squeeze.dataset.SegmentationDataset.Column;
 import io.squeeze.image.SquareCrop;
 import io.squeeze.jobs.extract.FileResult.Change;
@@ -35,9 +37,9 @@ abstract sealed class StoredForm implements AutoCloseable {
     StoredForm open();
   }
 
-  /** Embeddings as they are. */
-  static StoredForm embeddings(ElementType type) {
-    return new Embeddings(type);
+  /** Embeddings as they are, with a pooled vector where that is asked for. */
+  static StoredForm embeddings(ElementType type, Pool pool, boolean pooledOnly) {
+    return new Embeddings(type, pool, pooledOnly);
   }
 
   /** The codes that a checkpoint's quantizer gives them. */
@@ -69,32 +71,47 @@ abstract sealed class StoredForm implements AutoCloseable {
     return true;
   }
 
-  /** What is stored of a sample whose features are finite: float32 or float16 [1, C, h, w]. */
-  abstract Stored value(NDArray stored, PreparedSample sample);
+  /**
+   * What is stored of a sample whose features are finite.
+   *
+   * @param stored float32 or float16 [1, C, h, w]
+   * @param token float32 [1, C]; null where the backbone gives none
+   */
+  abstract Stored value(NDArray stored, NDArray token, PreparedSample sample);
 
   /**
-   * A value for each sample, null where it cannot be stored: float32 [B, C, h, w]. Samples are
-   * converted one at a time, because a batch of DeepLab's features takes so much memory that
-   * touching it is slow.
+   * A value for each sample, null where it cannot be stored. Samples are converted one at a time,
+   * because a batch of DeepLab's features takes so much memory that touching it is slow.
    */
-  List<Stored> values(NDArray features, List<PreparedSample> samples) {
+  List<Stored> values(Outputs features, List<PreparedSample> samples) {
     List<Stored> values = new ArrayList<>();
     for (int i = 0; i < samples.size(); i++) {
-      try (NDManager scope = features.getManager().newSubManager()) {
-        NDArray one = features.get(i + ":" + (i + 1));
-        one.attach(scope);
+      try (NDManager scope = features.grid().getManager().newSubManager()) {
+        NDArray one = row(features.grid(), i, scope);
+        NDArray token = features.token() == null ? null : row(features.token(), i, scope);
         NDArray stored = half() ? one.toType(DataType.FLOAT16, false) : one;
-        values.add(storable(one, stored) ? value(stored, samples.get(i)) : null);
+        boolean good = storable(one, stored) && (token == null || finite(token));
+        values.add(good ? value(stored, token, samples.get(i)) : null);
       }
     }
     return values;
   }
 
+  private static NDArray row(NDArray all, int i, NDManager scope) {
+    NDArray one = all.get(i + ":" + (i + 1));
+    one.attach(scope);
+    return one;
+  }
+
+  /** The sum of the values times zero is 0 only if every value is finite. */
+  private static boolean finite(NDArray values) {
+    return values.mul(0f).sum().getFloat() == 0;
+  }
+
   /** Whether every number is finite, as it is and as it is stored. */
   private boolean storable(NDArray one, NDArray stored) {
     if (!half()) {
-      // The sum of the values times zero is 0 only if every value is finite.
-      return one.mul(0f).sum().getFloat() == 0;
+      return finite(one);
     }
     float[] squares = Torch.tensor(NativeKernels.squares(one, stored)).floats();
     if (!Float.isFinite(squares[0]) || !Float.isFinite(squares[1])) {
@@ -122,24 +139,50 @@ abstract sealed class StoredForm implements AutoCloseable {
   public void close() {}
 
   private static final class Embeddings extends StoredForm {
-    Embeddings(ElementType type) {
+    private final Pool pool;
+    private final boolean pooledOnly;
+
+    Embeddings(ElementType type, Pool pool, boolean pooledOnly) {
       super(type);
+      this.pool = pool;
+      this.pooledOnly = pooledOnly;
     }
 
     @Override
     MessageType schema(List<Column> described) {
-      return Columns.embeddings(described).message("embeddings");
+      return Columns.embeddings(described, !pooledOnly, pool != Pool.NONE).message("embeddings");
     }
 
     @Override
     boolean masks() {
-      return true;
+      return !pooledOnly;
     }
 
     @Override
-    Stored value(NDArray stored, PreparedSample sample) {
-      byte[] values = Torch.tensor(stored).bytes();
-      return row -> row.add(Columns.EMBEDDING, Binary.fromConstantByteArray(values));
+    Stored value(NDArray stored, NDArray token, PreparedSample sample) {
+      byte[] values = pooledOnly ? null : Torch.tensor(stored).bytes();
+      float[] pooled =
+          switch (pool) {
+            case NONE -> null;
+            // Of the features as they are stored, so that it is the mean of what a reader finds.
+            case MEAN -> {
+              NDArray read = stored.toType(DataType.FLOAT32, false);
+              NDArray vectors = read.reshape(read.getShape().get(1), -1);
+              yield Torch.tensor(vectors.mean(new int[] {1})).floats();
+            }
+            case CLS -> Torch.tensor(token).floats();
+          };
+      return row -> {
+        if (values != null) {
+          row.add(Columns.EMBEDDING, Binary.fromConstantByteArray(values));
+        }
+        if (pooled != null) {
+          Group list = row.addGroup(Columns.POOLED);
+          for (float value : pooled) {
+            list.addGroup("list").add("element", value);
+          }
+        }
+      };
     }
   }
 
@@ -163,7 +206,7 @@ abstract sealed class StoredForm implements AutoCloseable {
     }
 
     @Override
-    Stored value(NDArray stored, PreparedSample sample) {
+    Stored value(NDArray stored, NDArray token, PreparedSample sample) {
       NDArray features = stored.toType(DataType.FLOAT32, false);
       int[] values = loaded.model().quantize(features, loaded.parameters()).codeValues();
       int depth = loaded.quantizer().codebookSizes().length;
@@ -207,7 +250,7 @@ abstract sealed class StoredForm implements AutoCloseable {
     }
 
     @Override
-    Stored value(NDArray stored, PreparedSample sample) {
+    Stored value(NDArray stored, NDArray token, PreparedSample sample) {
       NDArray features = stored.toType(DataType.FLOAT32, false);
       Map<String, Object> cells =
           segmenter.cells(segmenter.ofFeatures(features, sample.height(), sample.width()));

@@ -4,9 +4,12 @@ import ai.djl.Device;
 import io.squeeze.backbone.Architecture;
 import io.squeeze.backbone.Backbone;
 import io.squeeze.backbone.BackboneFile;
+import io.squeeze.backbone.BackboneFile.Output;
 import io.squeeze.backbone.Packing;
 import io.squeeze.backbone.Precision;
 import io.squeeze.backbone.TorchScriptBackbone;
+import io.squeeze.config.BackboneSettings.Layout;
+import io.squeeze.config.ExtractSettings.Pool;
 import io.squeeze.config.Plugins;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
@@ -58,8 +61,9 @@ public final class Backbones {
    *     executors
    * @param weights the source of the weights: a checkpoint's SHA-256, or the seed of random ones;
    *     empty for a TorchScript file, which holds its weights
+   * @param sha256 names the backbone in manifests: that of the program that gives the grid alone
    */
-  public record Shipped(BackboneFile file, String local, String name, String weights)
+  public record Shipped(BackboneFile file, String local, String name, String weights, String sha256)
       implements Serializable {
 
     /** The one copy of this JVM on the device. */
@@ -103,6 +107,16 @@ public final class Backbones {
   }
 
   private void check() {
+    boolean prefixed =
+        settings.backbone().layout() == Layout.TOKENS && settings.backbone().prefixTokens() > 0;
+    if (architecture.isEmpty() && settings.extract().pool() == Pool.CLS && !prefixed) {
+      throw SqueezeException.configuration(
+          ("--pool cls takes the first token of a backbone that gives tokens, but %s gives %s: set"
+                  + " --layout tokens and --prefix_tokens if it has a class token, else --pool mean")
+              .formatted(
+                  settings.model(),
+                  settings.backbone().layout().shape(settings.backbone().prefixTokens())));
+    }
     if (architecture.isPresent()) {
       int side = architecture.get().imageSize();
       if (side != 0 && settings.image().size() != side) {
@@ -124,26 +138,36 @@ public final class Backbones {
   public Shipped ship(SparkSession spark) {
     try {
       String weights = architecture.isEmpty() ? "" : weights();
-      Path path = architecture.isEmpty() ? script() : packed(weights);
+      Path path = architecture.isEmpty() ? script() : packed(architecture.get(), weights);
+      String digest = BackboneFile.digest(path);
+      Output output = new Output(settings.backbone().layout(), settings.backbone().prefixTokens());
+      if (settings.extract().pool() == Pool.CLS && architecture.isPresent()) {
+        path = packed(withTokens(), weights);
+        output = new Output(Layout.TOKENS, 1);
+      }
       Precision precision = Precision.named(settings.backbone().precision());
+      Preprocessing preprocessing = Preprocessing.from(settings.image());
       BackboneFile file =
-          BackboneFile.of(
-              settings.modelName(),
-              path,
-              Preprocessing.from(settings.image()),
-              precision,
-              new BackboneFile.Output(
-                  settings.backbone().layout(), settings.backbone().prefixTokens()));
+          BackboneFile.of(settings.modelName(), path, preprocessing, precision, output);
       String name = path.getFileName().toString();
       if (spark.sparkContext().isLocal()) {
-        return new Shipped(file, path.toAbsolutePath().toString(), name, weights);
+        return new Shipped(file, path.toAbsolutePath().toString(), name, weights, digest);
       }
       spark.sparkContext().addFile(path.toAbsolutePath().toString());
-      return new Shipped(file, null, name, weights);
+      return new Shipped(file, null, name, weights, digest);
     } catch (IOException e) {
       throw SqueezeException.input(
           "Cannot read the backbone " + settings.model() + ": " + e.getMessage(), e);
     }
+  }
+
+  private Architecture withTokens() {
+    return architecture
+        .flatMap(Architecture::withTokens)
+        .orElseThrow(
+            () ->
+                SqueezeException.configuration(
+                    "%s has no class token: set --pool to mean".formatted(settings.model())));
   }
 
   private Path script() throws IOException {
@@ -195,10 +219,10 @@ public final class Backbones {
     return digest;
   }
 
-  private Path packed(String weights) throws IOException {
+  private Path packed(Architecture network, String weights) throws IOException {
     Packing packing =
         new Packing(
-            architecture.orElseThrow(),
+            network,
             Precision.named(settings.backbone().precision()),
             cache(),
             settings.backbone().allowNonFinite());

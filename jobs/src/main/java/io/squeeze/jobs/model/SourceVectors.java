@@ -43,14 +43,19 @@ public record SourceVectors(Dataset<Row> rows, int positions, int channels) {
    */
   public static SourceVectors open(SqueezeSession session, Named named, BadRows badRows)
       throws IOException {
-    Optional<Published> published = new Versions(session.storage(), named.path()).current();
+    Optional<Published> published = published(session, named);
     if (published.isPresent()) {
       Manifest manifest = published.get().manifest();
       if (!manifest.table().equals(Manifest.EMBEDDINGS)) {
         throw SqueezeException.input(
-            "%s holds %s: name embeddings or a table of vectors (%s); decode makes embeddings of"
-                    .formatted(named.path(), manifest.table(), named.option())
-                + " codes");
+            ("%s holds %s: name embeddings or a table of vectors (%s); decode makes embeddings of"
+                    + " codes, and pooled vectors are read with --vector_col %s --id_col %s")
+                .formatted(
+                    named.path(),
+                    manifest.table(),
+                    named.option(),
+                    Columns.POOLED,
+                    Columns.SAMPLE_ID));
       }
       return new SourceVectors(
           GridVectors.of(session.spark(), published.get()),
@@ -81,7 +86,7 @@ public record SourceVectors(Dataset<Row> rows, int positions, int channels) {
    */
   public static SourceVectors unread(SqueezeSession session, Named named, int channels)
       throws IOException {
-    if (isPublished(session, named)) {
+    if (published(session, named).isPresent()) {
       return open(session, named, null);
     }
     check(named);
@@ -100,8 +105,12 @@ public record SourceVectors(Dataset<Row> rows, int positions, int channels) {
         channels);
   }
 
-  private static boolean isPublished(SqueezeSession session, Named named) throws IOException {
-    return new Versions(session.storage(), named.path()).current().isPresent();
+  /** Published embeddings; empty where a column is named, so that the rows are a table. */
+  private static Optional<Published> published(SqueezeSession session, Named named)
+      throws IOException {
+    return named.vectorColumn() == null
+        ? new Versions(session.storage(), named.path()).current()
+        : Optional.empty();
   }
 
   private static void check(Named named) {

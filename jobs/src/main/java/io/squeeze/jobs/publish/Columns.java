@@ -17,6 +17,7 @@ public final class Columns {
   public static final String GRID_WIDTH = "grid_width";
   public static final String DTYPE = "dtype";
   public static final String EMBEDDING = "embedding";
+  public static final String POOLED = "pooled";
   public static final String MASK = "mask";
   public static final String MASK_HEIGHT = "mask_height";
   public static final String MASK_WIDTH = "mask_width";
@@ -65,9 +66,26 @@ public final class Columns {
 
   /** The table of embeddings; {@code split} is a folder's name, all else stands in the files. */
   public static TableColumns embeddings(List<Column> described) {
+    return embeddings(described, true, false);
+  }
+
+  /**
+   * The same with or without grids and masks, and with or without a vector of each photo.
+   *
+   * @param grids whether a row has its grid and its mask
+   * @param pooled whether it has one vector for the photo
+   */
+  public static TableColumns embeddings(List<Column> described, boolean grids, boolean pooled) {
     List<TableColumn> columns = new ArrayList<>(SAMPLE);
-    columns.add(TableColumn.bytes(EMBEDDING));
-    columns.add(TableColumn.bytes(MASK));
+    if (grids) {
+      columns.add(TableColumn.bytes(EMBEDDING));
+    }
+    if (pooled) {
+      columns.add(TableColumn.floats(POOLED));
+    }
+    if (grids) {
+      columns.add(TableColumn.bytes(MASK));
+    }
     columns.addAll(described(described));
     return new TableColumns(columns);
   }

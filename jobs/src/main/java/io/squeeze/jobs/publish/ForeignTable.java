@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.squeeze.backbone.BackboneFile;
 import io.squeeze.config.Json;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.ScalaLists;
 import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.jobs.spark.SqueezeSession;
@@ -45,6 +46,7 @@ import org.apache.spark.sql.types.StructType;
  */
 public final class ForeignTable {
   private static final String SPARK_SCHEMA = "org.apache.spark.sql.parquet.row.metadata";
+  private static final List<String> EMBEDDINGS = List.of(Manifest.EMBEDDINGS, Manifest.POOLED);
   private static final String VECTOR_CLASS = "org.apache.spark.ml.linalg.VectorUDT";
 
   private final SparkSession spark;
@@ -99,7 +101,7 @@ public final class ForeignTable {
   public static ForeignTable open(
       SqueezeSession session, String path, String option, List<String> columns) throws IOException {
     HadoopStorage storage = session.storage();
-    String full = storage.qualified(path);
+    String full = located(storage, path);
     List<TableFile> files = storage.tableFiles(full);
     if (files.isEmpty()) {
       throw SqueezeException.input(
@@ -111,6 +113,15 @@ public final class ForeignTable {
     ForeignTable table = new ForeignTable(session.spark(), full, option, distinct, files);
     table.readFooters(storage);
     return table;
+  }
+
+  /** The path; of a data set of embeddings its current version, whose rows are a table, too. */
+  private static String located(HadoopStorage storage, String path) throws IOException {
+    return new Versions(storage, path)
+        .current()
+        .filter(version -> EMBEDDINGS.contains(version.manifest().table()))
+        .map(Published::path)
+        .orElse(storage.qualified(path));
   }
 
   private void readFooters(HadoopStorage storage) {

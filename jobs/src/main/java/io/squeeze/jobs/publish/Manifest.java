@@ -14,7 +14,7 @@ import java.util.TreeMap;
  * codes. It is written last, so a folder with a manifest is complete.
  *
  * @param schemaVersion of the table
- * @param table embeddings, codes, predictions, or an index
+ * @param table embeddings, pooled embeddings, codes, predictions, or an index
  * @param settings what the rows depend on, by the key of the setting
  * @param dtype float32 or float16: how features are stored, or were before they became codes
  * @param weights path of the checkpoint of the backbone, or of its TorchScript file; null for
@@ -60,6 +60,9 @@ public record Manifest(
   public static final String EMBEDDINGS = "embeddings";
   public static final String CODES = "codes";
 
+  /** One vector for each photo, without grids. */
+  public static final String POOLED = "pooled embeddings";
+
   /** Masks that a model gave photos. */
   public static final String PREDICTIONS = "predictions";
 
@@ -71,6 +74,9 @@ public record Manifest(
 
   /** The setting that changes when a file of the data set does. */
   public static final String FILES = "data.files";
+
+  /** The setting that says how a photo became one vector, where it did. */
+  public static final String POOL = "extract.pool";
 
   /** The setting that names the data set. */
   public static final String DATASET = "data.dataset";

@@ -19,7 +19,12 @@ final class ManifestCheck {
     oneOf(
         "table",
         manifest.table(),
-        List.of(Manifest.EMBEDDINGS, Manifest.CODES, Manifest.PREDICTIONS, Manifest.INDEX));
+        List.of(
+            Manifest.EMBEDDINGS,
+            Manifest.POOLED,
+            Manifest.CODES,
+            Manifest.PREDICTIONS,
+            Manifest.INDEX));
     oneOf("dtype", manifest.dtype(), List.of("float32", "float16"));
     given("settings", manifest.settings() == null ? null : manifest.settings().values());
     given("classes", manifest.classes());

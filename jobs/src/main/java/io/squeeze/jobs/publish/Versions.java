@@ -97,11 +97,14 @@ public final class Versions {
     }
 
     private Dataset<Row> embeddings(SparkSession spark) {
-      return spark
-          .read()
-          .schema(Columns.embeddings(manifest.columns()).withSplit())
-          .parquet(HadoopStorage.literal(path))
-          .withColumn(Columns.EMBEDDING, ofThisGrid());
+      boolean grids = manifest.table().equals(Manifest.EMBEDDINGS);
+      boolean pooled = manifest.settings().containsKey(Manifest.POOL);
+      Dataset<Row> rows =
+          spark
+              .read()
+              .schema(Columns.embeddings(manifest.columns(), grids, pooled).withSplit())
+              .parquet(HadoopStorage.literal(path));
+      return grids ? rows.withColumn(Columns.EMBEDDING, ofThisGrid()) : rows;
     }
 
     /** The features; a row of another grid than the manifest's would be taken apart wrongly. */

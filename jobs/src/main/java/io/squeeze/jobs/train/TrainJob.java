@@ -235,6 +235,12 @@ public final class TrainJob {
             "num-classes is %s, but the data set has %s classes: %s"
                 .formatted(asked, own, String.join(", ", manifest.classes())));
       }
+      if (asked < 2) {
+        throw SqueezeException.input(
+            ("The embeddings have one class alone, %s, so there is nothing to segment (--embeddings):"
+                    + " train needs photos with masks (--dataset)")
+                .formatted(String.join(", ", manifest.classes())));
+      }
       List<String> names = new ArrayList<>(manifest.classes());
       List<Integer> palette = new ArrayList<>(manifest.palette());
       for (int k = own; k < asked; k++) {
@@ -250,7 +256,7 @@ public final class TrainJob {
     Optional<Published> current =
         new Versions(session.storage(), settings.embeddingsPath()).current();
     if (current.isPresent()) {
-      return current.get();
+      return Versions.embeddings(session.storage(), settings.embeddingsPath());
     }
     session
         .reporter()
