@@ -16,12 +16,15 @@ import io.squeeze.torch.Torch;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Any TorchScript program that maps float32 [B, 3, S, S] to [B, C, h, w], to [B, h, w, C], or to
  * tokens [B, P + h * w, C], in any floating type.
  */
 public final class TorchScriptBackbone implements Backbone {
+  private static final Logger LOG = LoggerFactory.getLogger(TorchScriptBackbone.class);
   private static final Map<Key, TorchScriptBackbone> LOADED = new ConcurrentHashMap<>();
 
   private final PtSymbolBlock program;
@@ -48,6 +51,7 @@ public final class TorchScriptBackbone implements Backbone {
   }
 
   private static TorchScriptBackbone load(BackboneFile file, Path local, Device device) {
+    LOG.info("Loading the backbone {} on {}", local, device);
     file.precision().check(device);
     String found = BackboneFile.digest(local);
     if (!found.equals(file.digest())) {

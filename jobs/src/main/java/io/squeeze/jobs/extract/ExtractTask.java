@@ -8,6 +8,9 @@ import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.image.ImageDecoder;
 import io.squeeze.jobs.extract.FileResult.Tally;
 import io.squeeze.jobs.model.Backbones;
+import io.squeeze.jobs.photo.Decoding;
+import io.squeeze.jobs.photo.PreparedSample;
+import io.squeeze.jobs.photo.Reading;
 import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.ParquetFile;
 import io.squeeze.jobs.spark.Tasks;
@@ -84,7 +87,7 @@ record ExtractTask(
     try (NDManager manager = Torch.manager(device);
         StoredForm form = opening.open();
         Reading reading =
-            new Reading(listed, new Reading.Source(decoder, storage, root, form.masks()), readers);
+            new Reading(listed, new ListedFiles(decoder, storage, root, form.masks()), readers);
         Decoding decoding = new Decoding(reading, preparation, threads, 2 * batchSize + threads);
         Output output = new Output(this, name, form, backbone.grid(), threads > 0)) {
       ForwardPass forward =

@@ -9,6 +9,8 @@ import io.squeeze.image.jpeg.TurboJpeg;
 import io.squeeze.jobs.extract.FileResult.Change;
 import io.squeeze.jobs.extract.FileResult.Tally;
 import io.squeeze.jobs.extract.StoredForm.Stored;
+import io.squeeze.jobs.photo.Fitting;
+import io.squeeze.jobs.photo.PreparedSample;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.torch.FloatBatch;
 import io.squeeze.torch.NativeKernels;

@@ -7,6 +7,7 @@ import io.squeeze.image.BadSampleException;
 import io.squeeze.image.BadSampleException.Code;
 import io.squeeze.jobs.extract.FileResult.Tally;
 import io.squeeze.jobs.extract.StoredForm.Stored;
+import io.squeeze.jobs.photo.PreparedSample;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.ParquetFile;

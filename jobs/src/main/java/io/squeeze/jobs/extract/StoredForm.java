@@ -10,6 +10,8 @@ import io.squeeze.image.SquareCrop;
 import io.squeeze.jobs.extract.FileResult.Change;
 import io.squeeze.jobs.model.LoadedModel;
 import io.squeeze.jobs.model.Segmenter;
+import io.squeeze.jobs.photo.Pooling;
+import io.squeeze.jobs.photo.PreparedSample;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Torch;
@@ -161,17 +163,7 @@ abstract sealed class StoredForm implements AutoCloseable {
     @Override
     Stored value(NDArray stored, NDArray token, PreparedSample sample) {
       byte[] values = pooledOnly ? null : Torch.tensor(stored).bytes();
-      float[] pooled =
-          switch (pool) {
-            case NONE -> null;
-            // Of the features as they are stored, so that it is the mean of what a reader finds.
-            case MEAN -> {
-              NDArray read = stored.toType(DataType.FLOAT32, false);
-              NDArray vectors = read.reshape(read.getShape().get(1), -1);
-              yield Torch.tensor(vectors.mean(new int[] {1})).floats();
-            }
-            case CLS -> Torch.tensor(token).floats();
-          };
+      float[] pooled = Pooling.vector(pool, stored, token);
       return row -> {
         if (values != null) {
           row.add(Columns.EMBEDDING, Binary.fromConstantByteArray(values));

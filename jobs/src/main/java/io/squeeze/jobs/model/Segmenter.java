@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.codec.CodeCodec;
+import io.squeeze.config.SqueezeException;
 import io.squeeze.image.SquareCrop;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.segment.GridScores;
@@ -47,6 +48,16 @@ public record Segmenter(LoadedModel loaded, List<String> classes, SquareCrop cro
 
   /** The same of features as they are stored: [C, h, w] in float32 or float16. */
   public PredictedMask ofFeatures(byte[] features, int height, int width) {
+    int expected = loaded.layout().floatBytes();
+    if (features.length != expected && features.length != expected / 2) {
+      throw SqueezeException.input(
+          "A grid has %d bytes, where the model takes %d x %d x %d values in float32 or float16"
+              .formatted(
+                  features.length,
+                  loaded.layout().channels(),
+                  loaded.layout().height(),
+                  loaded.layout().width()));
+    }
     try (NDManager scope = loaded.manager().newSubManager()) {
       NDArray one = Batch.features(scope, List.of(features), loaded.layout());
       return ofFeatures(one, height, width);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.squeeze.config.Settings;
 import io.squeeze.image.BadSampleException;
 import io.squeeze.image.ImageDecoder;
+import io.squeeze.jobs.photo.Reading;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.storage.RandomReader;
 import io.squeeze.storage.Storage;
@@ -31,7 +32,8 @@ class ReadingTest {
       new StructType()
           .add(Columns.SAMPLE_ID, DataTypes.StringType)
           .add(Listing.IMAGE, DataTypes.StringType)
-          .add(Columns.MASK, DataTypes.StringType);
+          .add(Columns.MASK, DataTypes.StringType)
+          .add(Listing.DUPLICATE, DataTypes.BooleanType);
 
   @Test
   void threadsReadManyFilesAtATimeAndHandThemOutInTheOrderOfTheRows() throws Exception {
@@ -89,12 +91,11 @@ class ReadingTest {
   private static Reading reading(Storage storage, int threads) {
     List<Row> rows = new ArrayList<>();
     for (int i = 0; i < 20; i++) {
-      Object[] values = {"p" + i, "p" + i + ".jpg", "p" + i + ".png"};
+      Object[] values = {"p" + i, "p" + i + ".jpg", "p" + i + ".png", false};
       rows.add(new GenericRowWithSchema(values, SCHEMA));
     }
     ImageDecoder decoder = new ImageDecoder(Settings.defaults().image());
-    return new Reading(
-        rows.iterator(), new Reading.Source(decoder, storage, "/data", true), threads);
+    return new Reading(rows.iterator(), new ListedFiles(decoder, storage, "/data", true), threads);
   }
 
   private static String text(byte[] bytes) {

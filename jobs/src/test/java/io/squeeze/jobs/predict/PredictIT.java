@@ -245,7 +245,7 @@ class PredictIT {
     Command trained =
         Command.run("baseline", "--embeddings", at("alone"), "--output_dir", at("outputs"));
     assertThat(trained.code()).isEqualTo(4);
-    assertThat(trained.lastLine()).contains("holds pooled embeddings, not embeddings");
+    assertThat(trained.lastLine()).contains("holds pooled embeddings, no embeddings");
     Command fitted =
         Command.run(
             "train",

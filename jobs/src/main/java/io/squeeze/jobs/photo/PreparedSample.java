@@ -1,4 +1,4 @@
-package io.squeeze.jobs.extract;
+package io.squeeze.jobs.photo;
 
 import io.squeeze.image.BadSampleException;
 import org.apache.spark.sql.Row;
@@ -13,7 +13,7 @@ import org.apache.spark.sql.Row;
  * @param warning of the decoder; null for none
  * @param stage of the rejection; null for a good sample
  */
-record PreparedSample(
+public record PreparedSample(
     Row row,
     float[] pixels,
     float[] unscaled,

@@ -1,4 +1,4 @@
-package io.squeeze.jobs.extract;
+package io.squeeze.jobs.photo;
 
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;

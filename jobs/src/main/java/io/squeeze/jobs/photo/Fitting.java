@@ -1,4 +1,4 @@
-package io.squeeze.jobs.extract;
+package io.squeeze.jobs.photo;
 
 import ai.djl.engine.EngineException;
 import io.squeeze.config.SqueezeException;
@@ -12,16 +12,17 @@ import org.slf4j.LoggerFactory;
  * Runs batches in parts that fit into memory: a part that does not is halved, and so are later
  * ones.
  */
-final class Fitting {
+public final class Fitting {
   private static final Logger LOG = LoggerFactory.getLogger(Fitting.class);
   private int limit;
 
-  Fitting(int limit) {
+  /** Begins with parts of this many elements. */
+  public Fitting(int limit) {
     this.limit = limit;
   }
 
   /** What is done with a part of a batch. */
-  interface Action<T> {
+  public interface Action<T> {
     void run(List<T> part) throws IOException;
   }
 
@@ -30,7 +31,7 @@ final class Fitting {
    *
    * @throws SqueezeException of category resource if a single element does not fit
    */
-  <T> void run(List<T> batch, Action<T> action) throws IOException {
+  public <T> void run(List<T> batch, Action<T> action) throws IOException {
     int done = 0;
     while (done < batch.size()) {
       List<T> part = batch.subList(done, Math.min(batch.size(), done + limit));

@@ -1,12 +1,7 @@
-package io.squeeze.jobs.extract;
+package io.squeeze.jobs.photo;
 
 import io.squeeze.image.BadSampleException;
-import io.squeeze.image.BadSampleException.Code;
-import io.squeeze.image.ImageDecoder;
-import io.squeeze.jobs.publish.Columns;
-import io.squeeze.storage.Storage;
 import java.util.ArrayDeque;
-import java.util.Arrays;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.concurrent.ExecutionException;
@@ -16,10 +11,10 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.sql.Row;
 
 /**
- * Finds the files of listed photos. Threads read a bounded number of them ahead, in the order of
- * the rows; without threads a file is read when it is asked for.
+ * The files of photos. Threads read a bounded number of them ahead, in the order of the rows;
+ * without threads a file is read when it is asked for.
  */
-final class Reading implements Iterator<Reading.Files>, AutoCloseable {
+public final class Reading implements Iterator<Reading.Files>, AutoCloseable {
   private final Iterator<Row> rows;
   private final Source source;
   private final ExecutorService threads;
@@ -27,23 +22,30 @@ final class Reading implements Iterator<Reading.Files>, AutoCloseable {
   private final Deque<Files> begun = new ArrayDeque<>();
   private final AtomicLong nanos = new AtomicLong();
 
-  /**
-   * Where files are read from.
-   *
-   * @param root folder that paths of rows start from
-   * @param masks whether masks are read, too
-   */
-  record Source(ImageDecoder decoder, Storage storage, String root, boolean masks) {}
+  /** Says where the files of a row are. */
+  public interface Source {
+    Files files(Row row);
+  }
 
   /** A file that can be read. */
-  interface Bytes {
+  public interface Bytes {
     byte[] get() throws BadSampleException;
   }
 
-  /** A row with its files; {@code mask} is null where none is read. */
-  record Files(Row row, Bytes image, Bytes mask) {}
+  /**
+   * A row with its files.
+   *
+   * @param mask null where none is read
+   * @param refusal why the row is not used; null for one that is
+   */
+  public record Files(Row row, Bytes image, Bytes mask, BadSampleException refusal) {}
 
-  Reading(Iterator<Row> rows, Source source, int threads) {
+  /**
+   * Reads the files of rows.
+   *
+   * @param threads that read ahead; 0 for none
+   */
+  public Reading(Iterator<Row> rows, Source source, int threads) {
     this.rows = rows;
     this.source = source;
     this.threads = threads == 0 ? null : Threads.fixed(threads, "read");
@@ -64,17 +66,20 @@ final class Reading implements Iterator<Reading.Files>, AutoCloseable {
   }
 
   /** Time in which somebody waited for a file, of all threads that did together. */
-  long nanos() {
+  public long nanos() {
     return nanos.get();
   }
 
   private Files files(Row row) {
-    Bytes image = () -> read(row, Listing.IMAGE, Listing.IMAGE_BYTES);
-    Bytes mask = () -> read(row, Columns.MASK, Listing.MASK_BYTES);
-    if (threads == null) {
-      return new Files(row, timed(image), source.masks() ? timed(mask) : null);
+    Files found = source.files(row);
+    return new Files(row, begun(found.image()), begun(found.mask()), found.refusal());
+  }
+
+  private Bytes begun(Bytes file) {
+    if (file == null) {
+      return null;
     }
-    return new Files(row, begin(image), source.masks() ? begin(mask) : null);
+    return threads == null ? timed(file) : begin(file);
   }
 
   private Bytes begin(Bytes file) {
@@ -104,26 +109,6 @@ final class Reading implements Iterator<Reading.Files>, AutoCloseable {
         nanos.addAndGet(System.nanoTime() - start);
       }
     };
-  }
-
-  /** A file's bytes: of a table's row, or read by its path. */
-  private byte[] read(Row row, String path, String bytes) throws BadSampleException {
-    boolean held = Arrays.asList(row.schema().fieldNames()).contains(bytes);
-    String name = row.getAs(path);
-    byte[] own = held ? row.<byte[]>getAs(bytes) : null;
-    if (own != null) {
-      return source.decoder().checked(own, name);
-    }
-    // A row without bytes may name a file; the sample's id stands where it does not.
-    if (name.isEmpty() || (held && name.equals(row.getAs(Columns.SAMPLE_ID)))) {
-      throw new BadSampleException(Code.MISSING, "the list names no file");
-    }
-    if (name.startsWith("/")
-        || name.contains(":")
-        || Arrays.asList(name.split("/")).contains("..")) {
-      throw new BadSampleException(Code.IO, "the path leaves the data set's folder: " + name);
-    }
-    return source.decoder().read(source.storage(), Storage.join(source.root(), name));
   }
 
   @Override

@@ -1,4 +1,4 @@
-package io.squeeze.jobs.extract;
+package io.squeeze.jobs.photo;
 
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.image.BadSampleException;
@@ -24,7 +24,7 @@ import org.apache.spark.sql.Row;
  * Decodes photos in the order of the rows. Its own threads decode a bounded number of photos ahead
  * of the consumer. Without threads, it decodes a photo when the consumer takes it.
  */
-final class Decoding implements Iterator<PreparedSample>, AutoCloseable {
+public final class Decoding implements Iterator<PreparedSample>, AutoCloseable {
   /** Scaled photos of a task that are decoded in full, too, to tell what scaling costs. */
   private static final int MEASURED = 1;
 
@@ -37,12 +37,21 @@ final class Decoding implements Iterator<PreparedSample>, AutoCloseable {
   private final Queue<float[]> free = new ConcurrentLinkedQueue<>();
   private final AtomicInteger measured = new AtomicInteger();
 
-  /** What is done with a photo and its mask. */
-  record Preparation(
+  /**
+   * What is done with a photo and its mask.
+   *
+   * @param dataset says what masks mean; null where none are read
+   */
+  public record Preparation(
       SegmentationDataset dataset, ImageDecoder decoder, Preprocessing preprocessing) {}
 
-  /** Closes {@code reading}, too. */
-  Decoding(Reading reading, Preparation preparation, int threads, int ahead) {
+  /**
+   * Decodes what is read, and closes {@code reading} with itself.
+   *
+   * @param threads that decode ahead; 0 for none
+   * @param ahead photos that they hold
+   */
+  public Decoding(Reading reading, Preparation preparation, int threads, int ahead) {
     this.reading = reading;
     this.preparation = preparation;
     this.ahead = ahead;
@@ -74,7 +83,7 @@ final class Decoding implements Iterator<PreparedSample>, AutoCloseable {
   }
 
   /** Takes an array back that was used, so that no photo needs a new one: they are large. */
-  void recycle(float[] pixels) {
+  public void recycle(float[] pixels) {
     free.add(pixels);
   }
 
@@ -84,7 +93,7 @@ final class Decoding implements Iterator<PreparedSample>, AutoCloseable {
   }
 
   /** Time of all threads together, without what they waited for files. */
-  long nanos() {
+  public long nanos() {
     return nanos.get() - reading.nanos();
   }
 
@@ -101,8 +110,8 @@ final class Decoding implements Iterator<PreparedSample>, AutoCloseable {
     Row row = files.row();
     String stage = "list";
     try {
-      if (row.<Boolean>getAs(Listing.DUPLICATE)) {
-        throw new BadSampleException(Code.DUPLICATE, "the lists name this sample before");
+      if (files.refusal() != null) {
+        throw files.refusal();
       }
       stage = "image";
       ImageDecoder decoder = preparation.decoder();

@@ -1,4 +1,4 @@
-package io.squeeze.jobs.extract;
+package io.squeeze.jobs.photo;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
