@@ -2,6 +2,7 @@ package io.squeeze.quantize;
 
 import ai.djl.ndarray.NDArray;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -66,6 +67,18 @@ final class Centred extends AroundQuantizer {
   @Override
   public NDArray decode(NDArray codes, Parameters parameters) {
     return inner.decode(codes, parameters).add(centre(parameters));
+  }
+
+  @Override
+  public String encodeScript(ScriptBody body, String vectors) {
+    String moved = body.let("torch.sub(%s, %s, alpha=1)", vectors, body.tensor(CENTRE));
+    return inner.encodeScript(body, moved);
+  }
+
+  @Override
+  public String decodeScript(ScriptBody body, String codes) {
+    String decoded = inner.decodeScript(body, codes);
+    return body.let("torch.add(%s, %s, alpha=1)", decoded, body.tensor(CENTRE));
   }
 
   @Override

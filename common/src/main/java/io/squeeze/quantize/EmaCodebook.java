@@ -6,6 +6,7 @@ import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Seeds;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -100,6 +101,27 @@ public final class EmaCodebook implements Serializable {
   /** The same where a code may be -1: zeros stand there. */
   public NDArray decode(NDArray indices, Parameters parameters) {
     return Quantizer.present(lookup(indices.maximum(0), parameters), indices);
+  }
+
+  /** {@link #nearest} as TorchScript: float32 [N, d] -> int64 [N]. */
+  public String nearestScript(ScriptBody body, String z) {
+    String book = body.tensor(embed());
+    String norms =
+        body.let(
+            "torch.mul(torch.sum(torch.mul(%s, %s), [1], False, dtype=None), -0.5)", book, book);
+    return body.let(
+        "torch.argmax(torch.addmm(%s, %s, torch.t(%s), beta=1, alpha=1), 1, False)",
+        norms, z, book);
+  }
+
+  /**
+   * {@link #lookup} as TorchScript, of a level's codes: int64 [N, levels] -> [N, d].
+   *
+   * @param level column of the codes
+   */
+  public String lookupScript(ScriptBody body, String codes, int level) {
+    return body.let(
+        "torch.index_select(%s, 0, torch.select(%s, 1, %d))", body.tensor(embed()), codes, level);
   }
 
   /** One step of the averages with a batch's codes [N] and vectors [N, d]. */

@@ -7,7 +7,9 @@ import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.torch.Torch;
+import io.squeeze.weights.HostTensor;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
@@ -189,13 +191,77 @@ final class FiniteScalarQuantizer implements Quantizer {
 
   /** The place value of each dimension's digit, int64 [d]. */
   private NDArray basis(NDArray beside) {
+    return beside.getManager().create(placeValues());
+  }
+
+  private long[] placeValues() {
     long[] basis = new long[values.length];
     long next = 1;
     for (int i = 0; i < basis.length; i++) {
       basis[i] = next;
       next *= values[i];
     }
-    return beside.getManager().create(basis);
+    return basis;
+  }
+
+  /** A number for each dimension as an attribute. */
+  private String each(ScriptBody body, String name, IntToDoubleFunction of) {
+    float[] numbers = new float[values.length];
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] = (float) of.applyAsDouble(values[i]);
+    }
+    return body.constant("fsq." + name, HostTensor.of(numbers, numbers.length));
+  }
+
+  private String basis(ScriptBody body) {
+    return body.constant("fsq.basis", HostTensor.of(placeValues(), values.length));
+  }
+
+  @Override
+  public String encodeScript(ScriptBody body, String vectors) {
+    String z = body.let("torch.reshape(%s, [-1, %d])", vectors, values.length);
+    String digits;
+    if (symmetric) {
+      String steps = each(body, "steps", v -> (v - 1) / 2.0);
+      digits =
+          body.let(
+              "torch.floor(torch.add(torch.mul(torch.add(torch.tanh(%s), 1, 1), %s), 0.5, 1))",
+              z, steps);
+    } else {
+      String bounded =
+          body.let(
+              "torch.mul(torch.tanh(torch.add(%s, %s, alpha=1)), %s)",
+              z,
+              each(body, "shift", FiniteScalarQuantizer::shift),
+              each(body, "half", FiniteScalarQuantizer::half));
+      digits =
+          body.let(
+              "torch.add(torch.round(torch.sub(%s, %s, alpha=1)), %s, alpha=1)",
+              bounded,
+              each(body, "offset", FiniteScalarQuantizer::offset),
+              each(body, "middle", FiniteScalarQuantizer::middle));
+    }
+    return body.let(
+        "torch.reshape(torch.sum(torch.mul(torch.to(%s, 4), %s), [1], False, dtype=None), [-1, %d])",
+        digits, basis(body), parts);
+  }
+
+  @Override
+  public String decodeScript(ScriptBody body, String codes) {
+    long[] all = Arrays.stream(values).asLongStream().toArray();
+    String counts = body.constant("fsq.counts", HostTensor.of(all, all.length));
+    String digits =
+        body.let(
+            "torch.to(torch.remainder(torch.floor_divide(torch.reshape(%s, [-1, 1]), %s), %s), 6)",
+            codes, basis(body), counts);
+    String middle = each(body, "middle", FiniteScalarQuantizer::middle);
+    String rows =
+        symmetric
+            ? body.let(
+                "torch.sub(torch.mul(%s, %s), 1, 1)",
+                digits, each(body, "values", v -> 2.0 / (v - 1)))
+            : body.let("torch.div(torch.sub(%s, %s, alpha=1), %s)", digits, middle, middle);
+    return body.let("torch.reshape(%s, [-1, %d])", rows, width());
   }
 
   @Override

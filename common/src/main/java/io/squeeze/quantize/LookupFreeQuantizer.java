@@ -7,7 +7,9 @@ import io.squeeze.config.QuantizerSettings.LookupFree;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.torch.Torch;
+import io.squeeze.weights.HostTensor;
 import java.util.Arrays;
 import java.util.List;
 
@@ -152,11 +154,15 @@ final class LookupFreeQuantizer implements Quantizer {
   }
 
   private NDArray basis(NDArray beside) {
+    return beside.getManager().create(placeValues());
+  }
+
+  private long[] placeValues() {
     long[] basis = new long[bits];
     for (int i = 0; i < bits; i++) {
       basis[i] = 1L << (bits - 1 - i);
     }
-    return beside.getManager().create(basis);
+    return basis;
   }
 
   private NDArray bounded(NDArray vectors) {
@@ -175,6 +181,31 @@ final class LookupFreeQuantizer implements Quantizer {
   @Override
   public NDArray toSearchSpace(NDArray vectors, Parameters parameters) {
     return bounded(vectors).reshape(-1, width());
+  }
+
+  private String basis(ScriptBody body) {
+    return body.constant("lfq.basis", HostTensor.of(placeValues(), bits));
+  }
+
+  /** A bit is a sign, which bounding leaves. */
+  @Override
+  public String encodeScript(ScriptBody body, String vectors) {
+    String z = body.let("torch.reshape(%s, [-1, %d])", vectors, bits);
+    return body.let(
+        "torch.reshape(torch.sum(torch.mul(torch.to(torch.gt(%s, 0), 4), %s), [1], False,"
+            + " dtype=None), [-1, %d])",
+        z, basis(body), parts);
+  }
+
+  @Override
+  public String decodeScript(ScriptBody body, String codes) {
+    String ones =
+        body.let(
+            "torch.to(torch.remainder(torch.floor_divide(torch.reshape(%s, [-1, 1]), %s), 2), 6)",
+            codes, basis(body));
+    String signs = body.let("torch.sub(torch.mul(%s, 2), 1, 1)", ones);
+    return body.let(
+        "torch.reshape(torch.mul(%s, %s), [-1, %d])", signs, ScriptBody.number(scale()), width());
   }
 
   @Override

@@ -4,6 +4,7 @@ import ai.djl.ndarray.*;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import java.util.*;
 
 /**
@@ -78,6 +79,27 @@ public final class ProductQuantizer implements QuantizerType {
         parts.add(codebooks.get(i).decode(codes.get(":, " + i), parameters));
       }
       return NDArrays.concat(parts, 1);
+    }
+
+    @Override
+    public String encodeScript(ScriptBody body, String vectors) {
+      List<String> codes = new ArrayList<>();
+      for (int i = 0; i < codebooks.size(); i++) {
+        int width = codebooks.get(i).width();
+        String part =
+            body.let("torch.slice(%s, 1, %d, %d, 1)", vectors, i * width, (i + 1) * width);
+        codes.add(codebooks.get(i).nearestScript(body, part));
+      }
+      return body.let("torch.stack([%s], 1)", String.join(", ", codes));
+    }
+
+    @Override
+    public String decodeScript(ScriptBody body, String codes) {
+      List<String> parts = new ArrayList<>();
+      for (int i = 0; i < codebooks.size(); i++) {
+        parts.add(codebooks.get(i).lookupScript(body, codes, i));
+      }
+      return body.let("torch.cat([%s], 1)", String.join(", ", parts));
     }
   }
 }

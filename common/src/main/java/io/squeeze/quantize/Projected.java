@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -82,6 +83,16 @@ final class Projected extends AroundQuantizer {
   @Override
   public NDArray decode(NDArray codes, Parameters parameters) {
     return out.apply(inner.decode(codes, parameters), parameters);
+  }
+
+  @Override
+  public String encodeScript(ScriptBody body, String vectors) {
+    return inner.encodeScript(body, in.script(body, vectors));
+  }
+
+  @Override
+  public String decodeScript(ScriptBody body, String codes) {
+    return out.script(body, inner.decodeScript(body, codes));
   }
 
   @Override

@@ -7,6 +7,7 @@ import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.LayerNorm;
 import io.squeeze.config.Seeds;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.List;
@@ -88,6 +89,23 @@ record Projection(String name, int in, int out, boolean normalised, boolean acti
     tensors.put(Quantizer.PROJECT_IN, HostTensor.of(newTo, width, channels));
     tensors.put(Quantizer.PROJECT_IN_BIAS, HostTensor.of(newShift, width));
     tensors.put(Quantizer.PROJECT_OUT, HostTensor.of(newBack, channels, width));
+  }
+
+  /** The same as TorchScript. */
+  String script(ScriptBody body, String rows) {
+    String y =
+        body.let("torch.linear(%s, %s, %s)", rows, body.tensor(weight()), body.tensor(bias()));
+    if (normalised) {
+      y =
+          body.let(
+              "torch.layer_norm(%s, [%d], %s, %s, %s, True)",
+              y,
+              out,
+              body.tensor(name + ".1.weight"),
+              body.tensor(name + ".1.bias"),
+              ScriptBody.number(EPS));
+    }
+    return activated ? body.let("torch.gelu(%s)", y) : y;
   }
 
   /** [N, in] -> [N, out]. */

@@ -3,8 +3,10 @@ package io.squeeze.quantize;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import io.squeeze.config.QuantizerSettings;
+import io.squeeze.config.SqueezeException;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
@@ -185,6 +187,34 @@ public interface Quantizer extends Serializable {
    * a vector is a sum over levels.
    */
   NDArray decode(NDArray codes, Parameters parameters);
+
+  /**
+   * Writes {@link #quantize} in evaluation as TorchScript.
+   *
+   * @param vectors variable that holds float32 [N, C]
+   * @return variable of the codes, int64 [N, levels]
+   * @throws SqueezeException of category configuration if this type has no program
+   */
+  default String encodeScript(ScriptBody body, String vectors) {
+    throw noScript();
+  }
+
+  /**
+   * Writes {@link #decode} of codes that are all present as TorchScript.
+   *
+   * @param codes variable that holds int64 [N, levels]
+   * @return variable of the vectors, float32 [N, C]
+   * @throws SqueezeException of category configuration if this type has no program
+   */
+  default String decodeScript(ScriptBody body, String codes) {
+    throw noScript();
+  }
+
+  private SqueezeException noScript() {
+    return SqueezeException.configuration(
+        "%s cannot be exported: it does not write itself as TorchScript (encodeScript, decodeScript)"
+            .formatted(getClass().getName()));
+  }
 
   /**
    * Vectors in the space where codes are searched, [N, C] -> [N, d]: after the projection, if there

@@ -9,6 +9,7 @@ import io.squeeze.config.QuantizerSettings.Residual;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.torch.Torch;
 import java.util.ArrayList;
 import java.util.List;
@@ -229,6 +230,81 @@ final class ResidualVectorQuantizer implements Quantizer {
       }
     }
     codebooks.get(0).update(NDArrays.concat(codes), NDArrays.concat(vectors), parameters);
+  }
+
+  @Override
+  public String encodeScript(ScriptBody body, String vectors) {
+    return beam > 1 ? beamScript(body, vectors) : nearestScript(body, vectors);
+  }
+
+  private String nearestScript(ScriptBody body, String vectors) {
+    String residual = vectors;
+    List<String> codes = new ArrayList<>();
+    for (int level = 0; level < depth; level++) {
+      String code = codebook(level).nearestScript(body, residual);
+      codes.add(code);
+      residual =
+          body.let(
+              "torch.sub(%s, torch.index_select(%s, 0, %s), alpha=1)",
+              residual, body.tensor(codebook(level).embed()), code);
+    }
+    return body.let("torch.stack([%s], 1)", String.join(", ", codes));
+  }
+
+  /** Unrolled by level, since the number of prefixes that are kept depends on the level. */
+  private String beamScript(ScriptBody body, String vectors) {
+    String left = body.let("torch.unsqueeze(%s, 1)", vectors); // [N, kept, d]
+    String path = null; // [N, kept, level]
+    int kept = 1;
+    for (int level = 0; level < depth; level++) {
+      String book = body.tensor(codebook(level).embed());
+      int codes = codebook(level).codes();
+      String flat = body.let("torch.reshape(%s, [-1, %d])", left, width);
+      String norms =
+          body.let(
+              "torch.mul(torch.sum(torch.mul(%s, %s), [1], False, dtype=None), 0.5)", book, book);
+      String own =
+          body.let(
+              "torch.mul(torch.sum(torch.mul(%s, %s), [1], True, dtype=None), 0.5)", flat, flat);
+      String scores =
+          body.let("torch.addmm(%s, %s, torch.t(%s), beta=1, alpha=-1)", norms, flat, book);
+      String cost =
+          body.let(
+              "torch.reshape(torch.add(%s, %s, alpha=1), [-1, %d])", scores, own, kept * codes);
+      int next = Math.min(beam, kept * codes);
+      String at = body.let("(torch.topk(%s, %d, 1, False, True))[1]", cost, next);
+      String parent = body.let("torch.unsqueeze(torch.floor_divide(%s, %d), 2)", at, codes);
+      String code = body.let("torch.remainder(%s, %d)", at, codes);
+      String before =
+          body.let(
+              "torch.gather(%s, 1, torch.expand(%s, [-1, -1, %d], implicit=False), sparse_grad=False)",
+              left, parent, width);
+      String taken =
+          body.let(
+              "torch.reshape(torch.index_select(%s, 0, torch.flatten(%s, 0, -1)), [-1, %d, %d])",
+              book, code, next, width);
+      left = body.let("torch.sub(%s, %s, alpha=1)", before, taken);
+      String last = body.let("torch.unsqueeze(%s, 2)", code);
+      path =
+          path == null
+              ? last
+              : body.let(
+                  "torch.cat([torch.gather(%s, 1, torch.expand(%s, [-1, -1, %d], implicit=False),"
+                      + " sparse_grad=False), %s], 2)",
+                  path, parent, level, last);
+      kept = next;
+    }
+    return body.let("torch.select(%s, 1, 0)", path);
+  }
+
+  @Override
+  public String decodeScript(ScriptBody body, String codes) {
+    String sum = null;
+    for (int level = 0; level < depth; level++) {
+      String q = codebook(level).lookupScript(body, codes, level);
+      sum = sum == null ? q : body.let("torch.add(%s, %s, alpha=1)", sum, q);
+    }
+    return sum;
   }
 
   @Override

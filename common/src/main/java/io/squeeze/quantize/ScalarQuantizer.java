@@ -5,8 +5,10 @@ import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -109,6 +111,40 @@ public record ScalarQuantizer(List<Integer> levels) implements Quantizer {
     }
     NDArray all = vectors.getManager().create(codes, new Shape(values.length / depth, depth));
     return new Quantized(decode(all, parameters), all, List.of(), Quantizer.noLoss(vectors));
+  }
+
+  @Override
+  public String encodeScript(ScriptBody body, String vectors) {
+    String points = body.tensor(POINTS);
+    String penalties = body.tensor(PENALTIES);
+    List<String> codes = new ArrayList<>();
+    for (int level = 0, from = 0; level < levels.size(); from += levels.get(level++)) {
+      int end = from + levels.get(level);
+      String away =
+          body.let(
+              "torch.sub(torch.unsqueeze(torch.select(%s, 1, %d), 1), torch.slice(%s, 0, %d, %d, 1),"
+                  + " alpha=1)",
+              vectors, level, points, from, end);
+      codes.add(
+          body.let(
+              "torch.argmin(torch.add(torch.mul(%s, %s), torch.slice(%s, 0, %d, %d, 1), alpha=1), 1,"
+                  + " False)",
+              away, away, penalties, from, end));
+    }
+    return body.let("torch.stack([%s], 1)", String.join(", ", codes));
+  }
+
+  @Override
+  public String decodeScript(ScriptBody body, String codes) {
+    long[] first = new long[levels.size()];
+    for (int level = 1; level < first.length; level++) {
+      first[level] = first[level - 1] + levels.get(level - 1);
+    }
+    String offsets = body.constant("scalar.offsets", HostTensor.of(first, first.length));
+    String places = body.let("torch.flatten(torch.add(%s, %s, alpha=1), 0, -1)", codes, offsets);
+    return body.let(
+        "torch.reshape(torch.index_select(%s, 0, %s), [-1, %d])",
+        body.tensor(POINTS), places, levels.size());
   }
 
   /** A code of -1 stands for nothing: zero. */

@@ -3,6 +3,7 @@ package io.squeeze.quantize;
 import ai.djl.ndarray.NDArray;
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import java.util.List;
 
 /**
@@ -70,6 +71,24 @@ final class VectorQuantizer implements Quantizer {
   @Override
   public NDArray toSearchSpace(NDArray vectors, Parameters parameters) {
     return cosine ? vectors.normalize(2, 1, SHORTEST) : vectors;
+  }
+
+  @Override
+  public String encodeScript(ScriptBody body, String vectors) {
+    String z = vectors;
+    if (cosine) {
+      String length =
+          body.let("torch.sqrt(torch.sum(torch.mul(%s, %s), [1], True, dtype=None))", z, z);
+      z =
+          body.let(
+              "torch.div(%s, torch.clamp(%s, %s, None))", z, length, ScriptBody.number(SHORTEST));
+    }
+    return body.let("torch.unsqueeze(%s, 1)", codebook.nearestScript(body, z));
+  }
+
+  @Override
+  public String decodeScript(ScriptBody body, String codes) {
+    return codebook.lookupScript(body, codes, 0);
   }
 
   @Override

@@ -2,6 +2,7 @@ package io.squeeze.segment;
 
 import ai.djl.ndarray.NDArray;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.LinkedHashMap;
@@ -46,6 +47,16 @@ record Adapter(int channels, int width) implements Serializable {
         "adapter.1.bias",
         "adapter.3.weight",
         "adapter.3.bias");
+  }
+
+  /** {@link #adapt} in evaluation as TorchScript. */
+  String script(ScriptBody body, String features) {
+    String narrow =
+        SegmentationHead.convolutionScript(body, features, "adapter.0.weight", "adapter.0.bias", 1);
+    String active = SegmentationHead.normalisedScript(body, narrow, "adapter.1");
+    String wide =
+        SegmentationHead.convolutionScript(body, active, "adapter.3.weight", "adapter.3.bias", 0);
+    return body.let("torch.add(%s, %s, alpha=1)", features, wide);
   }
 
   /** [B, C, h, w] -> [B, C, h, w]. */

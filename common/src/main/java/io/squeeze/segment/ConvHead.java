@@ -2,6 +2,7 @@ package io.squeeze.segment;
 
 import ai.djl.ndarray.NDArray;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.weights.HostTensor;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -26,6 +27,13 @@ record ConvHead(int channels, int classes) implements SegmentationHead {
   @Override
   public List<String> trained() {
     return List.of("head.0.weight", "head.1.weight", "head.1.bias", "head.3.weight", "head.3.bias");
+  }
+
+  @Override
+  public String script(ScriptBody body, String features) {
+    String x = SegmentationHead.convolutionScript(body, features, "head.0.weight", null, 1);
+    String active = SegmentationHead.normalisedScript(body, x, "head.1");
+    return SegmentationHead.convolutionScript(body, active, "head.3.weight", "head.3.bias", 0);
   }
 
   @Override

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.torch.GradientScope;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -76,6 +77,33 @@ record DeepLabHead(int channels, int classes) implements SegmentationHead {
     NDArray x = SegmentationHead.convolved(kept, p.get("head.1.weight"), null, 1);
     NDArray active = SegmentationHead.normalised(x, p, "head.2", training);
     return SegmentationHead.point(active, p.get("head.4.weight"), p.get("head.4.bias"));
+  }
+
+  @Override
+  public String script(ScriptBody body, String features) {
+    List<String> branches = new ArrayList<>();
+    branches.add(pointScript(body, features, "head.0.convs.0.0", "head.0.convs.0.1"));
+    for (int i = 1; i <= RATES.length; i++) {
+      String name = "head.0.convs." + i;
+      String x =
+          SegmentationHead.convolutionScript(
+              body, features, name + ".0.weight", null, RATES[i - 1]);
+      branches.add(SegmentationHead.normalisedScript(body, x, name + ".1"));
+    }
+    String mean = body.let("torch.mean(%s, [2, 3], True, dtype=None)", features);
+    String pooled = pointScript(body, mean, "head.0.convs.4.1", "head.0.convs.4.2");
+    branches.add(
+        body.let("torch.expand(%s, torch.size(%s), implicit=False)", pooled, branches.get(0)));
+    String joined = body.let("torch.cat([%s], 1)", String.join(", ", branches));
+    String projected = pointScript(body, joined, "head.0.project.0", "head.0.project.1");
+    String x = SegmentationHead.convolutionScript(body, projected, "head.1.weight", null, 1);
+    String active = SegmentationHead.normalisedScript(body, x, "head.2");
+    return SegmentationHead.convolutionScript(body, active, "head.4.weight", "head.4.bias", 0);
+  }
+
+  private static String pointScript(ScriptBody body, String x, String conv, String norm) {
+    String y = SegmentationHead.convolutionScript(body, x, conv + ".weight", null, 0);
+    return SegmentationHead.normalisedScript(body, y, norm);
   }
 
   /** A convolution over one pixel, batch norm, ReLU. */

@@ -2,6 +2,7 @@ package io.squeeze.segment;
 
 import ai.djl.ndarray.NDArray;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.weights.HostTensor;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,6 +26,12 @@ record LinearHead(int channels, int classes) implements SegmentationHead {
   @Override
   public List<String> trained() {
     return List.of("head.0.weight", "head.0.bias", "head.1.weight", "head.1.bias");
+  }
+
+  @Override
+  public String script(ScriptBody body, String features) {
+    String x = SegmentationHead.batchNormScript(body, features, "head.0");
+    return SegmentationHead.convolutionScript(body, x, "head.1.weight", "head.1.bias", 0);
   }
 
   @Override

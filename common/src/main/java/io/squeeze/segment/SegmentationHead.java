@@ -6,6 +6,7 @@ import ai.djl.nn.norm.BatchNorm;
 import io.squeeze.config.Seeds;
 import io.squeeze.torch.Convolution;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.List;
@@ -41,6 +42,50 @@ interface SegmentationHead extends Serializable {
    * @param features are in no graph, or begin one ({@link io.squeeze.torch.GradientScope#cut})
    */
   NDArray logits(NDArray features, Parameters parameters, ForwardContext context);
+
+  /**
+   * Writes {@link #logits} in evaluation as TorchScript.
+   *
+   * @param features variable that holds float32 [B, C, h, w]
+   * @return variable of the logits, float32 [B, K, h, w]
+   */
+  String script(ScriptBody body, String features);
+
+  /**
+   * A convolution as TorchScript that keeps the size of the grid.
+   *
+   * @param bias name of its tensor; null for none
+   * @param rate of dilation, and the padding; 0 for a convolution over one pixel
+   */
+  static String convolutionScript(ScriptBody body, String x, String weight, String bias, int rate) {
+    int dilation = Math.max(1, rate);
+    return body.let(
+        "torch.conv2d(%s, %s, %s, [1, 1], [%d, %d], [%d, %d], 1)",
+        x,
+        body.tensor(weight),
+        bias == null ? "None" : body.tensor(bias),
+        rate,
+        rate,
+        dilation,
+        dilation);
+  }
+
+  /** Batch norm as TorchScript. */
+  static String batchNormScript(ScriptBody body, String x, String name) {
+    return body.let(
+        "torch.batch_norm(%s, %s, %s, %s, %s, False, 0.10000000000000001, 1.0000000000000001e-05,"
+            + " False)",
+        x,
+        body.tensor(name + ".weight"),
+        body.tensor(name + ".bias"),
+        body.tensor(name + ".running_mean"),
+        body.tensor(name + ".running_var"));
+  }
+
+  /** The same, then ReLU. */
+  static String normalisedScript(ScriptBody body, String x, String name) {
+    return body.let("torch.relu(%s)", batchNormScript(body, x, name));
+  }
 
   /** A convolution's weight, from torch's default U(-1/sqrt(fan in), 1/sqrt(fan in)). */
   static void uniform(

@@ -12,6 +12,7 @@ import io.squeeze.segment.SegmentationLoss.Term;
 import io.squeeze.torch.GradientScope;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Parameters;
+import io.squeeze.torch.ScriptBody;
 import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
@@ -161,6 +162,44 @@ public final class SqueezeModel implements Serializable {
   /** What each codebook sees of features [B, C, h, w]. */
   public List<NDArray> searched(NDArray features, Parameters parameters) {
     return quantizer.searched(rows(adapted(features, parameters, false)), parameters);
+  }
+
+  /**
+   * Writes {@link #quantize} as TorchScript.
+   *
+   * @param features variable that holds float32 [B, C, h, w]
+   * @return variable of the codes, int64 [B * h * w, levels]
+   */
+  public String encodeScript(ScriptBody body, String features) {
+    String rows =
+        body.let(
+            "torch.reshape(torch.permute(%s, [0, 2, 3, 1]), [-1, %d])",
+            adaptedScript(body, features), channels);
+    return quantizer.encodeScript(body, rows);
+  }
+
+  /**
+   * Writes {@link #scores(NDArray, int, int, Parameters)} as TorchScript.
+   *
+   * @param codes variable that holds int64 [B * h * w, levels]
+   * @return variable of the logits, float32 [B, K, h, w]
+   */
+  public String scoresScript(ScriptBody body, String codes, int height, int width) {
+    String vectors = quantizer.decodeScript(body, codes);
+    String grid =
+        body.let(
+            "torch.permute(torch.reshape(%s, [-1, %d, %d, %d]), [0, 3, 1, 2])",
+            vectors, height, width, channels);
+    return head().script(body, grid);
+  }
+
+  /** The same where nothing is quantized, of features float32 [B, C, h, w]. */
+  public String scoresScript(ScriptBody body, String features) {
+    return head().script(body, adaptedScript(body, features));
+  }
+
+  private String adaptedScript(ScriptBody body, String features) {
+    return adapter == null ? features : adapter.script(body, features);
   }
 
   private NDArray adapted(NDArray features, Parameters parameters, boolean training) {

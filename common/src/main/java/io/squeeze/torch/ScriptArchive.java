@@ -32,16 +32,40 @@ public final class ScriptArchive {
    * @param out closed afterwards
    */
   public static void write(ScriptProgram program, OutputStream out) throws IOException {
+    write(program, "code/__torch__.py", "", null, out);
+  }
+
+  /**
+   * Writes a program that has another one among its modules. The other one's code, constants and
+   * tensors are copied as they are.
+   *
+   * @param name of the file of the source, and of its namespace: {@code __torch__.NAME}
+   * @param embedded may be null
+   * @param out closed afterwards
+   */
+  public static void write(
+      ScriptProgram program, String name, EmbeddedProgram embedded, OutputStream out)
+      throws IOException {
+    write(program, "code/__torch__/" + name + ".py", name + "_", embedded, out);
+  }
+
+  private static void write(
+      ScriptProgram program, String code, String prefix, EmbeddedProgram embedded, OutputStream out)
+      throws IOException {
     try (ZipOutputStream zip = new ZipOutputStream(out)) {
       zip.setLevel(Deflater.NO_COMPRESSION);
       List<TensorSource> tensors = new ArrayList<>();
-      entry(zip, "data.pkl", pickle(program.module(), tensors));
-      entry(zip, "code/__torch__.py", program.source().getBytes(StandardCharsets.UTF_8));
-      // An empty tuple: PROTO 2, EMPTY_TUPLE, STOP.
-      entry(zip, "constants.pkl", new byte[] {(byte) 0x80, 2, ')', '.'});
-      entry(zip, "version", "3\n".getBytes(StandardCharsets.US_ASCII));
+      entry(zip, "data.pkl", pickle(program.module(), tensors, prefix));
+      entry(zip, code, program.source().getBytes(StandardCharsets.UTF_8));
+      if (embedded == null) {
+        // An empty tuple: PROTO 2, EMPTY_TUPLE, STOP.
+        entry(zip, "constants.pkl", new byte[] {(byte) 0x80, 2, ')', '.'});
+        entry(zip, "version", "3\n".getBytes(StandardCharsets.US_ASCII));
+      } else {
+        embedded.copy((entry, bytes) -> entry(zip, entry, bytes));
+      }
       for (int i = 0; i < tensors.size(); i++) {
-        begin(zip, "data/" + i);
+        begin(zip, "data/" + prefix + i);
         OutputStream unclosable =
             new FilterOutputStream(zip) {
               @Override
@@ -72,25 +96,34 @@ public final class ScriptArchive {
     zip.putNextEntry(entry);
   }
 
-  private static byte[] pickle(ScriptModule module, List<TensorSource> tensors) throws IOException {
+  private static byte[] pickle(ScriptModule module, List<TensorSource> tensors, String prefix)
+      throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    Pickle pickle = new Pickle(new DataOutputStream(bytes), tensors);
+    Pickle pickle = new Pickle(new DataOutputStream(bytes), tensors, prefix);
     pickle.out.write(new byte[] {(byte) 0x80, 2});
     pickle.module(module);
     pickle.out.write('.');
     return bytes.toByteArray();
   }
 
-  /** The few opcodes that a tree of modules and tensors takes. */
-  private record Pickle(DataOutputStream out, List<TensorSource> tensors) {
+  /**
+   * The few opcodes that a tree of modules and tensors takes. Nothing is memoized, so the opcodes
+   * of another pickle may stand among them.
+   */
+  private record Pickle(DataOutputStream out, List<TensorSource> tensors, String prefix) {
 
     void module(ScriptModule module) throws IOException {
-      global("__torch__", module.className());
+      int dot = module.className().lastIndexOf('.');
+      global(
+          dot < 0 ? "__torch__" : "__torch__." + module.className().substring(0, dot),
+          module.className().substring(dot + 1));
       out.write(new byte[] {')', (byte) 0x81, '}', '('}); // (), NEWOBJ, {}, MARK
       for (Map.Entry<String, Object> attribute : module.attributes().entrySet()) {
         text(attribute.getKey());
         if (attribute.getValue() instanceof ScriptModule child) {
           module(child);
+        } else if (attribute.getValue() instanceof EmbeddedProgram program) {
+          out.write(program.opcodes());
         } else {
           tensor((TensorSource) attribute.getValue());
         }
@@ -105,7 +138,7 @@ public final class ScriptArchive {
       out.write('(');
       text("storage");
       global("torch", tensor.type().storage());
-      text(Integer.toString(tensors.size()));
+      text(prefix + tensors.size());
       text("cpu");
       integer(tensor.elements());
       out.write(new byte[] {'t', 'Q'}); // TUPLE, BINPERSID

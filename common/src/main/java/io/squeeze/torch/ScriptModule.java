@@ -26,6 +26,12 @@ public final class ScriptModule {
     return this;
   }
 
+  /** A program of another archive as a module of this one. */
+  public ScriptModule with(String name, EmbeddedProgram program) {
+    attributes.put(name, program);
+    return this;
+  }
+
   String className() {
     return className;
   }

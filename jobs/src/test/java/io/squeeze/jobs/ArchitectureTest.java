@@ -60,6 +60,7 @@ class ArchitectureTest {
           Map.entry("ml", List.of()),
           Map.entry("extract", List.of()),
           Map.entry("predict", List.of("extract")),
+          Map.entry("export", List.of()),
           Map.entry("encode", List.of()),
           Map.entry("evaluate", List.of()),
           Map.entry("search", List.of()),

@@ -52,6 +52,7 @@ final class Commands {
     line.addSubcommand("dedup", search.dedup());
     line.addSubcommand("visualize", runs.visualize());
     line.addSubcommand("predict", serve.predict());
+    line.addSubcommand("export", serve.export());
     line.addSubcommand("query", data.query());
     line.addSubcommand("doctor", data.doctor());
     line.addSubcommand("gc", data.gc());

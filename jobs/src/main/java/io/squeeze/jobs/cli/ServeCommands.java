@@ -6,6 +6,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.PhotoFolder;
 import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.export.ExportJob;
 import io.squeeze.jobs.model.RunPhotos;
 import io.squeeze.jobs.model.TrainedSegmenter;
 import io.squeeze.jobs.predict.PredictJob;
@@ -28,6 +29,22 @@ final class ServeCommands {
   private static final String SIZE = "--size";
   private static final String PNG = "--png";
   private static final String OUT = "--out";
+
+  /** What names a backbone, and how photos are prepared for it. */
+  private static final List<Flag> BACKBONE =
+      List.of(
+          Flag.MODEL,
+          Flag.WEIGHTS,
+          Flag.PRECISION,
+          Flag.LAYOUT,
+          Flag.PREFIX_TOKENS,
+          Flag.IMAGE_SIZE,
+          Flag.IMAGE_RESIZE,
+          Flag.IMAGE_CROP,
+          Flag.IMAGE_MEAN,
+          Flag.IMAGE_STD,
+          Flag.EMBEDDING_DTYPE,
+          Flag.SEED);
 
   private final Reporter reporter;
 
@@ -74,6 +91,45 @@ final class ServeCommands {
         "  submit/squeeze predict --checkpoint outputs/vq_squeeze/last.ckpt --codes codes/pets \\",
         "      --out masks/pets --split test",
         "");
+  }
+
+  CommandLine export() {
+    return Commands.command(
+        reporter,
+        "export",
+        BACKBONE,
+        this::exported,
+        spec -> {
+          Arguments.declare(spec, CHECKPOINT, "FILE", true, "Checkpoint of a run.");
+          Arguments.declare(
+              spec, OUT, "FILE", true, "TorchScript file to write, such as model.pt.");
+        },
+        "A trained model as one TorchScript program, which runs without this one.",
+        "",
+        "Of a training with a head: backbone, quantizer and head, with the methods forward (photos to",
+        "logits), encode (photos to codes) and decode (codes to logits). Of a fit to a table: encode",
+        "(vectors to codes), decode (codes to vectors), and forward, both. The shapes, and how photos",
+        "are prepared, stand in a file beside it, FILE.json. The program is compared with the model",
+        "before it is published. Backbone and crop are those of the run, where its embeddings or its",
+        "config.json are still there.",
+        "",
+        "  submit/squeeze export --checkpoint outputs/vq_squeeze/last.ckpt --out served/pets.pt",
+        "");
+  }
+
+  private Object exported(Arguments arguments) throws IOException {
+    SqueezeSession session = arguments.start("export", arguments.settings(Map.of()));
+    String checkpoint = arguments.own(CHECKPOINT);
+    ExportJob.Exported exported =
+        new ExportJob(
+                session,
+                photoSettings(session, arguments, checkpoint),
+                checkpoint,
+                arguments.own(OUT))
+            .run();
+    arguments.reporter().result("Program: " + exported.program());
+    arguments.reporter().result("Description: " + exported.description());
+    return exported;
   }
 
   private Object predicted(Arguments arguments) throws IOException {

@@ -66,10 +66,14 @@ public final class Backbones {
   public record Shipped(BackboneFile file, String local, String name, String weights, String sha256)
       implements Serializable {
 
+    /** The file on this machine. */
+    public Path path() {
+      return Path.of(local != null ? local : SparkFiles.get(name));
+    }
+
     /** The one copy of this JVM on the device. */
     public Backbone load(Device device) {
-      Path path = Path.of(local != null ? local : SparkFiles.get(name));
-      return TorchScriptBackbone.shared(file, path, device);
+      return TorchScriptBackbone.shared(file, path(), device);
     }
   }
 

@@ -91,7 +91,7 @@ public record TrainedModels(Checkpoint checkpoint, Checkpoint baseline, Publishe
    * @param backbone digest of the backbone that made them
    * @throws SqueezeException of category input
    */
-  static void check(String path, Checkpoint checkpoint, String what, String backbone) {
+  public static void check(String path, Checkpoint checkpoint, String what, String backbone) {
     if (!checkpoint.backbone().equals(backbone)) {
       throw SqueezeException.input(
           "%s was trained on embeddings of the backbone %s, but %s is of %s"
