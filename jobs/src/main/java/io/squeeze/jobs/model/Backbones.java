@@ -15,6 +15,7 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.image.Preprocessing;
 import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.spark.DriverFile;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.weights.ElementType;
 import java.io.IOException;
@@ -25,7 +26,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Map;
 import java.util.Optional;
-import org.apache.spark.SparkFiles;
 import org.apache.spark.sql.SparkSession;
 
 /** Finds the backbone that a user named, and brings it to the driver and to every executor. */
@@ -57,18 +57,26 @@ public final class Backbones {
   /**
    * A backbone that any task can load.
    *
-   * @param local its path, if driver and tasks share a disk; null: Spark sent the file to the
-   *     executors
+   * @param local its path, if driver and tasks are one process; else null
+   * @param served the file for executors; null in one process
    * @param weights the source of the weights: a checkpoint's SHA-256, or the seed of random ones;
    *     empty for a TorchScript file, which holds its weights
    * @param sha256 names the backbone in manifests: that of the program that gives the grid alone
    */
-  public record Shipped(BackboneFile file, String local, String name, String weights, String sha256)
+  public record Shipped(
+      BackboneFile file, String local, DriverFile served, String weights, String sha256)
       implements Serializable {
 
     /** The file on this machine. */
     public Path path() {
-      return Path.of(local != null ? local : SparkFiles.get(name));
+      try {
+        return local != null ? Path.of(local) : served.local();
+      } catch (IOException e) {
+        throw SqueezeException.resource(
+            "Cannot fetch the backbone %s from the driver: %s"
+                .formatted(file.name(), e.getMessage()),
+            e);
+      }
     }
 
     /** The one copy of this JVM on the device. */
@@ -153,12 +161,11 @@ public final class Backbones {
       Preprocessing preprocessing = Preprocessing.from(settings.image());
       BackboneFile file =
           BackboneFile.of(settings.modelName(), path, preprocessing, precision, output);
-      String name = path.getFileName().toString();
       if (spark.sparkContext().isLocal()) {
-        return new Shipped(file, path.toAbsolutePath().toString(), name, weights, digest);
+        return new Shipped(file, path.toAbsolutePath().toString(), null, weights, digest);
       }
-      spark.sparkContext().addFile(path.toAbsolutePath().toString());
-      return new Shipped(file, null, name, weights, digest);
+      DriverFile served = DriverFile.serve(path, file.digest() + ".pt");
+      return new Shipped(file, null, served, weights, digest);
     } catch (IOException e) {
       throw SqueezeException.input(
           "Cannot read the backbone " + settings.model() + ": " + e.getMessage(), e);
