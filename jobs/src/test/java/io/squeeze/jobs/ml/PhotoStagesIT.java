@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -122,6 +123,45 @@ class PhotoStagesIT {
             assertThat(other.get(id).get(c)).as(id).isCloseTo(vector.get(c), within(1e-4f));
           }
         });
+  }
+
+  private static Dataset<Row> embedded(String folder, String backbone) {
+    // README: embedding
+    Dataset<Row> photos = spark.read().format("binaryFile").load(folder); // path, content, …
+    Dataset<Row> vectors =
+        new ImageEmbedding()
+            .setModel(backbone) // a TorchScript file, or vit, deeplab with setWeights
+            .setPool("mean") // one vector a photo: array<float>
+            .setOnError("column") // embedding_error says why a photo has no vector
+            .transform(photos);
+    // README: end
+    return vectors;
+  }
+
+  private static Dataset<Row> masked(String checkpoint) {
+    // README: masks
+    Dataset<Row> masks =
+        new Segmentation()
+            .setCheckpoint(checkpoint) // such as outputs/pets_vq_512/last.ckpt
+            .setSize("original")
+            .transform(photos); // segmentation: mask, mask_height, mask_width, shares, …
+    // README: end
+    return masks;
+  }
+
+  @Test
+  void theExamplesOfTheGuideRun() throws IOException {
+    String folder = walk.fixture().photos() + "/images";
+    Dataset<Row> vectors = embedded(folder, walk.fixture().backbone().toString());
+    assertThat(vectors.where("size(embedding) = 24").count()).isEqualTo(Walk.PHOTOS);
+    assertThat(masked(walk.checkpoint()).where("segmentation.mask IS NULL").count()).isZero();
+    String here = Files.readString(Path.of("src/test/java/io/squeeze/jobs/ml/PhotoStagesIT.java"));
+    String guide = Files.readString(Path.of("README.md")).replaceAll("\\s+", "");
+    for (String name : List.of("embedding", "masks")) {
+      int begin = here.indexOf('\n', here.indexOf("// README: " + name));
+      String example = here.substring(begin, here.indexOf("// README: end", begin));
+      assertThat(guide).contains(example.replaceAll("\\s+", ""));
+    }
   }
 
   @Test
