@@ -15,7 +15,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.BiConsumer;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
-import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.Model;
 import org.apache.spark.ml.param.DoubleArrayParam;
 import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.Param;
@@ -30,13 +30,13 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * A Spark ML transformer that reads photos through a backbone. Its parameters are named like the
- * settings of {@code extract}, and mean the same; one that is not set has the setting's default, or
- * what FILE.json beside a TorchScript FILE says.
+ * A Spark ML transformer that reads photos through a backbone: a Model, so that a training can give
+ * one. Its parameters are named like the settings of {@code extract}, and mean the same; one that
+ * is not set has the setting's default, or what FILE.json beside a TorchScript FILE says.
  *
  * @param <T> the stage itself, which setters return
  */
-abstract class PhotoStage<T extends PhotoStage<T>> extends Transformer
+abstract class PhotoStage<T extends PhotoStage<T>> extends Model<T>
     implements DefaultParamsWritable {
   private static final long serialVersionUID = 1L;
 

@@ -36,8 +36,9 @@ import org.apache.spark.sql.types.StructType;
 
 /**
  * A Spark ML transformer that adds the masks of a trained run: to photos, to grids as {@link
- * ImageEmbedding} gives them without a pool, or to codes of the run's quantizer ({@code
- * array<int>}). The masks are those of {@code submit/squeeze predict}.
+ * ImageEmbedding} gives them without a pool, to rows of published embeddings (the column {@code
+ * embedding}), or to codes of the run's quantizer ({@code array<int>}). The masks are those of
+ * {@code submit/squeeze predict}.
  *
  * <pre>{@code
  * new Segmentation().setCheckpoint("outputs/vq_squeeze/last.ckpt").transform(photos);
@@ -108,26 +109,38 @@ public final class Segmentation extends PhotoStage<Segmentation> {
     return with(schema, OUTPUT);
   }
 
-  /** What the column holds, where it is no photo; null for photos. */
-  private DataType input(StructType schema) {
+  /** What a cell of the input holds. */
+  private enum Input {
+    PHOTO,
+    GRID,
+    /** The grid of a row of published embeddings, which has other columns for its shape. */
+    ROW,
+    CODES
+  }
+
+  private Input input(StructType schema) {
     String name = value(inputCol());
-    if (List.of(schema.fieldNames()).contains(name)) {
+    List<String> columns = List.of(schema.fieldNames());
+    if (columns.contains(name)) {
       DataType type = schema.apply(name).dataType();
-      boolean codes =
-          type instanceof ArrayType array && array.elementType().equals(DataTypes.IntegerType);
-      boolean grid =
-          type instanceof StructType struct
-              && List.of(struct.fieldNames()).contains(Columns.EMBEDDING);
-      if (codes && original()) {
-        throw SqueezeException.configuration(
-            "Codes do not say how large their photo is: leave size as crop");
+      if (type instanceof StructType struct
+          && List.of(struct.fieldNames()).contains(Columns.EMBEDDING)) {
+        return Input.GRID;
       }
-      if (codes || grid) {
-        return type;
+      if (name.equals(Columns.EMBEDDING)
+          && columns.containsAll(List.of(Columns.HEIGHT, Columns.WIDTH, Columns.DTYPE))) {
+        return Input.ROW;
+      }
+      if (type instanceof ArrayType array && array.elementType().equals(DataTypes.IntegerType)) {
+        if (original()) {
+          throw SqueezeException.configuration(
+              "Codes do not say how large their photo is: leave size as crop");
+        }
+        return Input.CODES;
       }
     }
     PhotoColumn.of(schema, name);
-    return null;
+    return Input.PHOTO;
   }
 
   @Override
@@ -152,8 +165,8 @@ public final class Segmentation extends PhotoStage<Segmentation> {
         JavaSparkContext.fromSparkContext(dataset.sparkSession().sparkContext())
             .broadcast(segmenter.checkpoint());
     SquareCrop crop = original() ? PhotoPreparation.of(settings.image()).square() : null;
-    DataType type = input(dataset.schema());
-    if (type == null) {
+    Input input = input(dataset.schema());
+    if (input == Input.PHOTO) {
       return photos(
           dataset,
           settings,
@@ -168,7 +181,13 @@ public final class Segmentation extends PhotoStage<Segmentation> {
     }
     int index = dataset.schema().fieldIndex(value(inputCol()));
     List<String> fields =
-        type instanceof StructType struct ? List.of(struct.fieldNames()) : List.of();
+        switch (input) {
+          case GRID ->
+              List.of(((StructType) dataset.schema().fields()[index].dataType()).fieldNames());
+          case ROW -> List.of(dataset.columns());
+          default -> List.of();
+        };
+    boolean struct = input == Input.GRID;
     int added = transformSchema(dataset.schema()).size() - dataset.schema().size();
     MapPartitionsFunction<Row, Row> map =
         rows ->
@@ -176,7 +195,7 @@ public final class Segmentation extends PhotoStage<Segmentation> {
                 rows,
                 () -> {
                   Segmenter open = Segmenter.inTask(sent.value(), crop);
-                  return row -> with(row, masked(open, row, index, fields), added);
+                  return row -> with(row, masked(open, row, index, fields, struct), added);
                 });
     return dataset
         .toDF()
@@ -187,8 +206,10 @@ public final class Segmentation extends PhotoStage<Segmentation> {
    * The cell of a row; null where the input is.
    *
    * @param fields of a grid, in order; empty for codes
+   * @param struct whether the grid is a struct; else it is the row
    */
-  private static Row masked(Segmenter segmenter, Row row, int index, List<String> fields) {
+  private static Row masked(
+      Segmenter segmenter, Row row, int index, List<String> fields, boolean struct) {
     if (row.isNullAt(index)) {
       return null;
     }
@@ -196,7 +217,7 @@ public final class Segmentation extends PhotoStage<Segmentation> {
       int[] values = row.<Integer>getList(index).stream().mapToInt(code -> code).toArray();
       return cell(segmenter.ofCodes(values, 0, 0));
     }
-    Row grid = row.getStruct(index);
+    Row grid = struct ? row.getStruct(index) : row;
     return cell(
         segmenter.ofFeatures(
             grid.<byte[]>getAs(fields.indexOf(Columns.EMBEDDING)),

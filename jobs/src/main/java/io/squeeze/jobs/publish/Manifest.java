@@ -107,6 +107,12 @@ public record Manifest(
     return of(EMBEDDINGS, asked, "float32", splits, counts, null, found);
   }
 
+  /** Some of these embeddings, or other rows like them. */
+  public Manifest selected(
+      Map<String, String> asked, Map<String, Long> counts, List<DataFile> found) {
+    return of(EMBEDDINGS, asked, dtype, splits, counts, null, found);
+  }
+
   /** Masks of the same photos, of the classes that a model knows. */
   public Manifest predictions(
       Map<String, String> asked,

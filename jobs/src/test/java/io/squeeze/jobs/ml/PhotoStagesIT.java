@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.Command;
 import io.squeeze.jobs.Shared;
 import io.squeeze.jobs.Walk;
 import io.squeeze.jobs.publish.Columns;
@@ -149,15 +150,33 @@ class PhotoStagesIT {
     return masks;
   }
 
+  private static Segmentation trained(String embeddings, String outputs) {
+    // README: training
+    Dataset<Row> some = spark.read().parquet(embeddings + "/v1").where("species = 'cat'");
+    Segmentation model =
+        new SegmentationTraining()
+            .setEmbeddings(embeddings) // the rows are like these: classes, backbone, crop
+            .setOutputDir(outputs)
+            .setExperimentName("cats")
+            .setQuantizerType("vq")
+            .setEpochs(10)
+            .setSettings("train.schedule = cosine") // any setting of the commands
+            .fit(some);
+    // README: end
+    return model;
+  }
+
   @Test
-  void theExamplesOfTheGuideRun() throws IOException {
+  void theExamplesOfTheGuideRun(@TempDir Path outputs) throws IOException {
     String folder = walk.fixture().photos() + "/images";
     Dataset<Row> vectors = embedded(folder, walk.fixture().backbone().toString());
     assertThat(vectors.where("size(embedding) = 24").count()).isEqualTo(Walk.PHOTOS);
     assertThat(masked(walk.checkpoint()).where("segmentation.mask IS NULL").count()).isZero();
+    Segmentation cats = trained(walk.embeddings(), outputs.toString());
+    assertThat(cats.getOrDefault(cats.checkpoint())).endsWith("cats/last.ckpt");
     String here = Files.readString(Path.of("src/test/java/io/squeeze/jobs/ml/PhotoStagesIT.java"));
     String guide = Files.readString(Path.of("README.md")).replaceAll("\\s+", "");
-    for (String name : List.of("embedding", "masks")) {
+    for (String name : List.of("embedding", "masks", "training")) {
       int begin = here.indexOf('\n', here.indexOf("// README: " + name));
       String example = here.substring(begin, here.indexOf("// README: end", begin));
       assertThat(guide).contains(example.replaceAll("\\s+", ""));
@@ -295,5 +314,64 @@ class PhotoStagesIT {
       differ += a[i] == b[i] ? 0 : 1;
     }
     return differ;
+  }
+
+  @Test
+  void aTrainingOfADataFrameGivesTheBytesOfTheCommand(@TempDir Path folder) throws IOException {
+    Dataset<Row> rows = spark.read().parquet(walk.embeddings() + "/v1").repartition(5);
+    SegmentationTraining training =
+        new SegmentationTraining()
+            .setEmbeddings(walk.embeddings())
+            .setOutputDir(folder.toString())
+            .setExperimentName("fit")
+            .setQuantizerType("rvq")
+            .setNumQuantizers(3)
+            .setCodebookSize(12)
+            .setEpochs(2)
+            .setLr(1e-3)
+            .setSettings("track.tensorboard = false");
+    training.write().save(folder.resolve("estimator").toString());
+    Segmentation model =
+        SegmentationTraining.load(folder.resolve("estimator").toString()).fit(rows);
+    Command command =
+        Command.run(
+            "train",
+            "--embeddings",
+            walk.embeddings(),
+            "--output_dir",
+            folder.toString(),
+            "--experiment_name",
+            "command",
+            "--quantizer_type",
+            "rvq",
+            "--num_quantizers",
+            "3",
+            "--codebook_size",
+            "12",
+            "--epochs",
+            "2",
+            "--lr",
+            "0.001");
+    assertThat(command.code()).as(command.err()).isZero();
+    assertThat(Files.readAllBytes(folder.resolve("fit/last.ckpt")))
+        .isEqualTo(Files.readAllBytes(folder.resolve("command/last.ckpt")));
+    model.write().save(folder.resolve("model").toString());
+    Map<String, Row> masks =
+        masks(Segmentation.load(folder.resolve("model").toString()).transform(rows));
+    Map<String, Row> expected =
+        masks(
+            new Segmentation()
+                .setCheckpoint(folder.resolve("command/last.ckpt").toString())
+                .transform(photos));
+    assertThat(masks.keySet()).isEqualTo(expected.keySet());
+    long pixels = 0;
+    for (Map.Entry<String, Row> entry : masks.entrySet()) {
+      pixels += differing(entry.getValue(), expected.get(entry.getKey()));
+    }
+    assertThat(pixels).isLessThan(Walk.PHOTOS * 224L * 224 / 1000);
+    assertThatThrownBy(() -> training.fit(rows.where("split = 'trainval'")))
+        .hasMessageContaining("Other embeddings lie in");
+    assertThatThrownBy(() -> training.fit(rows.drop("mask")))
+        .hasMessageContaining("The rows lack [mask]");
   }
 }

@@ -1,0 +1,107 @@
+package io.squeeze.jobs.ml;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.sum;
+import static org.apache.spark.sql.functions.xxhash64;
+
+import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.DataFile;
+import io.squeeze.jobs.publish.Manifest;
+import io.squeeze.jobs.publish.Place;
+import io.squeeze.jobs.publish.Publisher;
+import io.squeeze.jobs.publish.Tables;
+import io.squeeze.jobs.publish.VersionTables;
+import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.JobDescription;
+import io.squeeze.jobs.spark.SqueezeSession;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+
+/**
+ * Rows of a DataFrame as a data set of embeddings: a training reads them several times, continues
+ * after a failure, and is evaluated later.
+ */
+final class SelectedEmbeddings {
+  private static final long BYTES_PER_FILE = 128L << 20;
+  private static final String ROWS = "selected.rows";
+
+  private SelectedEmbeddings() {}
+
+  /**
+   * Publishes the rows, or finds that they are there.
+   *
+   * @param rows with the columns of embeddings
+   * @param like embeddings whose rows have the same shape, classes, backbone and crop
+   * @param path of the data set to write
+   * @throws SqueezeException of category input if a column is missing, of category configuration if
+   *     other rows are there
+   */
+  static Published publish(SqueezeSession session, Dataset<Row> rows, Published like, String path)
+      throws IOException {
+    Manifest manifest = like.manifest();
+    List<String> names =
+        Arrays.asList(Columns.embeddings(manifest.columns()).withSplit().fieldNames());
+    List<String> missing = new ArrayList<>(names);
+    missing.removeAll(Arrays.asList(rows.columns()));
+    if (!missing.isEmpty()) {
+      throw SqueezeException.input(
+          "The rows lack %s: a training takes the columns of embeddings, %s"
+              .formatted(missing, names));
+    }
+    Dataset<Row> selected = rows.select(names.stream().map(Tables::quoted).toArray(Column[]::new));
+    Map<String, String> asked = new TreeMap<>(manifest.settings());
+    asked.remove(Manifest.POOL);
+    asked.put(ROWS, fingerprint(selected));
+    Publisher publisher =
+        new Publisher(
+            session.storage(), session.reporter(), path, Manifest.EMBEDDINGS, "experimentName");
+    return publisher
+        .run(
+            asked,
+            List.of(),
+            next -> {
+              JobDescription.name(session.spark(), "embeddings " + path, "writing the rows");
+              Place place = next.fresh();
+              for (String split : manifest.splits()) {
+                write(selected, split, manifest, place.rows());
+              }
+              List<DataFile> files = VersionTables.files(session, place.rows());
+              Map<String, Long> counts = VersionTables.rows(manifest.splits(), files);
+              return new Publisher.Draft(place, manifest.selected(asked, counts, files), List.of());
+            })
+        .version();
+  }
+
+  private static void write(Dataset<Row> rows, String split, Manifest like, String folder) {
+    long each = 4L * like.channels() * like.positions() + (long) like.size() * like.size();
+    long most = Math.max(1, like.rows().get(split)) * each;
+    VersionTables.write(
+        rows.where(col(Columns.SPLIT).equalTo(split))
+            .drop(Columns.SPLIT)
+            .repartition((int) Math.max(1, most / BYTES_PER_FILE), col(Columns.SAMPLE_ID))
+            .sortWithinPartitions(Columns.SAMPLE_ID),
+        folder,
+        split);
+  }
+
+  /** Equal for equal rows, in whatever order they come. */
+  private static String fingerprint(Dataset<Row> rows) {
+    Column[] all = Arrays.stream(rows.columns()).map(Tables::quoted).toArray(Column[]::new);
+    Row found =
+        rows.agg(count(lit(1)), sum(xxhash64(all).cast("decimal(20,0)")).cast("string")).first();
+    if (found.getLong(0) == 0) {
+      throw SqueezeException.input("There are no rows to train on");
+    }
+    return found.getLong(0) + ":" + found.getString(1);
+  }
+}
