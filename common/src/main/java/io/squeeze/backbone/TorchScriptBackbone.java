@@ -51,7 +51,7 @@ public final class TorchScriptBackbone implements Backbone {
   }
 
   private static TorchScriptBackbone load(BackboneFile file, Path local, Device device) {
-    LOG.info("Loading the backbone {} on {}", local, device);
+    LOG.debug("Loading the backbone {} on {}", local, device);
     file.precision().check(device);
     String found = BackboneFile.digest(local);
     if (!found.equals(file.digest())) {

@@ -19,6 +19,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -294,9 +295,15 @@ record Declaration(Config config, String text, String path) {
             "grid_width",
             "dtype",
             "levels",
-            "codes");
+            "codes",
+            "pooled",
+            "mask_height",
+            "mask_width",
+            "confidence",
+            "outside_share");
     for (String column : config.getStringList("table.columns")) {
-      if (taken.contains(column)) {
+      if (taken.contains(column.toLowerCase(Locale.ROOT))
+          || column.toLowerCase(Locale.ROOT).startsWith("share_")) {
         throw invalid(
             "table.columns: " + column + " is a name of our own tables, rename the column");
       }

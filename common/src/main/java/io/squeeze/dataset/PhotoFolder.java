@@ -16,6 +16,8 @@ import java.util.stream.Stream;
 public final class PhotoFolder implements SegmentationDataset {
   private static final long serialVersionUID = 1L;
 
+  private static final int DEEPEST = 16;
+
   /** What {@code --dataset} calls it, and the name of its only list. */
   public static final String NAME = "photos";
 
@@ -69,6 +71,11 @@ public final class PhotoFolder implements SegmentationDataset {
   @SuppressWarnings("StreamResourceLeak") // handed to the caller, who closes it
   private static Stream<String> files(Storage storage, String root, String below)
       throws IOException {
+    if (below.chars().filter(c -> c == '/').count() > DEEPEST) {
+      throw SqueezeException.input(
+          "Folders lie more than %d deep, as if a link led back: %s (--data_path)"
+              .formatted(DEEPEST, Storage.join(root, below)));
+    }
     String folder = below.isEmpty() ? root : Storage.join(root, below);
     Stream<String> own =
         storage

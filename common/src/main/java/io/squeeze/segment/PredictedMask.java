@@ -4,8 +4,9 @@ package io.squeeze.segment;
  * The mask that a model gives a photo.
  *
  * @param labels the class of each pixel, [height, width], {@link #OUTSIDE} where the model saw none
- * @param shares of each class in the pixels that the model saw; they add up to 1
- * @param confidence mean probability of the classes of these pixels, 1/K to 1
+ * @param shares of each class in the pixels that the model saw; they add up to 1, or are 0 of a
+ *     photo so narrow that it saw none
+ * @param confidence mean probability of the classes of these pixels, 1/K to 1, or 0 of none
  * @param outside share of the pixels that the model did not see
  */
 public record PredictedMask(

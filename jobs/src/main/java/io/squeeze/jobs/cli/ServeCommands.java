@@ -82,9 +82,9 @@ final class ServeCommands {
         "Publishes a row for each photo: the mask, the share of each class (share_NAME), the mean",
         "probability of the chosen classes (confidence) and the share of the photo that the model did",
         "not see (outside_share). --data_path is a folder of photos, with folders in it, unless",
-        "--dataset says something else. Backbone and crop are those of the run, where its embeddings",
-        "or its config.json are still there. An interrupted prediction from photos is continued, and",
-        "new photos become PATH/v2, as extract does it.",
+        "--dataset says something else. Backbone and crop are those of the run (photos.json beside the",
+        "checkpoint). An interrupted prediction from photos is continued, and new photos become PATH/v2,",
+        "as extract does it.",
         "",
         "  submit/squeeze predict --checkpoint outputs/vq_squeeze/last.ckpt --data_path photos \\",
         "      --out masks/photos --size original --png",
@@ -110,8 +110,8 @@ final class ServeCommands {
         "logits), encode (photos to codes) and decode (codes to logits). Of a fit to a table: encode",
         "(vectors to codes), decode (codes to vectors), and forward, both. The shapes, and how photos",
         "are prepared, stand in a file beside it, FILE.json. The program is compared with the model",
-        "before it is published. Backbone and crop are those of the run, where its embeddings or its",
-        "config.json are still there.",
+        "before it is published. Backbone and crop are those of the run (photos.json beside the",
+        "checkpoint). An earlier export is replaced.",
         "",
         "  submit/squeeze export --checkpoint outputs/vq_squeeze/last.ckpt --out served/pets.pt",
         "");
@@ -121,12 +121,8 @@ final class ServeCommands {
     SqueezeSession session = arguments.start("export", arguments.settings(Map.of()));
     String checkpoint = arguments.own(CHECKPOINT);
     ExportJob.Exported exported =
-        new ExportJob(
-                session,
-                photoSettings(session, arguments, checkpoint),
-                checkpoint,
-                arguments.own(OUT))
-            .run();
+        new ExportJob(session, checkpoint, arguments.own(OUT))
+            .run(() -> photoSettings(session, arguments, checkpoint));
     arguments.reporter().result("Program: " + exported.program());
     arguments.reporter().result("Description: " + exported.description());
     return exported;
@@ -139,6 +135,9 @@ final class ServeCommands {
     if (Stream.of(embeddings, codes, photos).filter(Objects::nonNull).count() != 1) {
       throw SqueezeException.usage(
           "predict takes one of %s, %s and %s".formatted(Flag.DATA_PATH.flag(), EMBEDDINGS, CODES));
+    }
+    if (photos == null) {
+      refusePhotoOptions(arguments, embeddings == null ? CODES : EMBEDDINGS);
     }
     String split = arguments.own(SPLIT);
     if (photos != null && split != null) {
@@ -175,12 +174,24 @@ final class ServeCommands {
     return outcome;
   }
 
-  /** The settings of the run under those that the user gives. */
+  /** The settings of the run under those that the user gives, who may name all of them. */
   private static Settings photoSettings(
       SqueezeSession session, Arguments arguments, String checkpoint) throws IOException {
+    Config usual = ConfigFactory.parseMap(Map.of("data.dataset", PhotoFolder.NAME));
     Config run =
-        RunPhotos.settings(session.storage(), checkpoint)
-            .withFallback(ConfigFactory.parseMap(Map.of("data.dataset", PhotoFolder.NAME)));
-    return arguments.settings(run);
+        arguments.own(Flag.MODEL.flag()) == null
+            ? RunPhotos.settings(session.storage(), checkpoint)
+            : ConfigFactory.empty();
+    return arguments.settings(run.withFallback(usual));
+  }
+
+  /** Refuses options about photos where none are read. */
+  private static void refusePhotoOptions(Arguments arguments, String instead) {
+    for (Flag flag : Flag.EXTRACTION) {
+      if (flag != Flag.DATA_PATH && arguments.own(flag.flag()) != null) {
+        throw SqueezeException.usage(
+            "%s is for photos, and %s reads none".formatted(flag.flag(), instead));
+      }
+    }
   }
 }

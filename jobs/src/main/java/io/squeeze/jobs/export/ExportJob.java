@@ -50,6 +50,9 @@ public final class ExportJob {
 
   private static final int VECTORS = 512;
 
+  /** The key in a description that says that it is one. */
+  private static final String CHECKPOINT = "exported_checkpoint_sha256";
+
   /** Largest difference of the outputs that counts as rounding, as a share of the largest value. */
   private static final double ROUNDING = 1e-3;
 
@@ -59,31 +62,44 @@ public final class ExportJob {
   private final SqueezeSession session;
   private final HadoopStorage storage;
   private final Reporter reporter;
-  private final Settings settings;
   private final String path;
   private final Checkpoint checkpoint;
   private final String out;
+  private final String description;
 
   /**
    * Opens the checkpoint.
    *
-   * @param settings of the backbone and of the photos, where the checkpoint has a head
    * @param path of the checkpoint
    * @param out file to write; a description goes beside it, with the ending .json
    */
-  public ExportJob(SqueezeSession session, Settings settings, String path, String out) {
+  public ExportJob(SqueezeSession session, String path, String out) throws IOException {
     this.session = session;
     this.storage = session.storage();
     this.reporter = session.reporter();
-    this.settings = settings;
     this.path = path;
-    this.out = out;
-    if (out.endsWith(".json")) {
+    if (!out.endsWith(".pt")) {
       throw SqueezeException.usage("--out is a TorchScript file, such as model.pt, not " + out);
     }
+    this.out = storage.qualified(out);
+    this.description = this.out.replaceFirst("\\.pt$", ".json");
+    checkTarget();
     this.checkpoint = Checkpoint.read(storage, path).forUse();
     if (checkpoint.model().classes() == 0 && codebookSizes().length == 0) {
       throw SqueezeException.configuration(path + " has neither a quantizer nor a head");
+    }
+  }
+
+  /** Replaces an earlier export, and nothing else. */
+  private void checkTarget() throws IOException {
+    boolean program = storage.exists(out);
+    boolean described = storage.exists(description);
+    boolean earlier =
+        program && described && storage.text(description).contains("\"" + CHECKPOINT + "\"");
+    if ((program || described) && !earlier) {
+      throw SqueezeException.configuration(
+          "There is something else at %s: name another file (--out)"
+              .formatted(program ? out : description));
     }
   }
 
@@ -107,37 +123,43 @@ public final class ExportJob {
   /** What the comparison found. */
   private record Compared(double difference, double equalCodes) {}
 
+  /** The settings of the backbone and of the photos, asked for where there is a head. */
+  public interface Photos {
+    Settings settings() throws IOException;
+  }
+
   /**
    * Writes program and description.
    *
    * @throws SqueezeException of category configuration if a part has no program, of category input
    *     if the backbone is not the one of the training
    */
-  public Exported run() throws IOException {
+  public Exported run(Photos photos) throws IOException {
     Path local = Files.createTempFile("export-", ".pt");
     try {
-      Map<String, Object> description = new LinkedHashMap<>();
+      Map<String, Object> said = new LinkedHashMap<>();
       Compared compared =
           checkpoint.model().classes() == 0
-              ? vectors(local, description)
-              : photos(local, description);
-      String target = storage.qualified(out);
-      String beside = target.replaceFirst("\\.[^./]*$", "") + ".json";
-      storage.replace(target, stream -> Files.copy(local, stream));
-      storage.replace(beside, Json.pretty(description));
+              ? vectors(local, said)
+              : photos(local, photos.settings(), said);
+      try (InputStream in = storage.open(path)) {
+        said.put(CHECKPOINT, BackboneFile.digest(in));
+      }
+      storage.replace(out, stream -> Files.copy(local, stream));
+      storage.replace(description, Json.pretty(said));
       long bytes = Files.size(local);
       reporter.say(
           String.format(
               Locale.ROOT,
               "Exported %s: %,d bytes; largest difference from the model %.1e of the largest value%s",
-              target,
+              out,
               bytes,
               compared.difference(),
               codebookSizes().length == 0
                   ? ""
                   : String.format(
                       Locale.ROOT, ", %.2f %% of the codes equal", 100 * compared.equalCodes())));
-      return new Exported(target, beside, bytes, compared.difference(), compared.equalCodes());
+      return new Exported(out, description, bytes, compared.difference(), compared.equalCodes());
     } finally {
       Files.deleteIfExists(local);
     }
@@ -162,7 +184,8 @@ public final class ExportJob {
     }
   }
 
-  private Compared photos(Path local, Map<String, Object> description) throws IOException {
+  private Compared photos(Path local, Settings settings, Map<String, Object> said)
+      throws IOException {
     Backbones backbones = new Backbones(storage, settings, reporter);
     Backbones.Shipped shipped = backbones.ship(session.spark());
     TrainedModels.check(path, checkpoint, "--model " + shipped.file().name(), shipped.sha256());
@@ -174,7 +197,7 @@ public final class ExportJob {
         local);
     Batch.Layout layout = checkpoint.layout();
     boolean coded = codebookSizes().length > 0;
-    describe(description, backbones.settings(), shipped, coded);
+    describe(said, backbones.settings(), shipped, coded);
     try (LoadedModel loaded = LoadedModel.of(checkpoint);
         NDManager scope = loaded.manager().newSubManager()) {
       Backbone backbone = shipped.load(Device.cpu());
@@ -208,10 +231,9 @@ public final class ExportJob {
       return LoadedProgram.load(manager, local);
     } catch (EngineException e) {
       throw SqueezeException.input(
-          ("The backbone %s cannot be a part of another program (%s): it takes one that torch.jit.save"
+          ("The backbone of %s cannot be a part of another program (%s): it takes one that torch.jit.save"
                   + " wrote, with one tensor in and one out")
-              .formatted(
-                  settings.model(), String.valueOf(e.getMessage()).lines().findFirst().orElse("")),
+              .formatted(path, String.valueOf(e.getMessage()).lines().findFirst().orElse("")),
           e);
     }
   }
@@ -277,11 +299,6 @@ public final class ExportJob {
     description.put("palette", checkpoint.palette());
     description.put("backbone", shipped.file().name());
     description.put("backbone_sha256", shipped.sha256());
-    try (InputStream in = storage.open(path)) {
-      description.put("checkpoint_sha256", BackboneFile.digest(in));
-    } catch (IOException e) {
-      throw SqueezeException.input("Cannot read " + path, e);
-    }
   }
 
   private void codes(Map<String, Object> description, List<?> shape) {

@@ -9,6 +9,7 @@ import io.squeeze.config.ExtractSettings.Pool;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Datasets;
+import io.squeeze.dataset.PhotoFolder;
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.jobs.console.Progress;
 import io.squeeze.jobs.console.Reporter;
@@ -143,7 +144,10 @@ public final class ExtractJob {
             settings.data().splitSeed());
     Listing.Summary summary = listing.summary();
     if (summary.total() == 0) {
-      throw SqueezeException.input("The lists of " + root + " name no samples (--data_path)");
+      throw SqueezeException.input(
+          dataset.name().equals(PhotoFolder.NAME)
+              ? "No photos in " + root + ", which should be a folder of them (--data_path)"
+              : "The lists of " + root + " name no samples (--data_path)");
     }
     Backbones.Shipped shipped = backbones.ship(spark);
     product.check("--model " + shipped.file().name(), shipped.sha256());

@@ -12,6 +12,7 @@ import io.squeeze.jobs.extract.StoredForm.Stored;
 import io.squeeze.jobs.photo.Fitting;
 import io.squeeze.jobs.photo.PreparedSample;
 import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.torch.FloatBatch;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Torch;
@@ -85,12 +86,15 @@ final class ForwardPass {
     try (NDManager scope = manager.newSubManager()) {
       NDArray photos =
           pixels.fill(scope, part.size(), b -> part.forEach(sample -> b.put(sample.pixels())));
+      // Opening a form may have set other threads than the backbone's bytes belong to.
+      Tasks.startBackbone();
       Outputs features = backbone.outputs(photos);
       for (int i = 0; i < part.size(); i++) {
         if (part.get(i).unscaled() != null) {
           compare(features.grid().get(i + ":" + (i + 1)), part.get(i).unscaled(), scope);
         }
       }
+      Tasks.start();
       return form.values(features, part);
     } finally {
       nanos += System.nanoTime() - began;

@@ -47,7 +47,10 @@ record ListedFiles(ImageDecoder decoder, Storage storage, String root, boolean m
     if (name.startsWith("/")
         || name.contains(":")
         || Arrays.asList(name.split("/")).contains("..")) {
-      throw new BadSampleException(Code.IO, "the path leaves the data set's folder: " + name);
+      throw new BadSampleException(
+          Code.IO,
+          "the path leaves the data set's folder, or has a colon, which Hadoop cannot read: "
+              + name);
     }
     return decoder.read(storage, Storage.join(root, name));
   }

@@ -66,6 +66,11 @@ record PhotoColumn(int index, Kind kind, List<String> fields) implements Seriali
             .formatted(name, type.simpleString()));
   }
 
+  /** Whether every cell holds its photo. */
+  boolean inMemory() {
+    return kind == Kind.BYTES || kind == Kind.IMAGE;
+  }
+
   /** Reads the photos of rows. */
   Source source(ImageDecoder decoder, Storage storage) {
     return row -> new Files(row, () -> bytes(row, decoder, storage), null, null);

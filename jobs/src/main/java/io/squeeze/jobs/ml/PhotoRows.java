@@ -120,7 +120,7 @@ final class PhotoRows implements Iterator<Row> {
     NDManager manager = Torch.manager(device);
     int batchSize = Math.min(backbone.mostImages(), settings.extract().batchSize(device.isGpu()));
     int threads = settings.extract().decodeThreads(device.isGpu());
-    int readers = settings.extract().readThreads(work.column().kind() != PhotoColumn.Kind.PATH);
+    int readers = settings.extract().readThreads(work.column().inMemory());
     ImageDecoder decoder = new ImageDecoder(settings.image());
     Reading reading = new Reading(rows, work.column().source(decoder, work.storage()), readers);
     Decoding decoding =

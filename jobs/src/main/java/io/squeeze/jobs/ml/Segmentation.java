@@ -1,9 +1,11 @@
 package io.squeeze.jobs.ml;
 
 import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.image.SquareCrop;
+import io.squeeze.jobs.ml.PhotoRows.OnError;
 import io.squeeze.jobs.model.MappedRows;
 import io.squeeze.jobs.model.RunPhotos;
 import io.squeeze.jobs.model.Segmenter;
@@ -152,7 +154,11 @@ public final class Segmentation extends PhotoStage<Segmentation> {
     try {
       String path = value(checkpoint);
       TrainedSegmenter segmenter = TrainedSegmenter.open(storage, "", path, original());
-      Config run = RunPhotos.settings(storage, path);
+      boolean photos = input(dataset.schema()) == Input.PHOTO;
+      Config run =
+          isSet(model()) || !(photos || original())
+              ? ConfigFactory.empty()
+              : RunPhotos.settings(storage, path);
       return transformed(dataset, segmenter, settings(run));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -166,6 +172,10 @@ public final class Segmentation extends PhotoStage<Segmentation> {
             .broadcast(segmenter.checkpoint());
     SquareCrop crop = original() ? PhotoPreparation.of(settings.image()).square() : null;
     Input input = input(dataset.schema());
+    if (input != Input.PHOTO && bad() != OnError.FAIL) {
+      throw SqueezeException.configuration(
+          "onError is for photos: leave it as fail for grids and codes");
+    }
     if (input == Input.PHOTO) {
       return photos(
           dataset,
@@ -188,14 +198,13 @@ public final class Segmentation extends PhotoStage<Segmentation> {
           default -> List.of();
         };
     boolean struct = input == Input.GRID;
-    int added = transformSchema(dataset.schema()).size() - dataset.schema().size();
     MapPartitionsFunction<Row, Row> map =
         rows ->
             new MappedRows(
                 rows,
                 () -> {
                   Segmenter open = Segmenter.inTask(sent.value(), crop);
-                  return row -> with(row, masked(open, row, index, fields, struct), added);
+                  return row -> with(row, masked(open, row, index, fields, struct));
                 });
     return dataset
         .toDF()
@@ -235,13 +244,8 @@ public final class Segmentation extends PhotoStage<Segmentation> {
         mask.outside());
   }
 
-  /**
-   * A row with its cell.
-   *
-   * @param added columns that a row gets: one more where errors have a column
-   */
-  private static Row with(Row row, Row cell, int added) {
-    Object[] cells = new Object[row.size() + added];
+  private static Row with(Row row, Row cell) {
+    Object[] cells = new Object[row.size() + 1];
     for (int i = 0; i < row.size(); i++) {
       cells[i] = row.get(i);
     }

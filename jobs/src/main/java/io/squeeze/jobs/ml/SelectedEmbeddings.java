@@ -2,7 +2,10 @@ package io.squeeze.jobs.ml;
 
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.length;
 import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.min;
+import static org.apache.spark.sql.functions.not;
 import static org.apache.spark.sql.functions.sum;
 import static org.apache.spark.sql.functions.xxhash64;
 
@@ -26,6 +29,7 @@ import java.util.TreeMap;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.StructType;
 
 /**
  * Rows of a DataFrame as a data set of embeddings: a training reads them several times, continues
@@ -58,7 +62,13 @@ final class SelectedEmbeddings {
           "The rows lack %s: a training takes the columns of embeddings, %s"
               .formatted(missing, names));
     }
-    Dataset<Row> selected = rows.select(names.stream().map(Tables::quoted).toArray(Column[]::new));
+    StructType schema = Columns.embeddings(manifest.columns()).withSplit();
+    Dataset<Row> selected =
+        rows.select(
+            Arrays.stream(schema.fields())
+                .map(field -> Tables.quoted(field.name()).cast(field.dataType()).as(field.name()))
+                .toArray(Column[]::new));
+    check(selected, manifest);
     Map<String, String> asked = new TreeMap<>(manifest.settings());
     asked.remove(Manifest.POOL);
     asked.put(ROWS, fingerprint(selected));
@@ -80,6 +90,33 @@ final class SelectedEmbeddings {
               return new Publisher.Draft(place, manifest.selected(asked, counts, files), List.of());
             })
         .version();
+  }
+
+  /** Refuses rows that a training would leave out, take twice, or take apart wrongly. */
+  private static void check(Dataset<Row> rows, Manifest like) {
+    Column known = col(Columns.SPLIT).isin(like.splits().toArray());
+    Column grid = length(col(Columns.EMBEDDING));
+    long values = (long) like.channels() * like.positions();
+    Column shaped =
+        grid.isin(4 * values, 2 * values)
+            .and(length(col(Columns.MASK)).equalTo((long) like.size() * like.size()));
+    refuse(
+        rows.where(known.isNull().or(not(known))),
+        "%d rows are of none of the splits " + like.splits() + ", for instance %s");
+    refuse(
+        rows.where(shaped.isNull().or(not(shaped))),
+        "%d rows have another grid or mask than the embeddings that they should be like, for"
+            + " instance %s (setEmbeddings)");
+    refuse(
+        rows.groupBy(Columns.SAMPLE_ID).count().where("count > 1"),
+        "%d ids name several rows, for instance %s");
+  }
+
+  private static void refuse(Dataset<Row> rows, String sentence) {
+    Row found = rows.agg(count(lit(1)), min(Columns.SAMPLE_ID)).first();
+    if (found.getLong(0) > 0) {
+      throw SqueezeException.input(sentence.formatted(found.getLong(0), found.getString(1)));
+    }
   }
 
   private static void write(Dataset<Row> rows, String split, Manifest like, String folder) {

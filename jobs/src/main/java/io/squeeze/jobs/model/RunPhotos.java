@@ -2,8 +2,10 @@ package io.squeeze.jobs.model;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigRenderOptions;
 import io.squeeze.backbone.Architecture;
 import io.squeeze.config.Hocon;
+import io.squeeze.config.Json;
 import io.squeeze.config.Plugins;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
@@ -11,6 +13,7 @@ import io.squeeze.jobs.publish.BackboneOrigin;
 import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.PhotoPreparation;
 import io.squeeze.jobs.publish.Versions;
+import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.run.RunFolder;
 import io.squeeze.jobs.storage.HadoopStorage;
 import java.io.IOException;
@@ -23,26 +26,51 @@ import java.util.TreeMap;
  * photos in the same way. A checkpoint does not hold them, since training reads features alone.
  */
 public final class RunPhotos {
+  /** The file in the folder of a run. */
+  private static final String NAME = "photos.json";
+
   private static final String RANDOM = "random ";
 
   private RunPhotos() {}
 
   /**
-   * The settings, from the embeddings that a run was trained on, or from its {@code config.json};
-   * empty where neither is there any more.
+   * Keeps the settings in the folder of a run.
    *
-   * @param checkpoint path of a checkpoint in the folder of the run
+   * @param embeddings that the run is trained on
+   */
+  public static void keep(RunFolder run, HadoopStorage storage, Manifest embeddings)
+      throws IOException {
+    String json = of(embeddings).root().render(ConfigRenderOptions.concise().setFormatted(true));
+    storage.replace(run.path(NAME), json + "\n");
+  }
+
+  /**
+   * The settings: as the run keeps them, or of the embeddings that it was trained on.
+   *
+   * @param checkpoint path of a checkpoint in the folder of the run, or of a past epoch
+   * @throws SqueezeException of category configuration if neither is there
    */
   public static Config settings(HadoopStorage storage, String checkpoint) throws IOException {
-    Optional<Settings> run = RunFolder.of(storage, checkpoint).settings();
-    if (run.isEmpty()) {
-      return ConfigFactory.empty();
+    String path = checkpoint.replaceFirst("/checkpoints/([^/]+)$", "/$1");
+    RunFolder run = RunFolder.of(storage, path);
+    if (storage.exists(run.path(NAME))) {
+      return Json.config(storage.text(run.path(NAME)), run.path(NAME));
     }
-    try {
-      return of(Versions.embeddings(storage, run.get().embeddingsPath()).manifest());
-    } catch (SqueezeException e) {
-      return own(run.get());
-    }
+    Optional<Settings> began = run.settings();
+    Optional<Published> embeddings =
+        began.isEmpty()
+            ? Optional.empty()
+            : new Versions(storage, began.get().embeddingsPath()).current();
+    return of(
+        embeddings
+            .orElseThrow(
+                () ->
+                    SqueezeException.configuration(
+                        ("Nothing says any more how the photos of %s were read: there is no %s beside"
+                                + " it, and its embeddings are gone; name the backbone and the image"
+                                + " settings as for extract (--model, --weights, --image_size, …)")
+                            .formatted(checkpoint, NAME)))
+            .manifest());
   }
 
   private static Config of(Manifest manifest) {
@@ -72,17 +100,5 @@ public final class RunPhotos {
     }
     return Hocon.text("image { mean = %s, std = %s }".formatted(photos.mean(), photos.std()))
         .withFallback(ConfigFactory.parseMap(values));
-  }
-
-  /** What a run says itself, which is right if it extracted its embeddings. */
-  private static Config own(Settings run) {
-    Config all = Hocon.text(run.json());
-    Config own = ConfigFactory.empty();
-    for (String path : new String[] {"model", "weights", "backbone", "image"}) {
-      if (all.hasPath(path)) {
-        own = own.withValue(path, all.getValue(path));
-      }
-    }
-    return own;
   }
 }

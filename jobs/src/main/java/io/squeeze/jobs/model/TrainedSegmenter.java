@@ -8,8 +8,11 @@ import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A checkpoint whose head gives masks, and the data set that they are written to.
@@ -20,6 +23,9 @@ import java.util.Map;
  */
 public record TrainedSegmenter(
     String out, String path, Checkpoint checkpoint, String sha256, boolean original) {
+  /** The setting that says which split has masks, or all. */
+  public static final String SPLIT = "data.split";
+
   private static final String SIZE = "mask.size";
 
   /**
@@ -34,6 +40,14 @@ public record TrainedSegmenter(
       throw SqueezeException.configuration(
           path + " has no segmentation head, so it gives no masks: name a run that trained one");
     }
+    Set<String> names = new HashSet<>();
+    for (String name : checkpoint.classNames()) {
+      if (!names.add(name.toLowerCase(Locale.ROOT))) {
+        throw SqueezeException.configuration(
+            "%s has two classes whose names are %s but for their case: Spark cannot tell their columns apart"
+                .formatted(path, name));
+      }
+    }
     try (InputStream in = storage.open(path)) {
       return new TrainedSegmenter(out, path, checkpoint, BackboneFile.digest(in), original);
     }
@@ -41,7 +55,8 @@ public record TrainedSegmenter(
 
   /** The settings that masks depend on, besides their input, for a manifest. */
   public Map<String, String> settings() {
-    return Map.of(TrainedQuantizer.CHECKPOINT, sha256, SIZE, original ? "original" : "crop");
+    return Map.of(
+        TrainedQuantizer.CHECKPOINT, sha256, SIZE, original ? "original" : "crop", SPLIT, "all");
   }
 
   /**

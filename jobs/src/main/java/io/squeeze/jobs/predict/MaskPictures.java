@@ -1,5 +1,6 @@
 package io.squeeze.jobs.predict;
 
+import io.squeeze.backbone.BackboneFile;
 import io.squeeze.jobs.console.Progress;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Versions.Published;
@@ -24,6 +25,12 @@ final class MaskPictures {
   /** The folder beside the versions. */
   static final String FOLDER = "png";
 
+  /** The file that says which manifest's masks the pictures are. */
+  private static final String OF = "_of";
+
+  /** Bytes of a name that every file system takes, with what stands around it for a while. */
+  private static final int LONGEST = 200;
+
   private final SqueezeSession session;
   private final Published predictions;
 
@@ -34,7 +41,8 @@ final class MaskPictures {
 
   /**
    * Writes the files that are missing. The folder gets its final name when all are there, so a run
-   * that was interrupted is continued.
+   * that was interrupted is continued. Pictures of other masks, whose version was deleted, are
+   * replaced.
    *
    * @return the folder
    */
@@ -42,19 +50,25 @@ final class MaskPictures {
     HadoopStorage storage = session.storage();
     String version = predictions.path();
     int slash = version.lastIndexOf('/');
-    String base = Storage.join(version.substring(0, slash), FOLDER);
+    String base = version.substring(0, slash);
     String name = version.substring(slash + 1);
-    String folder = Storage.join(base, name);
-    if (storage.exists(folder)) {
-      session.reporter().say("There already: " + folder);
-      return folder;
-    }
+    String folder = Storage.join(base, FOLDER + "/" + name);
+    String digest = BackboneFile.digest(predictions.manifest().json());
+    // The lock of the data set: gc takes it, too.
     return FolderLock.holding(
         storage,
         base,
         () -> {
-          String growing = Storage.join(base, "_" + name + "." + FOLDER);
+          String of = Storage.join(folder, OF);
+          if (storage.exists(of) && storage.text(of).equals(digest)) {
+            session.reporter().say("There already: " + folder);
+            return folder;
+          }
+          storage.delete(folder);
+          String growing =
+              Storage.join(base, "%s/_%s.%s".formatted(FOLDER, name, digest.substring(0, 16)));
           write(storage, growing);
+          storage.replace(Storage.join(growing, OF), digest);
           storage.move(growing, folder);
           return folder;
         });
@@ -100,7 +114,8 @@ final class MaskPictures {
 
   /**
    * The file of a sample: its id and {@code .png}. Slashes stay. What does not belong into a file's
-   * name stands as %XX, and so does a name that would lead out of the folder.
+   * name stands as %XX, and so does a name that would lead out of the folder. A name that is too
+   * long ends with the digest of all of it.
    */
   static String fileName(String id) {
     return Arrays.stream(id.split("/", -1))
@@ -125,6 +140,16 @@ final class MaskPictures {
                 }
               }
             });
-    return escaped.toString();
+    String all = escaped.toString();
+    byte[] bytes = all.getBytes(StandardCharsets.UTF_8);
+    if (bytes.length <= LONGEST) {
+      return all;
+    }
+    String digest = BackboneFile.digest(name).substring(0, 16);
+    int kept = 0;
+    while (all.substring(0, kept + 1).getBytes(StandardCharsets.UTF_8).length < LONGEST - 20) {
+      kept++;
+    }
+    return all.substring(0, kept) + "~" + digest;
   }
 }

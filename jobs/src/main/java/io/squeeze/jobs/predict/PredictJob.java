@@ -2,9 +2,11 @@ package io.squeeze.jobs.predict;
 
 import static org.apache.spark.sql.functions.avg;
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.sum;
 
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.dataset.PhotoFolder;
 import io.squeeze.dataset.SegmentationDataset;
 import io.squeeze.image.SquareCrop;
 import io.squeeze.jobs.extract.ExtractJob;
@@ -73,6 +75,13 @@ public final class PredictJob {
    * @param settings of the photos and of the backbone
    */
   public Published photos(Settings settings) throws IOException {
+    String photos = session.storage().qualified(settings.data().path());
+    String out = session.storage().qualified(segmenter.out());
+    if (settings.data().dataset().equals(PhotoFolder.NAME) && out.startsWith(photos + "/")) {
+      throw SqueezeException.usage(
+          "%s lies in the folder of the photos, %s, so its pictures would be photos: name another (--out)"
+              .formatted(out, photos));
+    }
     return reported(new ExtractJob(session, settings, segmenter).run());
   }
 
@@ -113,8 +122,10 @@ public final class PredictJob {
     }
     Map<String, String> asked = new TreeMap<>(like.settings());
     asked.putAll(segmenter.settings());
+    // Masks of codes are those of the embeddings, however the codes are stored.
+    asked.keySet().removeAll(List.of("codec", TrainedQuantizer.BEAM));
     if (split != null) {
-      asked.put("data.split", split);
+      asked.put(TrainedSegmenter.SPLIT, split);
     }
     Publisher publisher =
         new Publisher(
@@ -154,8 +165,11 @@ public final class PredictJob {
   /** Masks of a split, in files whose rows do not depend on how the source is partitioned. */
   private void write(Published source, String split, String column, String folder) {
     Manifest like = source.manifest();
-    long pixels = segmenter.original() ? 1_000_000 : (long) like.size() * like.size();
-    long bytes = like.rows().get(split) * pixels / MASK_COMPRESSION;
+    long pixels =
+        segmenter.original()
+            ? pixels(source, split)
+            : like.rows().get(split) * like.size() * like.size();
+    long bytes = pixels / MASK_COMPRESSION;
     VersionTables.write(
         masks(source, split, column)
             .drop(Columns.SPLIT)
@@ -163,6 +177,13 @@ public final class PredictJob {
             .sortWithinPartitions(Columns.SAMPLE_ID),
         folder,
         split);
+  }
+
+  /** Pixels of all photos of a split. */
+  private long pixels(Published source, String split) {
+    Column each = col(Columns.HEIGHT).cast("long").multiply(col(Columns.WIDTH));
+    Row sum = source.read(session.spark(), split).agg(sum(each)).first();
+    return sum.isNullAt(0) ? 0 : sum.getLong(0);
   }
 
   private Dataset<Row> masks(Published source, String split, String column) {

@@ -245,7 +245,7 @@ public final class Workspace {
   private Dataset<Row> view(View view) throws IOException {
     return switch (view) {
       case EMBEDDINGS -> grids();
-      case PATCHES -> patches(grids());
+      case PATCHES -> patches(grids().where(col(Columns.EMBEDDING).isNotNull()));
       case CODES -> tables(codes, Columns.codes(List.of()).withSplit());
       case CODEBOOK -> codebook();
       case PREDICTIONS ->

@@ -183,7 +183,7 @@ public final class IndexJob {
                   new Published(place.rows(), manifest), quantizer, space, centroids, plan),
               vectors);
       probes.print(session.reporter());
-      files.add(probes.write(session.storage(), place.rows()));
+      files.addAll(probes.write(session.storage(), place.rows()));
       return new Publisher.Draft(place, manifest(asked, files), List.of());
     } finally {
       assigned.unpersist();

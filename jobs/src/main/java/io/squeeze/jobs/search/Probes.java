@@ -10,7 +10,10 @@ import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.quantize.KMeans.Keyed;
+import io.squeeze.report.RecallChart;
 import io.squeeze.storage.Storage;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -31,6 +34,7 @@ import org.apache.spark.sql.RowFactory;
  */
 public record Probes(int queries, List<Measured> measured) {
   static final String NAME = "_recall.json";
+  private static final String PICTURE = "_recall.svg";
   private static final int NEIGHBOURS = 10;
   private static final int ASKED = 64;
   private static final double ENOUGH = 0.95;
@@ -169,11 +173,25 @@ public record Probes(int queries, List<Measured> measured) {
     }
   }
 
-  DataFile write(HadoopStorage storage, String place) throws IOException {
-    String json = Json.pretty(this);
-    storage.replace(Storage.join(place, NAME), json);
-    return new DataFile(
-        NAME, json.getBytes(StandardCharsets.UTF_8).length, 0, BackboneFile.digest(json));
+  /** Writes the numbers, and a picture of them. */
+  List<DataFile> write(HadoopStorage storage, String place) throws IOException {
+    ByteArrayOutputStream picture = new ByteArrayOutputStream();
+    RecallChart.of(
+            "Recall of the index, by the lists that a query reads",
+            measured.stream()
+                .map(one -> new RecallChart.Point(one.probes(), one.share(), one.recall()))
+                .toList())
+        .svg(picture);
+    return List.of(
+        file(storage, place, NAME, Json.pretty(this).getBytes(StandardCharsets.UTF_8)),
+        file(storage, place, PICTURE, picture.toByteArray()));
+  }
+
+  private static DataFile file(HadoopStorage storage, String place, String name, byte[] bytes)
+      throws IOException {
+    storage.replace(Storage.join(place, name), out -> out.write(bytes));
+    String sha256 = BackboneFile.digest(new ByteArrayInputStream(bytes));
+    return new DataFile(name, bytes.length, 0, sha256);
   }
 
   static Probes read(HadoopStorage storage, Published index) throws IOException {

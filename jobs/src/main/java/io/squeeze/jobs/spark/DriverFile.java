@@ -7,6 +7,8 @@ import java.nio.channels.ReadableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.HashMap;
+import java.util.Map;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.SparkFiles;
 
@@ -19,13 +21,20 @@ import org.apache.spark.SparkFiles;
  * @param name unique, on an executor
  */
 public record DriverFile(String uri, String name) implements Serializable {
+  /** By application and name: the server takes a name once. */
+  private static final Map<String, DriverFile> SERVED = new HashMap<>();
 
   /**
    * Serves a file.
    *
    * @param name unique for its content
    */
-  public static DriverFile serve(Path file, String name) throws IOException {
+  public static synchronized DriverFile serve(Path file, String name) throws IOException {
+    String key = SparkEnv.get().conf().getAppId() + "/" + name;
+    DriverFile known = SERVED.get(key);
+    if (known != null) {
+      return known;
+    }
     Path folder = Files.createTempDirectory("served-");
     Path named = folder.resolve(name);
     // The server knows a file by its name, and users have many called model.pt.

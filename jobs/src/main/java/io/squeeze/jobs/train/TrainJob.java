@@ -5,6 +5,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.config.TrainSettings;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.extract.ExtractJob;
+import io.squeeze.jobs.model.RunPhotos;
 import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.SplitAssigner;
 import io.squeeze.jobs.publish.Versions;
@@ -159,6 +160,7 @@ public final class TrainJob {
       } else {
         // The full path: evaluate may be called from another folder.
         folder.begin(settings.with("embeddings", embeddings.path()));
+        RunPhotos.keep(folder, session.storage(), manifest);
         followers.start(0);
         start = first(model, layout, classes, manifest, train);
       }

@@ -282,7 +282,6 @@ class PhotoStagesIT {
             new Segmentation()
                 .setCheckpoint(walk.checkpoint())
                 .setInputCol("codes")
-                .setOnError("column")
                 .transform(codes.withColumn("content", lit(1))))) {
       Map<String, Row> others = masks(other);
       assertThat(others.keySet()).isEqualTo(masks.keySet());
@@ -371,6 +370,12 @@ class PhotoStagesIT {
     assertThat(pixels).isLessThan(Walk.PHOTOS * 224L * 224 / 1000);
     assertThatThrownBy(() -> training.fit(rows.where("split = 'trainval'")))
         .hasMessageContaining("Other embeddings lie in");
+    assertThatThrownBy(() -> training.fit(rows.withColumn("split", lit("mine"))))
+        .hasMessageContaining("36 rows are of none of the splits [trainval, test]");
+    assertThatThrownBy(() -> training.fit(rows.union(rows)))
+        .hasMessageContaining("36 ids name several rows");
+    assertThatThrownBy(() -> training.fit(rows.withColumn("mask", lit(new byte[4]))))
+        .hasMessageContaining("36 rows have another grid or mask");
     assertThatThrownBy(() -> training.fit(rows.drop("mask")))
         .hasMessageContaining("The rows lack [mask]");
   }

@@ -26,7 +26,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import javax.imageio.ImageIO;
+import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
@@ -168,6 +170,57 @@ class PredictIT {
   }
 
   @Test
+  void picturesOfDeletedMasksAreReplacedAndOutIsNeverAmongThePhotos() throws IOException {
+    Path photos = Files.createDirectories(folder.resolve("again"));
+    photo(photos.resolve("a".repeat(120) + "%".repeat(60) + ".png"), 60, 30);
+    String[] asked = {"--data_path", photos.toString(), "--png"};
+    assertThat(predict("replaced", asked).code()).isZero();
+    FileUtils.deleteDirectory(folder.resolve("replaced/v1").toFile());
+    Command sized = predict("replaced", with(asked, "--size", "original"));
+    assertThat(sized.code()).as(sized.err()).isZero();
+    try (Stream<Path> pictures = Files.list(folder.resolve("replaced/png/v1"))) {
+      Path only = pictures.filter(path -> path.toString().endsWith(".png")).findAny().orElseThrow();
+      assertThat(ImageIO.read(only.toFile()).getWidth()).isEqualTo(60);
+      assertThat(only.getFileName().toString().length()).isLessThan(255);
+    }
+    Command inside = predict("again/masks", asked);
+    assertThat(inside.lastLine()).contains("lies in the folder of the photos");
+  }
+
+  @Test
+  void aRunKeepsHowItsPhotosWereRead() throws IOException {
+    Path run = Path.of(walk.checkpoint()).getParent();
+    assertThat(Files.readString(run.resolve("photos.json"))).contains("\"size\"");
+    Path alone = Files.createDirectories(folder.resolve("alone_run"));
+    Files.copy(Path.of(walk.checkpoint()), alone.resolve("last.ckpt"));
+    Command lost =
+        Command.run(
+            "predict",
+            "--checkpoint",
+            alone.resolve("last.ckpt").toString(),
+            "--data_path",
+            walk.fixture().photos().toString(),
+            "--out",
+            at("lost"));
+    assertThat(lost.code()).isEqualTo(3);
+    assertThat(lost.lastLine()).contains("there is no photos.json beside it");
+  }
+
+  @Test
+  void anExportReplacesAnExportAndNothingElse() throws IOException {
+    String[] words = {"export", "--checkpoint", walk.checkpoint(), "--out"};
+    Command first = Command.run(with(words, at("served/model.pt")));
+    assertThat(first.code()).as(first.err()).isZero();
+    assertThat(first.err()).contains("100.00 % of the codes equal");
+    assertThat(Command.run(with(words, at("served/model.pt"))).code()).isZero();
+    Files.writeString(folder.resolve("served/notes.json"), "{}");
+    Command other = Command.run(with(words, at("served/notes.pt")));
+    assertThat(other.code()).isEqualTo(3);
+    assertThat(other.lastLine()).contains("There is something else at");
+    assertThat(Command.run(with(words, walk.checkpoint())).code()).isEqualTo(2);
+  }
+
+  @Test
   void whatCannotBePredictedIsSaid() {
     assertThat(predict("none").code()).isEqualTo(2);
     Command both = predict("none", "--codes", walk.codes("array"), "--embeddings", "e");
@@ -196,6 +249,8 @@ class PredictIT {
             at("none"));
     assertThat(headless.code()).isEqualTo(3);
     assertThat(headless.lastLine()).contains("has no segmentation head");
+    Command given = predict("none", "--embeddings", walk.embeddings(), "--model", "vit");
+    assertThat(given.lastLine()).contains("--model is for photos, and --embeddings reads none");
     Command pooled =
         predict("none", "--data_path", walk.fixture().photos().toString(), "--pool", "mean");
     assertThat(pooled.lastLine()).contains("extract.pool (--pool) is for embeddings");
