@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.squeeze.config.BackboneSettings.Layout;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.golden.Golden;
@@ -73,10 +74,31 @@ class OfficialBackboneTest {
     // float32_error of the goldens is 5.6e-6: at most 10 times that.
     assertThat(features(vit)).containsExactly(expected, within(5.6e-5f));
     assertThat(packed(new VitB32(), Precision.FP32, weights)).isEqualTo(program);
+    theProgramOfAllTokensHasTheSameGrid(weights, vit);
 
     Assumptions.assumeTrue(Precision.cpuHas("avx512_bf16"));
     float[] half = features(load(packed(new VitB32(), Precision.BF16, weights), Precision.BF16));
     assertThat(relativeError(half, expected)).isBetween(1e-4, 0.03);
+  }
+
+  private void theProgramOfAllTokensHasTheSameGrid(Path weights, Backbone vit) throws Exception {
+    Path program = packed(new VitB32().withTokens().orElseThrow(), Precision.FP32, weights);
+    BackboneFile file =
+        BackboneFile.of(
+            "net",
+            program,
+            PREPROCESSING,
+            Precision.FP32,
+            new BackboneFile.Output(Layout.TOKENS, 1));
+    Backbone tokens = TorchScriptBackbone.shared(file, program, Device.cpu());
+    assertThat(tokens.grid()).isEqualTo(vit.grid());
+    assertThat(features(tokens)).isEqualTo(features(vit));
+    try (NDManager manager = Torch.manager(Device.cpu())) {
+      float[] input = HashWeights.images();
+      var images = Torch.floats(manager, new Shape(2, 3, 224, 224), b -> b.put(input));
+      assertThat(tokens.outputs(images).token().getShape()).isEqualTo(new Shape(2, 768));
+      assertThat(vit.outputs(images).token()).isNull();
+    }
   }
 
   @Test

@@ -67,7 +67,34 @@ class DatasetTest {
     assertThat(Datasets.named(Storage.local(), OxfordPet.class.getName()))
         .isInstanceOf(OxfordPet.class);
     assertThatThrownBy(() -> Datasets.named(Storage.local(), "coco"))
-        .hasMessageContaining("neither one of oxford_pet, nor a class");
+        .hasMessageContaining("neither one of oxford_pet, photos, nor a class");
+  }
+
+  @Test
+  void aFolderIsAListOfItsPhotosInTheOrderOfTheirPaths(@TempDir Path folder) throws IOException {
+    for (String name :
+        List.of(
+            "b.jpg",
+            "A.PNG",
+            "a/c.webp",
+            "a/_d.jpg",
+            ".e.jpg",
+            "_f/g.jpg",
+            "h.txt",
+            "a/.i/j.jpg")) {
+      Path file = folder.resolve(name);
+      Files.createDirectories(file.getParent());
+      Files.writeString(file, "x");
+    }
+    PhotoFolder photos = new PhotoFolder();
+    String root = photos.root(Storage.local(), folder.toString());
+    try (var samples = photos.samples(Storage.local(), root, "photos")) {
+      assertThat(samples.map(SegmentationDataset.Sample::id))
+          .containsExactly("A.PNG", "a/_d.jpg", "a/c.webp", "b.jpg");
+    }
+    Files.createSymbolicLink(folder.resolve("a/back"), folder);
+    assertThatThrownBy(() -> photos.samples(Storage.local(), root, "photos").count())
+        .hasMessageContaining("as if a link led back");
   }
 
   @Test

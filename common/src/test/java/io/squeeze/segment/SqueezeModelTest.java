@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.Settings;
 import io.squeeze.golden.Golden;
 import io.squeeze.segment.SqueezeModel.Output;
@@ -54,6 +55,26 @@ class SqueezeModelTest {
       Output output =
           model.forward(GOLDEN.array(manager, "input"), target, parameters, ForwardContext.NONE);
       assertClose(output.logits(), "eval_logits_56x56");
+    }
+  }
+
+  /** Batch norm with its running statistics, then a product with each class's weights. */
+  @Test
+  void theLinearHeadScoresEveryVectorByItself() {
+    SqueezeModel linear =
+        new SqueezeModel(
+            Settings.defaults().with("quantizer.type", "none").with("train.head", "linear"), 2, 2);
+    Map<String, HostTensor> tensors = new LinkedHashMap<>(linear.initial(1));
+    tensors.put("head.0.running_mean", HostTensor.of(new float[] {1, 2}, 2));
+    tensors.put("head.0.running_var", HostTensor.of(new float[] {4, 1}, 2));
+    tensors.put("head.1.weight", HostTensor.of(new float[] {1, 2, -1, 0.5f}, 2, 2, 1, 1));
+    tensors.put("head.1.bias", HostTensor.of(new float[] {0.25f, 0}, 2));
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Parameters parameters = new Parameters(manager, tensors)) {
+      NDArray features = manager.create(new float[] {3, 5, 4, 1}, new Shape(1, 2, 1, 2));
+      // (3 - 1) / 2 = 1 and (4 - 2) / 1 = 2; (5 - 1) / 2 = 2 and (1 - 2) / 1 = -1.
+      assertThat(Torch.tensor(linear.scores(features, parameters)).floats())
+          .containsExactly(new float[] {5.25f, 0.25f, 0, -2.5f}, within(1e-4f));
     }
   }
 
