@@ -18,6 +18,7 @@ import io.squeeze.jobs.run.RunFolder;
 import io.squeeze.jobs.storage.HadoopStorage;
 import java.io.IOException;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 
@@ -40,6 +41,9 @@ public final class RunPhotos {
    */
   public static void keep(RunFolder run, HadoopStorage storage, Manifest embeddings)
       throws IOException {
+    if (!embeddings.settings().containsKey(PhotoPreparation.PREFIX + "size")) {
+      return; // made by a program of the user's own, which knows it
+    }
     String json = of(embeddings).root().render(ConfigRenderOptions.concise().setFormatted(true));
     storage.replace(run.path(NAME), json + "\n");
   }
@@ -90,7 +94,7 @@ public final class RunPhotos {
         Plugins.find(Architecture.class, Architecture::name, origin.name()).isPresent();
     if (packed) {
       values.put("model", origin.name());
-      if (origin.weights().startsWith(RANDOM)) {
+      if (origin.weights() != null && origin.weights().startsWith(RANDOM)) {
         values.put("seed", origin.weights().substring(RANDOM.length()));
       } else if (manifest.weights() != null) {
         values.put("weights", manifest.weights());
@@ -98,6 +102,8 @@ public final class RunPhotos {
     } else if (manifest.weights() != null) {
       values.put("model", manifest.weights());
     }
+    // A manifest of version 0.1.0 does not say everything.
+    values.values().removeIf(Objects::isNull);
     return Hocon.text("image { mean = %s, std = %s }".formatted(photos.mean(), photos.std()))
         .withFallback(ConfigFactory.parseMap(values));
   }
