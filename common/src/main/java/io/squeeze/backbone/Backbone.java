@@ -1,6 +1,7 @@
 package io.squeeze.backbone;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import io.squeeze.image.Preprocessing;
 
 /** A frozen network that turns a photo into a grid of feature vectors. Safe for many threads. */
@@ -15,7 +16,20 @@ public interface Backbone {
    * @param grid float32 [B, C, h, w]
    * @param token float32 [B, C], the class token; null where the program gives none
    */
-  record Outputs(NDArray grid, NDArray token) {}
+  record Outputs(NDArray grid, NDArray token) {
+
+    /** What one photo of the batch becomes, in another manager: [1, C, h, w] and [1, C]. */
+    public Outputs of(int photo, NDManager manager) {
+      return new Outputs(
+          row(grid, photo, manager), token == null ? null : row(token, photo, manager));
+    }
+
+    private static NDArray row(NDArray all, int photo, NDManager manager) {
+      NDArray one = all.get(photo + ":" + (photo + 1));
+      one.attach(manager);
+      return one;
+    }
+  }
 
   /** The same as {@link #features}, with the class token where there is one. */
   default Outputs outputs(NDArray images) {

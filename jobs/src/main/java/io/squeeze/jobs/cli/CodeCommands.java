@@ -139,7 +139,7 @@ final class CodeCommands {
   }
 
   /** Tells the user about a published version, and returns the result for scripts. */
-  static Object published(Arguments arguments, String what, Published published) {
+  static Map<String, Object> published(Arguments arguments, String what, Published published) {
     arguments.reporter().result(what + ": " + published.path());
     Map<String, Object> outcome = new LinkedHashMap<>();
     outcome.put(what.toLowerCase(Locale.ROOT), published.path());

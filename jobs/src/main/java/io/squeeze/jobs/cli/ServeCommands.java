@@ -13,7 +13,6 @@ import io.squeeze.jobs.predict.PredictJob;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.SqueezeSession;
 import java.io.IOException;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -161,11 +160,7 @@ final class ServeCommands {
     } else {
       published = job.photos(photoSettings(session, arguments, checkpoint));
     }
-    Map<String, Object> outcome = new LinkedHashMap<>();
-    arguments.reporter().result("Masks: " + published.path());
-    outcome.put("masks", published.path());
-    outcome.put("rows", published.manifest().rows());
-    outcome.put("rejected", published.manifest().rejected());
+    Map<String, Object> outcome = CodeCommands.published(arguments, "Masks", published);
     if (arguments.given(PNG)) {
       String folder = job.pictures(published);
       arguments.reporter().result("Pictures: " + folder);

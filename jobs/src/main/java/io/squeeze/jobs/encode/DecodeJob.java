@@ -86,12 +86,7 @@ public final class DecodeJob {
     this.target = request.embeddings();
     if (checkpoint != null) {
       TrainedQuantizer asked = TrainedQuantizer.open(storage, request.codes(), checkpoint, null);
-      String made = this.codes.manifest().settings().get(TrainedQuantizer.CHECKPOINT);
-      if (!asked.sha256().equals(made)) {
-        throw SqueezeException.input(
-            "%s was encoded with a checkpoint of SHA-256 %s, but %s has %s (--checkpoint)"
-                .formatted(this.codes.path(), made, checkpoint, asked.sha256()));
-      }
+      TrainedQuantizer.checkMaker(this.codes, checkpoint, asked.sha256());
     }
     this.checkpoint = TrainedQuantizer.beside(storage, this.codes).checkpoint();
     this.all = this.checkpoint.model().quantizer().codebookSizes().length;
@@ -227,10 +222,7 @@ public final class DecodeJob {
   }
 
   private static Row decoded(StructType schema, LoadedModel loaded, Row row, int first) {
-    int[] codes =
-        row.<Integer>getList(row.fieldIndex(Columns.CODES)).stream()
-            .mapToInt(code -> code)
-            .toArray();
+    int[] codes = MappedRows.codes(row, row.fieldIndex(Columns.CODES));
     byte[] embedding =
         embedding(
             loaded, codes, row.getAs(Columns.GRID_HEIGHT), row.getAs(Columns.GRID_WIDTH), first);

@@ -5,7 +5,6 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.row_number;
-import static org.apache.spark.sql.functions.sum;
 import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.xxhash64;
 
@@ -327,11 +326,6 @@ final class Listing {
         : SourceFiles.ofTable(session, opened(table).files());
   }
 
-  /** An aggregate that is equal for equal rows, in whatever order they come. */
-  static Column fingerprint(Column... columns) {
-    return sum(xxhash64(columns).cast("decimal(20,0)")).cast("string");
-  }
-
   /** Counts the samples, with a sum of row hashes that no order of reading changes. */
   Summary summary() throws IOException {
     Dataset<Row> listed = listed(false);
@@ -339,7 +333,7 @@ final class Listing {
     List<Row> counts =
         listed
             .groupBy(Columns.SPLIT_INDEX)
-            .agg(count(lit(1)), fingerprint(all.toArray(Column[]::new)))
+            .agg(count(lit(1)), Tables.fingerprint(all.toArray(Column[]::new)))
             .orderBy(Columns.SPLIT_INDEX)
             .collectAsList();
     Map<Integer, Long> rows = new TreeMap<>();

@@ -10,6 +10,7 @@ import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.DataFile;
 import io.squeeze.jobs.publish.ParquetFile;
 import io.squeeze.jobs.publish.Place;
+import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.HadoopStorage;
@@ -155,7 +156,7 @@ final class SourceFiles implements AutoCloseable {
 
   /** Equal for equal files. */
   String fingerprint() {
-    return rows.agg(Listing.fingerprint(columns())).head().getString(0);
+    return rows.agg(Tables.fingerprint(columns())).head().getString(0);
   }
 
   /**

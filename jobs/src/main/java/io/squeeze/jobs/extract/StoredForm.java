@@ -89,20 +89,15 @@ abstract sealed class StoredForm implements AutoCloseable {
     List<Stored> values = new ArrayList<>();
     for (int i = 0; i < samples.size(); i++) {
       try (NDManager scope = features.grid().getManager().newSubManager()) {
-        NDArray one = row(features.grid(), i, scope);
-        NDArray token = features.token() == null ? null : row(features.token(), i, scope);
+        Outputs photo = features.of(i, scope);
+        NDArray one = photo.grid();
+        NDArray token = photo.token();
         NDArray stored = half() ? one.toType(DataType.FLOAT16, false) : one;
         boolean good = storable(one, stored) && (token == null || finite(token));
         values.add(good ? value(stored, token, samples.get(i)) : null);
       }
     }
     return values;
-  }
-
-  private static NDArray row(NDArray all, int i, NDManager scope) {
-    NDArray one = all.get(i + ":" + (i + 1));
-    one.attach(scope);
-    return one;
   }
 
   /** The sum of the values times zero is 0 only if every value is finite. */

@@ -13,6 +13,7 @@ import io.squeeze.image.BadSampleException;
 import io.squeeze.image.BadSampleException.Code;
 import io.squeeze.image.ImageDecoder;
 import io.squeeze.jobs.model.Backbones;
+import io.squeeze.jobs.model.MappedRows;
 import io.squeeze.jobs.photo.Decoding;
 import io.squeeze.jobs.photo.Fitting;
 import io.squeeze.jobs.photo.PreparedSample;
@@ -20,6 +21,7 @@ import io.squeeze.jobs.photo.Reading;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.torch.FloatBatch;
+import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Torch;
 import io.squeeze.weights.ElementType;
 import java.io.IOException;
@@ -33,7 +35,6 @@ import java.util.List;
 import java.util.NoSuchElementException;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.util.TaskCompletionListener;
 
 /**
@@ -204,14 +205,15 @@ final class PhotoRows implements Iterator<Row> {
       Outputs outputs = opened.backbone().outputs(photos);
       for (int i = 0; i < part.size(); i++) {
         try (NDManager own = scope.newSubManager()) {
-          NDArray grid = row(outputs.grid(), i, own);
-          NDArray token = outputs.token() == null ? null : row(outputs.token(), i, own);
+          Outputs one = outputs.of(i, own);
           NDArray stored =
-              work.type() == ElementType.F16 ? grid.toType(DataType.FLOAT16, false) : grid;
+              work.type() == ElementType.F16
+                  ? one.grid().toType(DataType.FLOAT16, false)
+                  : one.grid();
           boolean finite =
-              stored.toType(DataType.FLOAT32, false).mul(0f).sum().getFloat() == 0
-                  && (token == null || token.mul(0f).sum().getFloat() == 0);
-          made.add(finite ? opened.cells().of(stored, token, part.get(i)) : null);
+              NativeKernels.finite(
+                  one.token() == null ? List.of(stored) : List.of(stored, one.token()));
+          made.add(finite ? opened.cells().of(stored, one.token(), part.get(i)) : null);
         }
       }
     } catch (RuntimeException e) {
@@ -219,12 +221,6 @@ final class PhotoRows implements Iterator<Row> {
       made.subList(before, made.size()).clear();
       throw e;
     }
-  }
-
-  private static NDArray row(NDArray all, int i, NDManager scope) {
-    NDArray one = all.get(i + ":" + (i + 1));
-    one.attach(scope);
-    return one;
   }
 
   private Row refused(Row row, BadSampleException reason) {
@@ -250,15 +246,7 @@ final class PhotoRows implements Iterator<Row> {
   }
 
   private Row with(Row row, Object[] cells, String error) {
-    boolean says = work.bad() == OnError.COLUMN;
-    Object[] all = new Object[row.size() + cells.length + (says ? 1 : 0)];
-    for (int i = 0; i < row.size(); i++) {
-      all[i] = row.get(i);
-    }
-    System.arraycopy(cells, 0, all, row.size(), cells.length);
-    if (says) {
-      all[all.length - 1] = error;
-    }
-    return RowFactory.create(all);
+    Row with = MappedRows.with(row, cells);
+    return work.bad() == OnError.COLUMN ? MappedRows.with(with, error) : with;
   }
 }

@@ -1,7 +1,6 @@
 package io.squeeze.jobs.ml;
 
 import com.typesafe.config.Config;
-import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
@@ -9,10 +8,8 @@ import io.squeeze.jobs.ml.PhotoRows.OnError;
 import io.squeeze.jobs.model.Backbones;
 import io.squeeze.jobs.spark.Sessions;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.function.BiConsumer;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.ml.Model;
@@ -41,7 +38,7 @@ abstract class PhotoStage<T extends PhotoStage<T>> extends Model<T>
   private static final long serialVersionUID = 1L;
 
   private final String uid;
-  private final Map<Param<?>, String> settings = new LinkedHashMap<>();
+  private final SettingParams settings = new SettingParams();
   private final Param<String> inputCol;
   private final Param<String> outputCol;
   private final Param<String> onError;
@@ -93,20 +90,15 @@ abstract class PhotoStage<T extends PhotoStage<T>> extends Model<T>
 
   /** A parameter that is a setting. */
   final Param<String> text(String name, String doc, String setting) {
-    return known(new Param<>(this, name, doc), setting);
+    return settings.of(new Param<>(this, name, doc), setting);
   }
 
   private IntParam number(String name, String doc, String setting) {
-    return known(new IntParam(this, name, doc), setting);
+    return settings.of(new IntParam(this, name, doc), setting);
   }
 
   private DoubleArrayParam numbers(String name, String doc, String setting) {
-    return known(new DoubleArrayParam(this, name, doc), setting);
-  }
-
-  private <P extends Param<?>> P known(P param, String setting) {
-    settings.put(param, setting);
-    return param;
+    return settings.of(new DoubleArrayParam(this, name, doc), setting);
   }
 
   @Override
@@ -291,19 +283,7 @@ abstract class PhotoStage<T extends PhotoStage<T>> extends Model<T>
 
   /** The settings that were set as parameters, over others. */
   final Settings settings(Config under) {
-    Map<String, Object> given = new LinkedHashMap<>();
-    settings.forEach(
-        (param, key) -> {
-          if (isSet(param)) {
-            Object value = getOrDefault(param);
-            given.put(
-                key,
-                value instanceof double[] several
-                    ? Arrays.stream(several).boxed().toList()
-                    : value.toString());
-          }
-        });
-    return Settings.load(List.of(under, ConfigFactory.parseMap(given)));
+    return settings.over(under, this);
   }
 
   /** What a bad photo does. */

@@ -204,7 +204,7 @@ public final class Segmentation extends PhotoStage<Segmentation> {
                 rows,
                 () -> {
                   Segmenter open = Segmenter.inTask(sent.value(), crop);
-                  return row -> with(row, masked(open, row, index, fields, struct));
+                  return row -> MappedRows.with(row, masked(open, row, index, fields, struct));
                 });
     return dataset
         .toDF()
@@ -223,8 +223,7 @@ public final class Segmentation extends PhotoStage<Segmentation> {
       return null;
     }
     if (fields.isEmpty()) {
-      int[] values = row.<Integer>getList(index).stream().mapToInt(code -> code).toArray();
-      return cell(segmenter.ofCodes(values, 0, 0));
+      return cell(segmenter.ofCodes(MappedRows.codes(row, index), 0, 0));
     }
     Row grid = struct ? row.getStruct(index) : row;
     return cell(
@@ -242,15 +241,6 @@ public final class Segmentation extends PhotoStage<Segmentation> {
         mask.shares(),
         mask.confidence(),
         mask.outside());
-  }
-
-  private static Row with(Row row, Row cell) {
-    Object[] cells = new Object[row.size() + 1];
-    for (int i = 0; i < row.size(); i++) {
-      cells[i] = row.get(i);
-    }
-    cells[row.size()] = cell;
-    return RowFactory.create(cells);
   }
 
   @Override

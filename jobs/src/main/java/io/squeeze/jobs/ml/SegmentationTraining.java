@@ -1,7 +1,5 @@
 package io.squeeze.jobs.ml;
 
-import com.typesafe.config.Config;
-import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Hocon;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
@@ -13,9 +11,6 @@ import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.train.TrainJob;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
 import org.apache.spark.ml.Estimator;
 import org.apache.spark.ml.param.DoubleParam;
 import org.apache.spark.ml.param.IntParam;
@@ -49,7 +44,7 @@ public final class SegmentationTraining extends Estimator<Segmentation>
   private static final long serialVersionUID = 1L;
 
   private final String uid;
-  private final Map<Param<?>, String> known = new LinkedHashMap<>();
+  private final SettingParams known = new SettingParams();
   private final Param<String> embeddings;
   private final Param<String> outputDir;
   private final Param<String> experimentName;
@@ -73,36 +68,31 @@ public final class SegmentationTraining extends Estimator<Segmentation>
     this.uid = uid;
     embeddings =
         new Param<>(this, "embeddings", "data set that the rows are like: classes, backbone, crop");
-    outputDir = setting(new Param<>(this, "outputDir", "folder of all runs"), "output.dir");
+    outputDir = known.of(new Param<>(this, "outputDir", "folder of all runs"), "output.dir");
     experimentName =
-        setting(
+        known.of(
             new Param<>(this, "experimentName", "folder of this run below it"),
             "output.experiment-name");
     quantizerType =
-        setting(
+        known.of(
             new Param<>(this, "quantizerType", "vq, fsq, lfq, rvq, pq, none, or a class"),
             "quantizer.type");
     codebookSize =
-        setting(new IntParam(this, "codebookSize", "codes of a level"), "quantizer.codebook-size");
+        known.of(new IntParam(this, "codebookSize", "codes of a level"), "quantizer.codebook-size");
     numQuantizers =
-        setting(
+        known.of(
             new IntParam(this, "numQuantizers", "levels of rvq, sub-vectors of pq"),
             "quantizer.num-quantizers");
-    head = setting(new Param<>(this, "head", "auto, conv, deeplab or linear"), "train.head");
+    head = known.of(new Param<>(this, "head", "auto, conv, deeplab or linear"), "train.head");
     lossType =
-        setting(
+        known.of(
             new Param<>(this, "lossType", "ce, dice, focal, combined, or a class"), "train.loss");
-    epochs = setting(new IntParam(this, "epochs", "passes over the rows"), "train.epochs");
-    batchSize = setting(new IntParam(this, "batchSize", "rows of a step"), "train.batch-size");
-    lr = setting(new DoubleParam(this, "lr", "highest learning rate"), "train.lr");
-    seed = setting(new LongParam(this, "seed", "seed of every random draw"), "seed");
+    epochs = known.of(new IntParam(this, "epochs", "passes over the rows"), "train.epochs");
+    batchSize = known.of(new IntParam(this, "batchSize", "rows of a step"), "train.batch-size");
+    lr = known.of(new DoubleParam(this, "lr", "highest learning rate"), "train.lr");
+    seed = known.of(new LongParam(this, "seed", "seed of every random draw"), "seed");
     settings = new Param<>(this, "settings", "more settings of the commands, in HOCON");
     setDefault(settings, "");
-  }
-
-  private <P extends Param<?>> P setting(P param, String key) {
-    known.put(param, key);
-    return param;
   }
 
   @Override
@@ -241,15 +231,7 @@ public final class SegmentationTraining extends Estimator<Segmentation>
   }
 
   private Settings asked() {
-    Map<String, Object> given = new LinkedHashMap<>();
-    known.forEach(
-        (param, key) -> {
-          if (isSet(param)) {
-            given.put(key, getOrDefault(param).toString());
-          }
-        });
-    Config more = Hocon.text(getOrDefault(settings));
-    return Settings.load(List.of(more, ConfigFactory.parseMap(given)));
+    return known.over(Hocon.text(getOrDefault(settings)), this);
   }
 
   @Override

@@ -6,8 +6,6 @@ import static org.apache.spark.sql.functions.length;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.min;
 import static org.apache.spark.sql.functions.not;
-import static org.apache.spark.sql.functions.sum;
-import static org.apache.spark.sql.functions.xxhash64;
 
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.publish.Columns;
@@ -36,7 +34,6 @@ import org.apache.spark.sql.types.StructType;
  * after a failure, and is evaluated later.
  */
 final class SelectedEmbeddings {
-  private static final long BYTES_PER_FILE = 128L << 20;
   private static final String ROWS = "selected.rows";
 
   private SelectedEmbeddings() {}
@@ -122,20 +119,14 @@ final class SelectedEmbeddings {
   private static void write(Dataset<Row> rows, String split, Manifest like, String folder) {
     long each = 4L * like.channels() * like.positions() + (long) like.size() * like.size();
     long most = Math.max(1, like.rows().get(split)) * each;
-    VersionTables.write(
-        rows.where(col(Columns.SPLIT).equalTo(split))
-            .drop(Columns.SPLIT)
-            .repartition((int) Math.max(1, most / BYTES_PER_FILE), col(Columns.SAMPLE_ID))
-            .sortWithinPartitions(Columns.SAMPLE_ID),
-        folder,
-        split);
+    VersionTables.writeById(
+        rows.where(col(Columns.SPLIT).equalTo(split)).drop(Columns.SPLIT), most, folder, split);
   }
 
   /** Equal for equal rows, in whatever order they come. */
   private static String fingerprint(Dataset<Row> rows) {
     Column[] all = Arrays.stream(rows.columns()).map(Tables::quoted).toArray(Column[]::new);
-    Row found =
-        rows.agg(count(lit(1)), sum(xxhash64(all).cast("decimal(20,0)")).cast("string")).first();
+    Row found = rows.agg(count(lit(1)), Tables.fingerprint(all)).first();
     if (found.getLong(0) == 0) {
       throw SqueezeException.input("There are no rows to train on");
     }

@@ -56,6 +56,21 @@ public final class MappedRows implements Iterator<Row> {
     return RowFactory.create(cells);
   }
 
+  /** A row with more cells behind its own. */
+  public static Row with(Row row, Object... added) {
+    Object[] cells = new Object[row.size() + added.length];
+    for (int i = 0; i < row.size(); i++) {
+      cells[i] = row.get(i);
+    }
+    System.arraycopy(added, 0, cells, row.size(), added.length);
+    return RowFactory.create(cells);
+  }
+
+  /** The codes in a cell, which is an array. */
+  public static int[] codes(Row row, int index) {
+    return row.<Integer>getList(index).stream().mapToInt(code -> code).toArray();
+  }
+
   @Override
   public boolean hasNext() {
     return rows.hasNext();

@@ -92,6 +92,21 @@ public record TrainedQuantizer(String codes, String path, Checkpoint checkpoint,
     return encoder;
   }
 
+  /**
+   * Refuses a checkpoint that did not encode published codes.
+   *
+   * @param path of the checkpoint
+   * @param sha256 of its file
+   */
+  public static void checkMaker(Published codes, String path, String sha256) {
+    String made = codes.manifest().settings().get(CHECKPOINT);
+    if (!sha256.equals(made)) {
+      throw SqueezeException.input(
+          "%s was encoded with a checkpoint of SHA-256 %s, but %s has %s (--checkpoint)"
+              .formatted(codes.path(), made, path, sha256));
+    }
+  }
+
   /** The settings that codes depend on, besides their input, for a manifest. */
   public Map<String, String> settings() {
     String beam = Integer.toString(checkpoint.settings().quantizer().beam());

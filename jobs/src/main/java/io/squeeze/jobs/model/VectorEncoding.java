@@ -18,7 +18,6 @@ import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.catalyst.encoders.ExpressionEncoder;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
@@ -141,7 +140,7 @@ public record VectorEncoding(
           if (measured) {
             added.add((double) errors[i] / column.channels());
           }
-          ready.add(row(block.get(i), added));
+          ready.add(MappedRows.with(block.get(i), added.toArray()));
         }
       }
     }
@@ -151,17 +150,6 @@ public record VectorEncoding(
       NDArray before = loaded.quantizer().toSearchSpace(given, loaded.parameters());
       NDArray after = loaded.quantizer().toSearchSpace(decoded, loaded.parameters());
       return Torch.tensor(before.sub(after).square().sum(new int[] {1})).floats();
-    }
-
-    private static Row row(Row source, List<Object> added) {
-      Object[] cells = new Object[source.size() + added.size()];
-      for (int c = 0; c < source.size(); c++) {
-        cells[c] = source.get(c);
-      }
-      for (int c = 0; c < added.size(); c++) {
-        cells[source.size() + c] = added.get(c);
-      }
-      return RowFactory.create(cells);
     }
   }
 }

@@ -50,8 +50,6 @@ import org.apache.spark.sql.types.StructType;
  * Photos need no masks of their own.
  */
 public final class PredictJob {
-  private static final long BYTES_PER_FILE = 128L << 20;
-
   /** What Parquet leaves of a mask, about. */
   private static final int MASK_COMPRESSION = 10;
 
@@ -103,12 +101,7 @@ public final class PredictJob {
    */
   public Published codes(String path, String split) throws IOException {
     Published codes = Versions.codes(session.storage(), path, "--codes");
-    String made = codes.manifest().settings().get(TrainedQuantizer.CHECKPOINT);
-    if (!segmenter.sha256().equals(made)) {
-      throw SqueezeException.input(
-          "%s was encoded with a checkpoint of SHA-256 %s, but %s has %s (--checkpoint)"
-              .formatted(codes.path(), made, segmenter.path(), segmenter.sha256()));
-    }
+    TrainedQuantizer.checkMaker(codes, segmenter.path(), segmenter.sha256());
     return stored(codes, split, Columns.CODES);
   }
 
@@ -169,14 +162,8 @@ public final class PredictJob {
         segmenter.original()
             ? pixels(source, split)
             : like.rows().get(split) * like.size() * like.size();
-    long bytes = pixels / MASK_COMPRESSION;
-    VersionTables.write(
-        masks(source, split, column)
-            .drop(Columns.SPLIT)
-            .repartition((int) Math.max(1, bytes / BYTES_PER_FILE), col(Columns.SAMPLE_ID))
-            .sortWithinPartitions(Columns.SAMPLE_ID),
-        folder,
-        split);
+    VersionTables.writeById(
+        masks(source, split, column).drop(Columns.SPLIT), pixels / MASK_COMPRESSION, folder, split);
   }
 
   /** Pixels of all photos of a split. */
@@ -231,10 +218,7 @@ public final class PredictJob {
     if (!coded) {
       return segmenter.ofFeatures(row.<byte[]>getAs(Columns.EMBEDDING), height, width);
     }
-    int[] codes =
-        row.<Integer>getList(row.fieldIndex(Columns.CODES)).stream()
-            .mapToInt(code -> code)
-            .toArray();
+    int[] codes = MappedRows.codes(row, row.fieldIndex(Columns.CODES));
     return segmenter.ofCodes(codes, height, width);
   }
 

@@ -3,6 +3,8 @@ package io.squeeze.jobs.publish;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.hex;
 import static org.apache.spark.sql.functions.lower;
+import static org.apache.spark.sql.functions.sum;
+import static org.apache.spark.sql.functions.xxhash64;
 
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.storage.HadoopStorage;
@@ -30,6 +32,11 @@ public final class Tables {
     return rows.schema().apply(column).dataType().equals(DataTypes.BinaryType)
         ? lower(hex(own))
         : own.cast("string");
+  }
+
+  /** An aggregate that is equal for equal rows, in whatever order they come. */
+  public static Column fingerprint(Column... columns) {
+    return sum(xxhash64(columns).cast("decimal(20,0)")).cast("string");
   }
 
   /** A column by its name, whatever characters the name has. */

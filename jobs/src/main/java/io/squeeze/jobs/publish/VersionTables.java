@@ -1,5 +1,7 @@
 package io.squeeze.jobs.publish;
 
+import static org.apache.spark.sql.functions.col;
+
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.storage.Storage;
@@ -15,6 +17,8 @@ import org.apache.spark.sql.Row;
 
 /** The tables of a version that Spark writes, a folder for each split. */
 public final class VersionTables {
+  private static final long BYTES_PER_FILE = 128L << 20;
+
   private VersionTables() {}
 
   /**
@@ -24,6 +28,20 @@ public final class VersionTables {
    */
   public static void write(Dataset<Row> rows, String folder, String split) {
     write(rows, folder, split, "PARQUET_1_0");
+  }
+
+  /**
+   * The same in files of about 128 MB, whose rows do not depend on how the source is partitioned:
+   * by hash of the id, in the order of the ids.
+   *
+   * @param bytes of all rows, about
+   */
+  public static void writeById(Dataset<Row> rows, long bytes, String folder, String split) {
+    write(
+        rows.repartition((int) Math.max(1, bytes / BYTES_PER_FILE), col(Columns.SAMPLE_ID))
+            .sortWithinPartitions(Columns.SAMPLE_ID),
+        folder,
+        split);
   }
 
   /**
