@@ -244,8 +244,8 @@ public final class Workspace {
 
   private Dataset<Row> view(View view) throws IOException {
     return switch (view) {
-      case EMBEDDINGS -> grids();
-      case PATCHES -> patches(grids().where(col(Columns.EMBEDDING).isNotNull()));
+      case EMBEDDINGS -> embeddings(table -> true);
+      case PATCHES -> patches(embeddings(table -> !table.equals(Manifest.POOLED)));
       case CODES -> tables(codes, Columns.codes(List.of()).withSplit());
       case CODEBOOK -> codebook();
       case PREDICTIONS ->
@@ -258,8 +258,11 @@ public final class Workspace {
     };
   }
 
-  private Dataset<Row> grids() {
-    return tables(embeddings, Columns.embeddings(List.of()).withSplit());
+  /** The embeddings whose manifest names one of the wanted kinds. */
+  private Dataset<Row> embeddings(Predicate<String> wanted) {
+    Map<String, Published> some = new LinkedHashMap<>(embeddings);
+    some.values().removeIf(version -> !wanted.test(version.manifest().table()));
+    return tables(some, Columns.embeddings(List.of()).withSplit());
   }
 
   /** Bytes of the largest row of embeddings. */

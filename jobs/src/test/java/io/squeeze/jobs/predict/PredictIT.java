@@ -10,6 +10,7 @@ import io.squeeze.jobs.Walk;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.query.Workspace;
 import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.metric.ConfusionMatrix;
@@ -29,6 +30,7 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.apache.commons.io.FileUtils;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
@@ -297,6 +299,9 @@ class PredictIT {
         .isEqualTo(
             beside.read(spark).orderBy("sample_id").select("sample_id", "pooled").collectAsList());
     assertThat(alone.read(spark).columns()).doesNotContain("embedding", "mask");
+    Map<String, Dataset<Row>> views = new Workspace(spark, at("alone")).views();
+    assertThat(views.get("embeddings").count()).isEqualTo(Walk.PHOTOS);
+    assertThat(views.get("patches").isEmpty()).isTrue();
     Command trained =
         Command.run("baseline", "--embeddings", at("alone"), "--output_dir", at("outputs"));
     assertThat(trained.code()).isEqualTo(4);
