@@ -12,6 +12,7 @@ import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.query.Workspace;
 import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.sql.SqueezeExtensions;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.metric.ConfusionMatrix;
 import java.awt.Color;
@@ -299,6 +300,7 @@ class PredictIT {
         .isEqualTo(
             beside.read(spark).orderBy("sample_id").select("sample_id", "pooled").collectAsList());
     assertThat(alone.read(spark).columns()).doesNotContain("embedding", "mask");
+    SqueezeExtensions.register(spark);
     Map<String, Dataset<Row>> views = new Workspace(spark, at("alone")).views();
     assertThat(views.get("embeddings").count()).isEqualTo(Walk.PHOTOS);
     assertThat(views.get("patches").isEmpty()).isTrue();
