@@ -1,6 +1,7 @@
 package io.squeeze.backbone;
 
 import io.squeeze.config.BackboneSettings.Layout;
+import io.squeeze.config.ImageSettings.Windows;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.image.Preprocessing;
 import java.io.IOException;
@@ -21,9 +22,15 @@ import java.util.HexFormat;
  * @param name for people: vit, or the file's name
  * @param digest SHA-256 of the file, in hex
  * @param precision the type that it computes in, if we packed the program
+ * @param windows that slide over the prepared photo; null where it is seen as a whole
  */
 public record BackboneFile(
-    String name, String digest, Preprocessing preprocessing, Precision precision, Output output)
+    String name,
+    String digest,
+    Preprocessing preprocessing,
+    Precision precision,
+    Output output,
+    Windows windows)
     implements Serializable {
 
   /**
@@ -43,7 +50,17 @@ public record BackboneFile(
   /** Describes the file at a path. */
   public static BackboneFile of(
       String name, Path path, Preprocessing preprocessing, Precision precision, Output output) {
-    return new BackboneFile(name, digest(path), preprocessing, precision, output);
+    return new BackboneFile(name, digest(path), preprocessing, precision, output, null);
+  }
+
+  /** The same program, seeing windows of a photo; null for the whole. */
+  public BackboneFile over(Windows windows) {
+    return new BackboneFile(name, digest, preprocessing, precision, output, windows);
+  }
+
+  /** Side of the square that the program reads, in pixels. */
+  int side() {
+    return windows == null ? preprocessing.size() : windows.side();
   }
 
   /**

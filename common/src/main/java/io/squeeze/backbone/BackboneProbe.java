@@ -90,7 +90,7 @@ final class BackboneProbe {
   }
 
   private NDArray image(NDManager manager, String name) {
-    int size = file.preprocessing().size();
+    int size = file.side();
     SplittableRandom random = Seeds.random(0, "probe " + name);
     return Torch.floats(
         manager,

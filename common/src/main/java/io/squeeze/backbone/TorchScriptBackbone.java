@@ -25,7 +25,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class TorchScriptBackbone implements Backbone {
   private static final Logger LOG = LoggerFactory.getLogger(TorchScriptBackbone.class);
-  private static final Map<Key, TorchScriptBackbone> LOADED = new ConcurrentHashMap<>();
+  private static final Map<Key, Backbone> LOADED = new ConcurrentHashMap<>();
 
   private final PtSymbolBlock program;
   private final BackboneFile file;
@@ -50,7 +50,7 @@ public final class TorchScriptBackbone implements Backbone {
     return LOADED.computeIfAbsent(key, k -> load(file, local, device));
   }
 
-  private static TorchScriptBackbone load(BackboneFile file, Path local, Device device) {
+  private static Backbone load(BackboneFile file, Path local, Device device) {
     LOG.debug("Loading the backbone {} on {}", local, device);
     file.precision().check(device);
     String found = BackboneFile.digest(local);
@@ -65,7 +65,8 @@ public final class TorchScriptBackbone implements Backbone {
               (PtNDManager) forever, local, true, new String[0], new String[0], false);
       BackboneProbe probe =
           new BackboneProbe(in -> IValueUtils.forward(program, in, false), file, local);
-      return new TorchScriptBackbone(program, file, probe.run(forever));
+      TorchScriptBackbone whole = new TorchScriptBackbone(program, file, probe.run(forever));
+      return file.windows() == null ? whole : new WindowedBackbone(whole, file.windows());
     } catch (EngineException | IllegalArgumentException | UnsupportedOperationException e) {
       forever.close();
       if (e instanceof EngineException engine && Torch.outOfMemory(engine)) {
@@ -76,7 +77,7 @@ public final class TorchScriptBackbone implements Backbone {
       throw SqueezeException.input(
           ("Cannot use %s as a backbone: it is no TorchScript program for float32 [B, 3, "
                   + "%s, %s] (%s); set --model to a file that torch.jit.save wrote")
-              .formatted(local, file.preprocessing().size(), file.preprocessing().size(), reason),
+              .formatted(local, file.side(), file.side(), reason),
           e);
     } catch (SqueezeException e) {
       forever.close();

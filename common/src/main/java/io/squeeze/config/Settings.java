@@ -46,6 +46,8 @@ public record Settings(
               "crop", "image.crop",
               "mean", "image.mean",
               "std", "image.std",
+              "windows", "image.windows",
+              "stride", "image.stride",
               "layout", "backbone.layout",
               "prefix_tokens", "backbone.prefix-tokens"));
 

@@ -93,9 +93,18 @@ class SettingsTest {
     assertThatThrownBy(() -> given.over("{\"sise\": 224}", "dino.json"))
         .hasMessage(
             "dino.json holds sise; it may hold [crop, layout, mean, prefix_tokens, resize, size,"
-                + " std]");
+                + " std, stride, windows]");
     assertThatThrownBy(() -> given.over("{\"resize\": 100}", "dino.json"))
         .hasMessageContaining("image.resize: 100 is less than image.size, which is 196");
+    assertThat(given.over("{\"windows\": 98}", "dino.json").image().windows())
+        .isEqualTo(new ImageSettings.Windows(98, 65));
+    assertThatThrownBy(() -> given.over("{\"windows\": 224, \"stride\": 230}", "dino.json"))
+        .hasMessageContainingAll(
+            "image.windows: 224 is more than image.size, the square that they slide over, which is"
+                + " 196",
+            "image.stride: 230 is more than image.windows, which is 224");
+    assertThatThrownBy(() -> given.over("{\"stride\": 32}", "dino.json"))
+        .hasMessageContaining("image.stride: it is from one window to the next");
   }
 
   @Test

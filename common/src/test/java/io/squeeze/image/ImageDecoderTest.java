@@ -142,10 +142,7 @@ class ImageDecoderTest {
   @Test
   void filesAboveTheLimitOrMissingAreRejected(@TempDir Path folder) throws IOException {
     Path file = Files.write(folder.resolve("big.jpg"), new byte[2000]);
-    var image = Settings.defaults().image();
-    var small =
-        new io.squeeze.config.ImageSettings(
-            224, 224, false, image.maxPixels(), 1000, false, false, image.mean(), image.std());
+    var small = Settings.defaults().with("image.max-bytes", "1000").image();
     assertThatThrownBy(() -> new ImageDecoder(small).read(Storage.local(), file.toString()))
         .isInstanceOfSatisfying(
             BadSampleException.class, e -> assertThat(e.code()).isEqualTo(Code.TOO_LARGE));

@@ -40,6 +40,8 @@ final class ServeCommands {
           Flag.IMAGE_SIZE,
           Flag.IMAGE_RESIZE,
           Flag.IMAGE_CROP,
+          Flag.WINDOWS,
+          Flag.STRIDE,
           Flag.IMAGE_MEAN,
           Flag.IMAGE_STD,
           Flag.EMBEDDING_DTYPE,

@@ -193,7 +193,11 @@ public final class ExportJob {
     Path file = shipped.path();
     write(
         ServingProgram.ofPhotos(
-            checkpoint, EmbeddedProgram.open(file), shipped.file().output(), half),
+            checkpoint,
+            EmbeddedProgram.open(file),
+            shipped.file().output(),
+            shipped.file().windows(),
+            half),
         local);
     Batch.Layout layout = checkpoint.layout();
     boolean coded = codebookSizes().length > 0;

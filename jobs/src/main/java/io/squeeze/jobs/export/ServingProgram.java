@@ -1,13 +1,18 @@
 package io.squeeze.jobs.export;
 
 import io.squeeze.backbone.BackboneFile.Output;
+import io.squeeze.backbone.Grid;
+import io.squeeze.backbone.SlidingWindows;
+import io.squeeze.config.ImageSettings.Windows;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.torch.EmbeddedProgram;
 import io.squeeze.torch.ScriptArchive;
 import io.squeeze.torch.ScriptBody;
 import io.squeeze.torch.ScriptModule;
 import io.squeeze.torch.ScriptProgram;
+import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
+import io.squeeze.weights.HostTensor;
 import io.squeeze.weights.TensorSource;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -52,13 +57,23 @@ final class ServingProgram {
    * The whole model, of photos [B, 3, S, S] that are cropped and normalised.
    *
    * @param output of the backbone
+   * @param windows that the backbone sees; null where it sees the whole photo
    * @param half whether features are rounded to float16, as they were stored for training
    */
   static ServingProgram ofPhotos(
-      Checkpoint checkpoint, EmbeddedProgram backbone, Output output, boolean half) {
+      Checkpoint checkpoint,
+      EmbeddedProgram backbone,
+      Output output,
+      Windows windows,
+      boolean half) {
     ServingProgram program = new ServingProgram(checkpoint);
     program.backbone = backbone;
-    program.features(output, half);
+    Batch.Layout layout = checkpoint.layout();
+    Grid grid = new Grid(layout.channels(), layout.height(), layout.width());
+    SlidingWindows sliding =
+        windows == null ? null : SlidingWindows.over(grid, layout.size(), windows);
+    program.seen(output, sliding == null ? grid : sliding.window());
+    program.features(sliding, half);
     int levels = program.model.quantizer().codebookSizes().length;
     if (levels == 0) {
       ScriptBody forward = program.body();
@@ -67,8 +82,8 @@ final class ServingProgram {
       program.method("forward", "x", forward, program.upsampled(forward, scores));
       return program;
     }
-    int height = checkpoint.layout().height();
-    int width = checkpoint.layout().width();
+    int height = layout.height();
+    int width = layout.width();
     ScriptBody encode = program.body();
     String codes = program.model.encodeScript(encode, encode.let("(self).features(x, )"));
     program.method(
@@ -93,7 +108,8 @@ final class ServingProgram {
     method("forward", "x", forward, forward.let("(self).decode((self).encode(x, ), )"));
   }
 
-  private void features(Output output, boolean half) {
+  /** The method of the backbone's grid [B, C, h, w]. */
+  private void seen(Output output, Grid seen) {
     ScriptBody body = body();
     String given = body.let("torch.to((self.backbone).forward(x, ), 6)");
     String grid =
@@ -106,14 +122,39 @@ final class ServingProgram {
                     "torch.slice(%s, 1, %d, %d, 1)", given, output.prefix(), Integer.MAX_VALUE);
             yield body.let(
                 "torch.reshape(torch.transpose(%s, 1, 2), [-1, %d, %d, %d])",
-                tokens,
-                checkpoint.layout().channels(),
-                checkpoint.layout().height(),
-                checkpoint.layout().width());
+                tokens, seen.channels(), seen.height(), seen.width());
           }
         };
+    method("seen", "x", body, grid);
+  }
+
+  /** The method of the features of a photo: of the whole, or the means of windows. */
+  private void features(SlidingWindows sliding, boolean half) {
+    ScriptBody body = body();
+    String grid = sliding == null ? body.let("(self).seen(x, )") : averaged(body, sliding);
     String stored = half ? body.let("torch.to(torch.to(%s, 5), 6)", grid) : grid;
     method("features", "x", body, stored);
+  }
+
+  private String averaged(ScriptBody body, SlidingWindows sliding) {
+    int side = sliding.grid().height();
+    String sum = null;
+    for (SlidingWindows.Window window : sliding.windows()) {
+      String rows = body.let("torch.slice(x, 2, %d, %d, 1)", window.top(), window.bottom());
+      String pixels =
+          body.let("torch.slice(%s, 3, %d, %d, 1)", rows, window.left(), window.right());
+      String seen = body.let("(self).seen(%s, )", pixels);
+      int below = side - window.y() - window.cells();
+      int right = side - window.x() - window.cells();
+      String placed =
+          body.let(
+              "torch.constant_pad_nd(%s, [%d, %d, %d, %d], 0)",
+              seen, window.x(), right, window.y(), below);
+      sum = sum == null ? placed : body.let("torch.add(%s, %s, alpha=1)", sum, placed);
+    }
+    String weights =
+        body.constant("window_weights", HostTensor.of(sliding.weights(), 1, 1, side, side));
+    return body.let("torch.mul(%s, %s)", sum, weights);
   }
 
   private String upsampled(ScriptBody body, String scores) {

@@ -4,8 +4,10 @@ import ai.djl.Device;
 import io.squeeze.backbone.Backbone;
 import io.squeeze.backbone.BackboneFile;
 import io.squeeze.backbone.Grid;
+import io.squeeze.backbone.SlidingWindows;
 import io.squeeze.config.ExtractSettings;
 import io.squeeze.config.ExtractSettings.Pool;
+import io.squeeze.config.ImageSettings;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.dataset.Datasets;
@@ -251,6 +253,7 @@ public final class ExtractJob {
     Map<Integer, Long> counts = source.before().isEmpty() ? source.counts() : counts(rows);
     long total = counts.values().stream().mapToLong(Long::longValue).sum();
     Grid grid = probe(source.shipped());
+    reportWindows(grid);
     FilePlan plan = plan(source, counts, growth.firstNumbers(), grid);
     // Not of the files: a run that ended goes on where a rejected photo was mended.
     Map<String, String> lasting = new TreeMap<>(source.asked());
@@ -277,6 +280,24 @@ public final class ExtractJob {
     Manifest manifest = manifest(source, files, rejects.count(), grid);
     tally = Tally.sum(written);
     return new Publisher.Draft(place, manifest, List.of(Rejects.TABLE));
+  }
+
+  private void reportWindows(Grid grid) {
+    ImageSettings image = settings.image();
+    if (image.windows() == null) {
+      return;
+    }
+    SlidingWindows sliding = SlidingWindows.over(grid, image.size(), image.windows());
+    reporter.say(
+        "%d windows of %d pixels for each photo, every %d pixels%s"
+            .formatted(
+                sliding.count(),
+                sliding.side(),
+                sliding.stride(),
+                sliding.stride() == image.windows().stride()
+                    ? ""
+                    : " (%d is no whole number of the grid's cells of %d)"
+                        .formatted(image.windows().stride(), sliding.cell())));
   }
 
   private static Map<Integer, Long> counts(Dataset<Row> rows) {

@@ -53,6 +53,8 @@ abstract class PhotoStage<T extends PhotoStage<T>> extends Model<T>
   private final IntParam imageSize;
   private final IntParam imageResize;
   private final Param<String> imageCrop;
+  private final IntParam windows;
+  private final IntParam stride;
   private final DoubleArrayParam imageMean;
   private final DoubleArrayParam imageStd;
   private final Param<String> decode;
@@ -78,6 +80,8 @@ abstract class PhotoStage<T extends PhotoStage<T>> extends Model<T>
     imageSize = number("imageSize", "side of the backbone's square, in pixels", "image.size");
     imageResize = number("imageResize", "shorter side before the crop", "image.resize");
     imageCrop = text("imageCrop", "center or squash", "image.crop");
+    windows = number("windows", "side of windows that slide over the square", "image.windows");
+    stride = number("stride", "from one window to the next, in pixels", "image.stride");
     imageMean = numbers("imageMean", "means of the channels, in 0..1", "image.mean");
     imageStd = numbers("imageStd", "standard deviations of the channels", "image.std");
     decode = text("decode", "full or scaled", "image.decode");
@@ -160,6 +164,14 @@ abstract class PhotoStage<T extends PhotoStage<T>> extends Model<T>
 
   public Param<String> imageCrop() {
     return imageCrop;
+  }
+
+  public IntParam windows() {
+    return windows;
+  }
+
+  public IntParam stride() {
+    return stride;
   }
 
   public DoubleArrayParam imageMean() {
@@ -249,6 +261,16 @@ abstract class PhotoStage<T extends PhotoStage<T>> extends Model<T>
   /** How a photo becomes a square: center or squash. */
   public T setImageCrop(String value) {
     return with(imageCrop, value);
+  }
+
+  /** Side of the windows that slide over the square, in pixels; unset: it is seen as a whole. */
+  public T setWindows(int value) {
+    return with(windows, value);
+  }
+
+  /** From one window to the next, in pixels; unset: two thirds of a window. */
+  public T setStride(int value) {
+    return with(stride, value);
   }
 
   /** Means of the channels, in 0..1. */

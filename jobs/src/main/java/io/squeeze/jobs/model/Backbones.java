@@ -131,10 +131,16 @@ public final class Backbones {
     }
     if (architecture.isPresent()) {
       int side = architecture.get().imageSize();
-      if (side != 0 && settings.image().size() != side) {
+      if (side != 0 && settings.image().seen() != side) {
         throw SqueezeException.configuration(
-            "%s reads squares of %s pixels, image.size is %s"
-                .formatted(settings.model(), side, settings.image().size()));
+            ("%s reads squares of %d pixels, image.%s is %d; larger photos take image.windows = %d"
+                    + " (--windows)")
+                .formatted(
+                    settings.model(),
+                    side,
+                    settings.image().windows() == null ? "size" : "windows",
+                    settings.image().seen(),
+                    side));
       }
       return;
     }
@@ -160,7 +166,8 @@ public final class Backbones {
       Precision precision = Precision.named(settings.backbone().precision());
       Preprocessing preprocessing = Preprocessing.from(settings.image());
       BackboneFile file =
-          BackboneFile.of(settings.modelName(), path, preprocessing, precision, output);
+          BackboneFile.of(settings.modelName(), path, preprocessing, precision, output)
+              .over(settings.image().windows());
       if (spark.sparkContext().isLocal()) {
         return new Shipped(file, path.toAbsolutePath().toString(), null, weights, digest);
       }

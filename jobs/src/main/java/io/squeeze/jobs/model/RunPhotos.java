@@ -88,6 +88,10 @@ public final class RunPhotos {
     values.put("image.size", photos.size());
     values.put("image.resize", photos.resize());
     values.put("image.crop", photos.crop());
+    if (photos.windowed()) {
+      values.put("image.windows", photos.windows());
+      values.put("image.stride", photos.stride());
+    }
     values.put("image.decode", photos.decode());
     values.put("image.exif-orientation", photos.exifOrientation());
     boolean packed =

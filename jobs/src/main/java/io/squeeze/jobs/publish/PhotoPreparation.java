@@ -11,6 +11,8 @@ import java.util.Map;
  * @param size side of the square, in pixels
  * @param resize what the shorter side became before the crop, in pixels
  * @param crop center or squash
+ * @param windows side of the windows that slid over it, in pixels, or none
+ * @param stride from one window to the next, in pixels, or none
  * @param mean of each channel, as a list
  * @param std of each channel, as a list
  * @param colourProfiles ignored, or applied by version 0.1.0
@@ -23,6 +25,8 @@ public record PhotoPreparation(
     int size,
     int resize,
     String crop,
+    String windows,
+    String stride,
     String mean,
     String std,
     String colourProfiles,
@@ -36,6 +40,8 @@ public record PhotoPreparation(
   private static final String SIZE = PREFIX + "size";
   private static final String RESIZE = PREFIX + "resize";
   private static final String CROP = PREFIX + "crop";
+  private static final String WINDOWS = PREFIX + "windows";
+  private static final String STRIDE = PREFIX + "stride";
   private static final String MEAN = PREFIX + "mean";
   private static final String STD = PREFIX + "std";
   private static final String PROFILES = PREFIX + "colour-profiles";
@@ -44,9 +50,13 @@ public record PhotoPreparation(
   private static final String MAX_PIXELS = PREFIX + "max-pixels";
   private static final String MAX_BYTES = PREFIX + "max-bytes";
 
+  /** What stands for no windows. */
+  private static final String NONE = "none";
+
   /** What version 0.1.0 did, whose manifests do not say so. */
   private static final Map<String, String> BEFORE =
-      Map.of(PROFILES, "applied", DECODE, "full", ORIENTATION, "ignore");
+      Map.of(
+          PROFILES, "applied", DECODE, "full", ORIENTATION, "ignore", WINDOWS, NONE, STRIDE, NONE);
 
   /** As these settings ask for it. */
   public static PhotoPreparation of(ImageSettings image) {
@@ -54,6 +64,8 @@ public record PhotoPreparation(
         image.size(),
         image.resize(),
         image.squash() ? "squash" : "center",
+        image.windows() == null ? NONE : Integer.toString(image.windows().side()),
+        image.windows() == null ? NONE : Integer.toString(image.windows().stride()),
         image.mean().toString(),
         image.std().toString(),
         "ignored",
@@ -69,6 +81,8 @@ public record PhotoPreparation(
         Integer.parseInt(settings.get(SIZE)),
         Integer.parseInt(settings.get(RESIZE)),
         settings.get(CROP),
+        settings.get(WINDOWS),
+        settings.get(STRIDE),
         settings.get(MEAN),
         settings.get(STD),
         settings.get(PROFILES),
@@ -87,17 +101,24 @@ public record PhotoPreparation(
 
   /** The settings of a manifest. */
   public Map<String, String> settings() {
-    return Map.of(
-        SIZE, Integer.toString(size),
-        RESIZE, Integer.toString(resize),
-        CROP, crop,
-        MEAN, mean,
-        STD, std,
-        PROFILES, colourProfiles,
-        DECODE, decode,
-        ORIENTATION, exifOrientation,
-        MAX_PIXELS, Long.toString(maxPixels),
-        MAX_BYTES, Long.toString(maxBytes));
+    return Map.ofEntries(
+        Map.entry(SIZE, Integer.toString(size)),
+        Map.entry(RESIZE, Integer.toString(resize)),
+        Map.entry(CROP, crop),
+        Map.entry(WINDOWS, windows),
+        Map.entry(STRIDE, stride),
+        Map.entry(MEAN, mean),
+        Map.entry(STD, std),
+        Map.entry(PROFILES, colourProfiles),
+        Map.entry(DECODE, decode),
+        Map.entry(ORIENTATION, exifOrientation),
+        Map.entry(MAX_PIXELS, Long.toString(maxPixels)),
+        Map.entry(MAX_BYTES, Long.toString(maxBytes)));
+  }
+
+  /** Whether the backbone saw windows of the square. */
+  public boolean windowed() {
+    return !windows.equals(NONE);
   }
 
   /** The crop: a picture of a sample needs it, too. */

@@ -9,10 +9,15 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import com.typesafe.config.ConfigFactory;
+import io.squeeze.backbone.Backbone;
+import io.squeeze.backbone.BackboneFile;
 import io.squeeze.backbone.BackboneFile.Output;
+import io.squeeze.backbone.TorchScriptBackbone;
 import io.squeeze.config.BackboneSettings.Layout;
+import io.squeeze.config.ImageSettings.Windows;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
+import io.squeeze.image.Preprocessing;
 import io.squeeze.jobs.TinyBackbone;
 import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.segment.SqueezeModel;
@@ -109,7 +114,7 @@ class ServingProgramTest {
   void everyTypeGivesTheCodesAndLogitsOfTheModel(String hocon) throws IOException {
     Checkpoint checkpoint = checkpoint(hocon);
     Path file = folder.resolve("model.pt");
-    ServingProgram.ofPhotos(checkpoint, EmbeddedProgram.open(backbone), Output.GRID, false)
+    ServingProgram.ofPhotos(checkpoint, EmbeddedProgram.open(backbone), Output.GRID, null, false)
         .write(Files.newOutputStream(file));
     SqueezeModel model = checkpoint.model();
     try (NDManager manager = Torch.manager(Device.cpu());
@@ -149,10 +154,10 @@ class ServingProgramTest {
     Checkpoint checkpoint = checkpoint("quantizer.type = none");
     Path file = folder.resolve("none.pt");
     ServingProgram.ofPhotos(
-            checkpoint, EmbeddedProgram.open(backbone), new Output(Layout.NHWC, 0), true)
+            checkpoint, EmbeddedProgram.open(backbone), new Output(Layout.NHWC, 0), null, true)
         .write(Files.newOutputStream(file));
     assertThat(Files.size(file)).isPositive();
-    ServingProgram.ofPhotos(checkpoint, EmbeddedProgram.open(backbone), Output.GRID, true)
+    ServingProgram.ofPhotos(checkpoint, EmbeddedProgram.open(backbone), Output.GRID, null, true)
         .write(Files.newOutputStream(file));
     try (NDManager manager = Torch.manager(Device.cpu());
         Parameters parameters = new Parameters(manager, checkpoint.state().tensors())) {
@@ -162,6 +167,30 @@ class ServingProgramTest {
       NDArray scores = checkpoint.model().scores(stored, parameters);
       NDArray logits = NativeKernels.upsample(scores, manager.zeros(new Shape(SIDE, SIDE)));
       assertClose(LoadedProgram.load(manager, file).call("forward", photos), logits, "none");
+    }
+  }
+
+  @Test
+  void windowsSlideWithinTheProgram() throws IOException {
+    Checkpoint checkpoint = checkpoint("quantizer.type = none");
+    Windows windows = new Windows(128, 70);
+    Path file = folder.resolve("windows.pt");
+    ServingProgram.ofPhotos(checkpoint, EmbeddedProgram.open(backbone), Output.GRID, windows, false)
+        .write(Files.newOutputStream(file));
+    BackboneFile whole =
+        BackboneFile.of("tiny", backbone, Preprocessing.from(Settings.defaults().image()));
+    Backbone windowed = TorchScriptBackbone.shared(whole.over(windows), backbone, Device.cpu());
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Parameters parameters = new Parameters(manager, checkpoint.state().tensors())) {
+      NDArray photos = random(manager, 2, 3, SIDE, SIDE);
+      NDArray features = windowed.features(photos);
+      NDArray seen = TorchScriptBackbone.shared(whole, backbone, Device.cpu()).features(photos);
+      assertThat(features.getShape()).isEqualTo(seen.getShape());
+      // The cells of this backbone see nothing of each other.
+      assertThat(features.allClose(seen)).isTrue();
+      NDArray scores = checkpoint.model().scores(features, parameters);
+      NDArray logits = NativeKernels.upsample(scores, manager.zeros(new Shape(SIDE, SIDE)));
+      assertClose(LoadedProgram.load(manager, file).call("forward", photos), logits, "windows");
     }
   }
 

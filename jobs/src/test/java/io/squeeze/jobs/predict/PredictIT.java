@@ -210,6 +210,46 @@ class PredictIT {
   }
 
   @Test
+  void windowsStayWithTheRun() throws IOException {
+    String photos = walk.fixture().photos().toString();
+    String backbone = walk.fixture().backbone().toString();
+    String[] source = {"--model", backbone, "--data_path", photos, "--embeddings", at("windowed")};
+    Command trained =
+        Command.run(
+            with(
+                with(new String[] {"baseline", "--epochs", "1", "--windows", "128"}, source),
+                "--stride",
+                "70",
+                "--output_dir",
+                at("windowed_runs"),
+                "--experiment_name",
+                "w"));
+    assertThat(trained.code()).as(trained.err()).isZero();
+    assertThat(trained.err())
+        .contains(
+            "9 windows of 128 pixels for each photo, every 64 pixels"
+                + " (70 is no whole number of the grid's cells of 16)");
+    String checkpoint = at("windowed_runs/w/last.ckpt");
+    String[] words = {"predict", "--checkpoint", checkpoint, "--out"};
+    assertThat(Command.run(with(words, at("w_emb"), "--embeddings", at("windowed"))).code())
+        .isZero();
+    assertThat(
+            Command.run(
+                    with(words, at("w_photos"), "--data_path", photos, "--dataset", "oxford_pet"))
+                .code())
+        .isZero();
+    Map<String, byte[]> expected = masks("w_emb");
+    Map<String, byte[]> found = masks("w_photos");
+    assertThat(found.keySet()).containsAll(expected.keySet());
+    expected.forEach((id, mask) -> assertThat(found.get(id)).as(id).isEqualTo(mask));
+    Command exported = Command.run("export", "--checkpoint", checkpoint, "--out", at("windows.pt"));
+    assertThat(exported.code()).as(exported.err()).isZero();
+    Command whole = Command.run(with(new String[] {"extract"}, source));
+    assertThat(whole.code()).isEqualTo(3);
+    assertThat(whole.lastLine()).contains("image.windows", "128", "none");
+  }
+
+  @Test
   void anExportReplacesAnExportAndNothingElse() throws IOException {
     String[] words = {"export", "--checkpoint", walk.checkpoint(), "--out"};
     Command first = Command.run(with(words, at("served/model.pt")));
