@@ -7,12 +7,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.Shared;
+import io.squeeze.jobs.Walk;
 import io.squeeze.jobs.query.QueryJob.Format;
 import io.squeeze.jobs.spark.SparkBuild;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Assumptions;
@@ -20,6 +22,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What lies in notebooks/ runs, on a walk smaller than submit/quickstart's. */
@@ -88,19 +91,34 @@ class NotebooksIT {
         .isGreaterThan(found.get("recall_on_codes").asDouble());
   }
 
-  @Test
-  void theJavaNotebookRunsAndKeepsItsPictures() throws IOException {
-    System.setProperty("workspace", walk.toString());
+  /** The pictures that a notebook makes with these properties. */
+  private static int pictures(String name, Map<String, String> properties) throws IOException {
+    properties.forEach(System::setProperty);
     try {
-      JsonNode notebook = JavaNotebook.run(NOTEBOOKS.resolve("explore_java.ipynb"));
-      assertThat(JavaNotebook.pictures(notebook)).isEqualTo(3);
+      return JavaNotebook.pictures(JavaNotebook.run(NOTEBOOKS.resolve(name)));
     } finally {
-      System.clearProperty("workspace");
+      properties.keySet().forEach(System::clearProperty);
     }
-    for (String name : List.of("explore_java.ipynb", "explore_python.ipynb")) {
-      JsonNode kept = new ObjectMapper().readTree(NOTEBOOKS.resolve(name).toFile());
-      assertThat(JavaNotebook.pictures(kept)).as(name).isEqualTo(3);
-    }
+  }
+
+  @Test
+  void theJavaNotebooksRun() throws IOException {
+    assertThat(pictures("explore_java.ipynb", Map.of("workspace", walk.toString()))).isEqualTo(3);
+    Walk source = Shared.walk();
+    Map<String, String> photos =
+        Map.of(
+            "photos", source.fixture().photos().resolve("images").toString(),
+            "backbone", source.fixture().backbone().toString(),
+            "checkpoint", source.checkpoint());
+    // The last row, of photos that are there twice, is for collections that have some.
+    assertThat(pictures("photos_java.ipynb", photos)).isBetween(5, 6);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"explore_java, 3", "explore_python, 3", "photos_java, 6"})
+  void notebooksKeepTheirPictures(String name, int pictures) throws IOException {
+    JsonNode kept = new ObjectMapper().readTree(NOTEBOOKS.resolve(name + ".ipynb").toFile());
+    assertThat(JavaNotebook.pictures(kept)).isEqualTo(pictures);
   }
 
   @Test
