@@ -6,6 +6,7 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueFactory;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -36,6 +37,7 @@ public record Settings(
     String given)
     implements Serializable {
   private static final String ROOT = "squeeze";
+  private static final String RATE = "train.lr";
   private static final String UNSET = "unset";
 
   private static final Map<String, String> DESCRIPTION =
@@ -50,6 +52,18 @@ public record Settings(
               "stride", "image.stride",
               "layout", "backbone.layout",
               "prefix_tokens", "backbone.prefix-tokens"));
+
+  /**
+   * The usual learning rate of the head stands in the settings of a run like one that was asked.
+   */
+  private static Config withRate(Config merged) {
+    if (!merged.getIsNull(RATE)) {
+      return merged;
+    }
+    boolean linear =
+        merged.hasPath("train.head") && merged.getValue("train.head").unwrapped().equals("linear");
+    return merged.withValue(RATE, ConfigValueFactory.fromAnyRef(linear ? 1e-3 : 1e-4));
+  }
 
   /** The defaults alone. */
   public static Settings defaults() {
@@ -74,7 +88,7 @@ public record Settings(
         given = ours.withFallback(given);
       }
       given = given.resolve();
-      merged = given.withFallback(reference).resolve();
+      merged = withRate(given.withFallback(reference).resolve());
     } catch (ConfigException e) {
       throw SqueezeException.configuration("Cannot read the configuration: " + e.getMessage());
     }

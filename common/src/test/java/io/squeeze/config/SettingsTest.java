@@ -18,6 +18,10 @@ class SettingsTest {
     assertThat(settings.quantizer().codebook().initSamples(512)).isEqualTo(131_072);
     assertThat(settings.quantizer().lossWeight()).isEqualTo(0.1);
     assertThat(settings.train().optimizer().lr()).isEqualTo(1e-4);
+    assertThat(settings.json()).contains("\"lr\":1.0E-4");
+    Settings linear = settings.with("train.head", "linear");
+    assertThat(linear.train().optimizer().lr()).isEqualTo(1e-3);
+    assertThat(linear.with("train.lr", "0.02").train().optimizer().lr()).isEqualTo(0.02);
     assertThat(settings.train().epochs()).isEqualTo(10);
     assertThat(settings.embeddingsPath()).isEqualTo("./outputs/embeddings/oxford_pet_vit");
   }
