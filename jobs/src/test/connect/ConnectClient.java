@@ -22,14 +22,21 @@ import scala.runtime.BoxedUnit;
 public final class ConnectClient {
   private ConnectClient() {}
 
-  /** Prints rows; arguments: the server, a table of vectors (id, v), a folder of codes. */
+  /**
+   * Prints rows; arguments: the server, a table of vectors (id, v), a folder of codes, a backbone,
+   * a folder of photos.
+   */
   public static void main(String[] args) {
     SparkSession spark = (SparkSession) SparkSession.builder().remote(args[0]).getOrCreate();
     print("cosine", spark.sql("SELECT cosine_similarity(array(3f, 4f), array(4f, 3f))"));
     Dataset<Row> table = spark.sql("SELECT id, v FROM parquet.`" + args[1] + "` ORDER BY id");
     Relation rows = ((org.apache.spark.sql.connect.Dataset<Row>) table).plan().getRoot();
     ObjectRef model = fit(spark, rows);
-    print("codes", transformed(spark, model, rows, "codes"));
+    MlRelation.Transform.Builder codes =
+        MlRelation.Transform.newBuilder()
+            .setObjRef(model)
+            .setParams(MlParams.newBuilder().putParams("outputCol", text("codes")));
+    print("codes", transformed(spark, codes, rows).select("id", "codes"));
     save(spark, model, args[2]);
     print(
         "decoded",
@@ -37,6 +44,7 @@ public final class ConnectClient {
             ("SELECT id, round(code_distance(encode_vector(v, '%1$s'), v, '%1$s'), 4) FROM"
                     + " parquet.`%2$s` ORDER BY id")
                 .formatted(args[2], args[1])));
+    print("photos", embedded(spark, args[3], args[4]));
     spark.close();
   }
 
@@ -82,20 +90,35 @@ public final class ConnectClient {
     throw new IllegalStateException("The server answered without a model");
   }
 
-  private static Dataset<Row> transformed(
-      SparkSession spark, ObjectRef model, Relation rows, String column) {
+  /** How many photos have a vector of how many values. */
+  private static Dataset<Row> embedded(SparkSession spark, String backbone, String photos) {
+    Dataset<Row> files = spark.sql("SELECT content FROM binaryFile.`" + photos + "`");
     MlRelation.Transform.Builder transform =
         MlRelation.Transform.newBuilder()
-            .setObjRef(model)
-            .setInput(rows)
-            .setParams(MlParams.newBuilder().putParams("outputCol", text(column)));
-    return spark
-        .newDataFrame(
-            relation -> {
-              relation.setMlRelation(MlRelation.newBuilder().setTransform(transform));
-              return BoxedUnit.UNIT;
-            })
-        .select("id", column);
+            .setTransformer(
+                MlOperator.newBuilder()
+                    .setName("io.squeeze.jobs.ml.ImageEmbedding")
+                    .setUid("embedding")
+                    .setType(MlOperator.OperatorType.OPERATOR_TYPE_TRANSFORMER))
+            .setParams(
+                MlParams.newBuilder()
+                    .putParams("model", text(backbone))
+                    .putParams("pool", text("mean")));
+    Relation rows = ((org.apache.spark.sql.connect.Dataset<Row>) files).plan().getRoot();
+    return transformed(spark, transform, rows)
+        .selectExpr("size(embedding) AS dimension")
+        .groupBy("dimension")
+        .count();
+  }
+
+  private static Dataset<Row> transformed(
+      SparkSession spark, MlRelation.Transform.Builder transform, Relation rows) {
+    transform.setInput(rows);
+    return spark.newDataFrame(
+        relation -> {
+          relation.setMlRelation(MlRelation.newBuilder().setTransform(transform));
+          return BoxedUnit.UNIT;
+        });
   }
 
   private static void save(SparkSession spark, ObjectRef model, String path) {

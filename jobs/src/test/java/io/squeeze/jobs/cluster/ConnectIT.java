@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.squeeze.jobs.Shared;
+import io.squeeze.jobs.TinyBackbone;
 import io.squeeze.jobs.spark.SparkBuild;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +15,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import javax.imageio.ImageIO;
 import javax.tools.ToolProvider;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Tag;
@@ -30,7 +33,7 @@ class ConnectIT {
   @TempDir Path folder;
 
   @Test
-  void functionsAndTheEstimatorWorkFromAClient() throws Exception {
+  void functionsEstimatorAndTransformerWorkFromAClient() throws Exception {
     assumeThat(SparkBuild.read().line()).as("the estimator needs Spark 4").isNotEqualTo("3.5");
     Path table = folder.resolve("table");
     SparkSession spark = Shared.session();
@@ -38,12 +41,27 @@ class ConnectIT {
         .sql("SELECT id, array(float(id % 4), float(id % 2), 1f) AS v FROM range(40)")
         .write()
         .parquet(table.toString());
+    Path photos = Files.createDirectory(folder.resolve("photos"));
+    for (int i = 0; i < 3; i++) {
+      BufferedImage photo = new BufferedImage(300, 240, BufferedImage.TYPE_INT_RGB);
+      photo.createGraphics().fillOval(40 * i, 20, 120, 160);
+      ImageIO.write(photo, "png", photos.resolve(i + ".png").toFile());
+    }
+    Path backbone = TinyBackbone.write(folder.resolve("tiny.pt"), 1);
     int port = Standalone.freePort();
     Path log = folder.resolve("server.log");
     Process server = server(port, log);
     try {
-      List<String> said = client("sc://127.0.0.1:" + port, table, server, log);
-      assertThat(said).contains("cosine [0.96]");
+      List<String> said =
+          client(
+              "sc://127.0.0.1:" + port,
+              server,
+              log,
+              table,
+              folder.resolve("model"),
+              backbone,
+              photos);
+      assertThat(said).contains("cosine [0.96]", "photos [24,3]");
       // Four vectors, ten times each, and four codes: each vector has its own, without an error.
       List<String> codes = said.stream().filter(line -> line.startsWith("codes")).toList();
       assertThat(codes).hasSize(40);
@@ -74,7 +92,7 @@ class ConnectIT {
     return started(command, log);
   }
 
-  private List<String> client(String remote, Path table, Process server, Path serverLog)
+  private List<String> client(String remote, Process server, Path serverLog, Path... arguments)
       throws Exception {
     // Spark's client brings its own sessions, which must not meet those of Spark SQL.
     List<String> others = List.of("core", "sql", "catalyst", "mllib", "mllib-local");
@@ -105,7 +123,8 @@ class ConnectIT {
     assertThat(compiled).isZero();
     List<String> command = new ArrayList<>(Standalone.spark());
     command.set(2, classes + ":" + path);
-    command.addAll(List.of("ConnectClient", remote, table.toString(), folder + "/model"));
+    command.addAll(List.of("ConnectClient", remote));
+    Stream.of(arguments).map(Path::toString).forEach(command::add);
     awaitPort(server, serverLog);
     Path log = folder.resolve("client.log");
     Process client = started(command, log);
