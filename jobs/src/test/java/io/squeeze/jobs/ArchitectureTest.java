@@ -57,7 +57,7 @@ class ArchitectureTest {
   private static final Map<String, List<String>> JOBS =
       Map.ofEntries(
           Map.entry("sql", List.of("search")),
-          Map.entry("ml", List.of("train")),
+          Map.entry("ml", List.of("train", "search")),
           Map.entry("extract", List.of()),
           Map.entry("predict", List.of("extract")),
           Map.entry("export", List.of()),

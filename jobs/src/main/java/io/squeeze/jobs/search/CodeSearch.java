@@ -8,6 +8,7 @@ import static org.apache.spark.sql.functions.udf;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.model.SourceVectors;
+import io.squeeze.jobs.model.SourceVectors.Named;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
@@ -144,12 +145,17 @@ public final class CodeSearch {
    */
   Dataset<Row> nearest(Dataset<Row> queries, Request request, SourceVectors source, int candidates)
       throws IOException {
+    return Ranked.shown(reranked(queries, request, source, candidates));
+  }
+
+  private Dataset<Row> reranked(
+      Dataset<Row> queries, Request request, SourceVectors source, int candidates)
+      throws IOException {
     Dataset<Row> located = located(queries, request);
     Request more = new Request(candidates, request.probes(), request.filter());
     Dataset<Row> given =
         Queries.keyed(queries).dropDuplicates(new String[] {Columns.QUERY_ID, Queries.KEY});
-    return Ranked.shown(
-        Rerank.nearest(nearestOf(located, more), candidates, given, source, request.k()));
+    return Rerank.nearest(nearestOf(located, more), candidates, given, source, request.k());
   }
 
   /**
@@ -177,14 +183,40 @@ public final class CodeSearch {
   }
 
   /**
-   * The k nearest vectors of each query, whatever names the queries, by the usual lists.
+   * The k nearest vectors of each query, whatever names the queries.
    *
    * @param queries query_id (binary) and vector
    * @return query_id (binary), rank, sample_id, position, distance
    */
-  public Dataset<Row> nearestOfAny(Dataset<Row> queries, int k) throws IOException {
-    Request request = new Request(k, 0, null);
+  public Dataset<Row> nearestOfAny(Dataset<Row> queries, Request request) throws IOException {
     return nearestOf(located(queries, request), request);
+  }
+
+  /**
+   * The same, where candidates are measured again on the vectors that the codes were made from.
+   *
+   * @param source of these vectors
+   * @param candidates of each query that are measured again
+   */
+  public Dataset<Row> nearestOfAny(
+      Dataset<Row> queries, Request request, Named source, int candidates) throws IOException {
+    return reranked(queries, request, source(source), candidates);
+  }
+
+  /** The vectors that the codes were made from. */
+  SourceVectors source(Named named) throws IOException {
+    SourceVectors source = SourceVectors.unread(session, named, channels());
+    checkChannels(source, named);
+    return source;
+  }
+
+  /** Refuses vectors of another length than those of the codes. */
+  void checkChannels(SourceVectors vectors, Named named) {
+    if (vectors.channels() != channels()) {
+      throw SqueezeException.input(
+          "%s has vectors of %d values, the codes are of vectors of %d (%s)"
+              .formatted(named.path(), vectors.channels(), channels(), named.option()));
+    }
   }
 
   /**

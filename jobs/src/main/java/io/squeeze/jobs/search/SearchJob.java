@@ -58,7 +58,7 @@ public final class SearchJob {
     SourceVectors queries = SourceVectors.open(session, request.queries(), badRows);
     int channels = search.channels();
     Tables.readBatches(session.spark(), 4L * channels * queries.positions());
-    check(queries, channels, request.queries());
+    search.checkChannels(queries, request.queries());
     long began = System.nanoTime();
     int probes = search.probes(request.search().probes());
     session
@@ -79,8 +79,7 @@ public final class SearchJob {
     } else if (request.rerank() == null) {
       found = search.nearest(vectors, request.search());
     } else {
-      SourceVectors source = SourceVectors.unread(session, request.rerank(), channels);
-      check(source, channels, request.rerank());
+      SourceVectors source = search.source(request.rerank());
       found = search.nearest(vectors, request.search(), source, candidates);
     }
     Tables.replace(session.storage(), found, out);
@@ -99,13 +98,5 @@ public final class SearchJob {
     summary.put("seconds", seconds);
     session.storage().replace(Storage.join(out, SUMMARY), Json.pretty(summary));
     return summary;
-  }
-
-  private static void check(SourceVectors vectors, int channels, Named named) {
-    if (vectors.channels() != channels) {
-      throw SqueezeException.input(
-          "%s has vectors of %d values, the codes are of vectors of %d (%s)"
-              .formatted(named.path(), vectors.channels(), channels, named.option()));
-    }
   }
 }

@@ -243,7 +243,9 @@ public final class NearestCodes extends LogicalPlan {
       try {
         Dataset<Row> nearest =
             CodeSearch.open(session, codes)
-                .nearestOfAny(session.spark().createDataFrame(queries, QUERIES), count)
+                .nearestOfAny(
+                    session.spark().createDataFrame(queries, QUERIES),
+                    new CodeSearch.Request(count, 0, null))
                 .select(Columns.QUERY_ID, Columns.SAMPLE_ID);
         JavaPairRDD<Long, String> ids =
             SparkInternals.rows(nearest)

@@ -11,6 +11,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.Command;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.Shared;
+import io.squeeze.jobs.ml.NearestVectors;
 import io.squeeze.jobs.model.SourceVectors;
 import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.publish.Columns;
@@ -26,6 +27,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
@@ -244,6 +246,44 @@ class SearchIT {
     assertThat(found).hasSize(12);
     assertThat(found.stream().map(row -> row.getInt(1)).distinct()).containsExactly(1, 2, 3, 4);
     assertThat(found.stream().map(row -> row.getString(2)).distinct().count()).isEqualTo(8);
+  }
+
+  @Test
+  void aTransformerAddsTheNeighboursOfVectors() throws IOException {
+    run(
+        "search --codes %s --queries %s --vector_col v --id_col id --k 3 --rerank %s --out %s",
+        "codes", "queries", "table", "by_command");
+    NearestVectors stage =
+        new NearestVectors()
+            .setCodes(at("codes"))
+            .setInputCol("v")
+            .setK(3)
+            .setRerank(at("table"))
+            .setRerankVectorCol("v")
+            .setRerankIdCol("id");
+    stage.write().overwrite().save(at("stage"));
+    Dataset<Row> twice = queries().union(queries().limit(1));
+    List<Row> bare = List.of(RowFactory.create("bare", null));
+    Dataset<Row> given =
+        twice.union(
+            spark.createDataFrame(
+                bare, new StructType().add("id", "string").add("v", SCHEMA.apply("v").dataType())));
+    Dataset<Row> found = NearestVectors.load(at("stage")).transform(given);
+    assertThat(found.schema()).isEqualTo(stage.transformSchema(given.schema()));
+    assertThat(found.count()).isEqualTo(42);
+    assertThat(found.where("neighbours IS NULL").select("id").as(Encoders.STRING()).collectAsList())
+        .containsExactly("bare");
+    List<Row> single =
+        found
+            .dropDuplicates("id")
+            .selectExpr("id AS query_id", "inline(neighbours)")
+            .orderBy("query_id", "rank")
+            .collectAsList();
+    assertThat(single).isEqualTo(sorted(spark.read().parquet(at("by_command"))));
+    assertThatThrownBy(() -> new NearestVectors().setInputCol("v").transform(given))
+        .hasMessage("Set codes to a data set of codes with an index");
+    assertThatThrownBy(() -> stage.setRerankIdCol("").transform(given))
+        .isInstanceOf(SqueezeException.class);
   }
 
   @Test
