@@ -68,6 +68,36 @@ final class BackboneProbe {
     }
   }
 
+  /**
+   * Whether the grid of a window has cells of a whole stride. A window of 98 pixels becomes 7 cells
+   * at stride 16, too, but not of 14 pixels: a picture so wide that the rounding adds up to a cell
+   * tells. A program that reads one size alone cannot be asked.
+   *
+   * @throws SqueezeException of category configuration if they do not
+   */
+  void checkCells(NDManager manager, Grid window) {
+    int side = file.side();
+    if (file.output().layout() == Layout.TOKENS || side % window.width() != 0) {
+      return;
+    }
+    int times = side / window.width() / window.width() + 2;
+    try (NDManager scope = manager.newSubManager()) {
+      Shape shape =
+          features(scope.zeros(new Shape(1, 3, side, (long) times * side)), scope).getShape();
+      long cells = shape.get(file.output().layout() == Layout.NCHW ? 3 : 2);
+      if (cells != (long) times * window.width()) {
+        throw SqueezeException.configuration(
+            ("Windows of %d pixels become %d x %d vectors, which stand for no whole number of pixels:"
+                    + " set image.windows (--windows) to a multiple of the backbone's stride")
+                .formatted(side, window.height(), window.width()));
+      }
+    } catch (EngineException e) {
+      if (Torch.outOfMemory(e)) {
+        throw e;
+      }
+    }
+  }
+
   private boolean oneAtATime(NDArray first, NDArray second, NDArray alone, NDManager scope) {
     NDArray both;
     try {

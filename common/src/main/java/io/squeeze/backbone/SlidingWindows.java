@@ -32,8 +32,8 @@ public record SlidingWindows(
     int cells = window.height();
     if (cells != window.width() || side % cells != 0) {
       throw SqueezeException.configuration(
-          ("Windows of %d pixels become a grid of %d x %d: its cells are no whole pixels, so"
-                  + " windows cannot overlap; set image.windows to a multiple of the backbone's stride")
+          ("Windows of %d pixels become %d x %d vectors, which stand for no whole number of pixels:"
+                  + " set image.windows (--windows) to a multiple of the backbone's stride")
               .formatted(side, window.height(), window.width()));
     }
     int cell = side / cells;

@@ -66,7 +66,11 @@ public final class TorchScriptBackbone implements Backbone {
       BackboneProbe probe =
           new BackboneProbe(in -> IValueUtils.forward(program, in, false), file, local);
       TorchScriptBackbone whole = new TorchScriptBackbone(program, file, probe.run(forever));
-      return file.windows() == null ? whole : new WindowedBackbone(whole, file.windows());
+      if (file.windows() == null) {
+        return whole;
+      }
+      probe.checkCells(forever, whole.grid());
+      return new WindowedBackbone(whole, file.windows());
     } catch (EngineException | IllegalArgumentException | UnsupportedOperationException e) {
       forever.close();
       if (e instanceof EngineException engine && Torch.outOfMemory(engine)) {

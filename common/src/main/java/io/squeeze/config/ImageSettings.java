@@ -10,7 +10,9 @@ import java.util.List;
  * @param squash whether both sides get this length, so that the longer one is not cropped more
  * @param scaledDecoding whether a JPEG may be decoded to a half, a quarter or an eighth of its size
  * @param applyOrientation whether pictures are turned as their EXIF block says
- * @param windows what the backbone sees instead of the whole square; null for none
+ * @param windowSide side of the windows that the backbone sees instead of the whole square; null
+ *     for none
+ * @param windowStride from one window to the next; null: two thirds of a window
  */
 public record ImageSettings(
     int size,
@@ -22,7 +24,8 @@ public record ImageSettings(
     boolean applyOrientation,
     List<Double> mean,
     List<Double> std,
-    Windows windows)
+    Integer windowSide,
+    Integer windowStride)
     implements Serializable {
 
   /**
@@ -33,9 +36,45 @@ public record ImageSettings(
    */
   public record Windows(int side, int stride) implements Serializable {}
 
+  /** The windows; null where the backbone sees the whole square. */
+  public Windows windows() {
+    if (windowSide == null) {
+      return null;
+    }
+    return new Windows(
+        windowSide, windowStride == null ? Math.max(1, 2 * windowSide / 3) : windowStride);
+  }
+
   /** Side of what the backbone sees at a time, in pixels. */
   public int seen() {
-    return windows == null ? size : windows.side();
+    return windowSide == null ? size : windowSide;
+  }
+
+  /**
+   * Checks the windows against the square: of the settings that all sources gave together.
+   *
+   * @throws SqueezeException of category configuration if they do not fit
+   */
+  public void checkWindows() {
+    if (windowSide == null && windowStride != null) {
+      throw SqueezeException.configuration(
+          "image.stride (--stride) is from one window to the next: set image.windows (--windows), too");
+    }
+    if (windowSide == null) {
+      return;
+    }
+    if (windowSide > size) {
+      throw SqueezeException.configuration(
+          ("image.windows (--windows) is %d, more than image.size (--image_size), the square that they"
+                  + " slide over, which is %d")
+              .formatted(windowSide, size));
+    }
+    if (windowStride != null && windowStride > windowSide) {
+      throw SqueezeException.configuration(
+          ("image.stride (--stride) is %d, more than image.windows (--windows), which is %d: pixels"
+                  + " between windows would be left out")
+              .formatted(windowStride, windowSide));
+    }
   }
 
   static ImageSettings from(Section section, Problems problems) {
@@ -54,28 +93,7 @@ public record ImageSettings(
         section.oneOf("exif-orientation", List.of("ignore", "apply")).equals("apply"),
         section.threeDoubles("mean", -10, 10),
         section.threeDoubles("std", 1e-6, 10),
-        windows(section, size, problems));
-  }
-
-  private static Windows windows(Section section, int size, Problems problems) {
-    Integer side = section.optionalIntIn("windows", 1, 4096);
-    Integer stride = section.optionalIntIn("stride", 1, 4096);
-    if (side == null) {
-      if (stride != null) {
-        problems.add("image.stride: it is from one window to the next; set image.windows, too");
-      }
-      return null;
-    }
-    if (side > size) {
-      problems.add(
-          "image.windows: %d is more than image.size, the square that they slide over, which is %d"
-              .formatted(side, size));
-    }
-    if (stride != null && stride > side) {
-      problems.add(
-          "image.stride: %d is more than image.windows, which is %d: pixels between windows would be left out"
-              .formatted(stride, side));
-    }
-    return new Windows(side, stride == null ? Math.max(1, 2 * side / 3) : stride);
+        section.optionalIntIn("windows", 1, 4096),
+        section.optionalIntIn("stride", 1, 4096));
   }
 }

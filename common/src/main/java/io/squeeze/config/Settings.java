@@ -175,9 +175,28 @@ public record Settings(
     Set<String> keys = leaves(left);
     keys.addAll(leaves(right));
     return keys.stream()
-        .filter(key -> !valueOf(left, key).equals(valueOf(right, key)))
+        .filter(key -> !same(left, right, key))
         .map(key -> key + ": is " + valueOf(left, key) + ", asked for " + valueOf(right, key))
         .toList();
+  }
+
+  /** Whether two values are one: a number may be written in several ways. */
+  private static boolean same(Config left, Config right, String key) {
+    String is = valueOf(left, key);
+    String asked = valueOf(right, key);
+    boolean numbers = number(left, key) || number(right, key);
+    if (is.equals(asked) || !numbers) {
+      return is.equals(asked);
+    }
+    try {
+      return Double.parseDouble(is) == Double.parseDouble(asked);
+    } catch (NumberFormatException e) {
+      return false;
+    }
+  }
+
+  private static boolean number(Config config, String key) {
+    return config.hasPath(key) && config.getValue(key).unwrapped() instanceof Number;
   }
 
   private static String valueOf(Config config, String key) {

@@ -41,7 +41,7 @@ class WindowedBackboneTest {
           __parameters__ = []
           __buffers__ = []
           def forward(self: __torch__.P, x: Tensor) -> Tensor:
-            g = torch.avg_pool2d(x, [8, 8], [8, 8], [0, 0], False, True, None)
+            g = torch.avg_pool2d(x, [8, 8], [8, 8], [0, 0], True, True, None)
             m = torch.mean(x, [2, 3], True, dtype=None)
             c = torch.mul(g, m)
             t = torch.transpose(torch.flatten(c, 2, -1), 1, 2)
@@ -144,6 +144,14 @@ class WindowedBackboneTest {
                 + " or 1008, so that windows fit");
     assertThatThrownBy(() -> SlidingWindows.of(new Windows(500, 341), 1000, window))
         .isInstanceOf(SqueezeException.class)
-        .hasMessageContaining("its cells are no whole pixels");
+        .hasMessageContaining("become 32 x 32 vectors, which stand for no whole number of pixels");
+  }
+
+  @Test
+  void aWindowThatIsNoMultipleOfTheStrideIsFoundOut() throws IOException {
+    // 28 pixels become 4 cells of 8 pixels, the last one of less: no cells of 7 pixels.
+    assertThatThrownBy(() -> load(new Windows(28, 14), Layout.NCHW))
+        .isInstanceOf(SqueezeException.class)
+        .hasMessageContaining("Windows of 28 pixels become 4 x 4 vectors");
   }
 }

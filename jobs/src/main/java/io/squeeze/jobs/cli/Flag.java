@@ -103,7 +103,7 @@ enum Flag {
   ON_NAN("on_nan", "train.on-nan", "fail|drop", "Effect of a shard with NaN or infinity."),
   EPOCHS("epochs", "train.epochs", "N", "Passes over the training samples."),
   BATCH_SIZE("batch_size", "train.batch-size", "N", "Samples of one step."),
-  LR("lr", "train.lr", "RATE", "Highest learning rate."),
+  LR("lr", "train.lr", "RATE", "Highest learning rate; unset: 1e-4, of the linear head 1e-3."),
   SHARDS("shards", "train.shards", "N", "Groups that train apart; unset: from the data's size."),
   AVERAGING_FREQUENCY(
       "averaging_frequency",

@@ -10,6 +10,7 @@ import io.squeeze.backbone.Precision;
 import io.squeeze.backbone.TorchScriptBackbone;
 import io.squeeze.config.BackboneSettings.Layout;
 import io.squeeze.config.ExtractSettings.Pool;
+import io.squeeze.config.ImageSettings;
 import io.squeeze.config.Plugins;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
@@ -119,6 +120,7 @@ public final class Backbones {
   }
 
   private void check() {
+    settings.image().checkWindows();
     boolean prefixed =
         settings.backbone().layout() == Layout.TOKENS && settings.backbone().prefixTokens() > 0;
     if (architecture.isEmpty() && settings.extract().pool() == Pool.CLS && !prefixed) {
@@ -131,16 +133,18 @@ public final class Backbones {
     }
     if (architecture.isPresent()) {
       int side = architecture.get().imageSize();
-      if (side != 0 && settings.image().seen() != side) {
+      ImageSettings image = settings.image();
+      if (side != 0 && image.seen() != side) {
         throw SqueezeException.configuration(
-            ("%s reads squares of %d pixels, image.%s is %d; larger photos take image.windows = %d"
-                    + " (--windows)")
+            "%s reads squares of %d pixels, image.%s is %d: %s"
                 .formatted(
                     settings.model(),
                     side,
-                    settings.image().windows() == null ? "size" : "windows",
-                    settings.image().seen(),
-                    side));
+                    image.windows() == null ? "size" : "windows",
+                    image.seen(),
+                    image.size() < side
+                        ? "set image.size (--image_size) to " + side
+                        : "for larger photos set image.windows (--windows) to " + side));
       }
       return;
     }

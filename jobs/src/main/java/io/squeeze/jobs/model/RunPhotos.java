@@ -30,6 +30,9 @@ public final class RunPhotos {
   /** The file in the folder of a run. */
   private static final String NAME = "photos.json";
 
+  /** A run without windows has none, whatever a configuration or a backbone's own file says. */
+  private static final Config WHOLE = Hocon.text("image { windows = null, stride = null }");
+
   private static final String RANDOM = "random ";
 
   private RunPhotos() {}
@@ -58,7 +61,7 @@ public final class RunPhotos {
     String path = checkpoint.replaceFirst("/checkpoints/([^/]+)$", "/$1");
     RunFolder run = RunFolder.of(storage, path);
     if (storage.exists(run.path(NAME))) {
-      return Json.config(storage.text(run.path(NAME)), run.path(NAME));
+      return Json.config(storage.text(run.path(NAME)), run.path(NAME)).withFallback(WHOLE);
     }
     Optional<Settings> began = run.settings();
     Optional<Published> embeddings =
@@ -89,8 +92,8 @@ public final class RunPhotos {
     values.put("image.resize", photos.resize());
     values.put("image.crop", photos.crop());
     if (photos.windowed()) {
-      values.put("image.windows", photos.windows());
-      values.put("image.stride", photos.stride());
+      values.put("image.windows", Integer.parseInt(photos.windows()));
+      values.put("image.stride", Integer.parseInt(photos.stride()));
     }
     values.put("image.decode", photos.decode());
     values.put("image.exif-orientation", photos.exifOrientation());
@@ -109,6 +112,7 @@ public final class RunPhotos {
     // A manifest of version 0.1.0 does not say everything.
     values.values().removeIf(Objects::isNull);
     return Hocon.text("image { mean = %s, std = %s }".formatted(photos.mean(), photos.std()))
-        .withFallback(ConfigFactory.parseMap(values));
+        .withFallback(ConfigFactory.parseMap(values))
+        .withFallback(WHOLE);
   }
 }
