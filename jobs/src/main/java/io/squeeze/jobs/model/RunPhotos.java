@@ -17,10 +17,12 @@ import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.run.RunFolder;
 import io.squeeze.jobs.storage.HadoopStorage;
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * How the photos of a training became features: the settings of backbone and crop that read new
@@ -33,6 +35,12 @@ public final class RunPhotos {
   /** A run without windows has none, whatever a configuration or a backbone's own file says. */
   private static final Config WHOLE = Hocon.text("image { windows = null, stride = null }");
 
+  /** The settings that decide which part of a photo a vector stands for. */
+  private static final List<String> SQUARE =
+      Stream.of("size", "resize", "crop", "windows", "stride")
+          .map(key -> PhotoPreparation.PREFIX + key)
+          .toList();
+
   private static final String RANDOM = "random ";
 
   private RunPhotos() {}
@@ -44,11 +52,9 @@ public final class RunPhotos {
    */
   public static void keep(RunFolder run, HadoopStorage storage, Manifest embeddings)
       throws IOException {
-    if (!embeddings.settings().containsKey(PhotoPreparation.PREFIX + "size")) {
-      return; // made by a program of the user's own, which knows it
+    if (known(embeddings)) {
+      storage.replace(run.path(NAME), json(of(embeddings)) + "\n");
     }
-    String json = of(embeddings).root().render(ConfigRenderOptions.concise().setFormatted(true));
-    storage.replace(run.path(NAME), json + "\n");
   }
 
   /**
@@ -78,6 +84,31 @@ public final class RunPhotos {
                                 + " settings as for extract (--model, --weights, --image_size, …)")
                             .formatted(checkpoint, NAME)))
             .manifest());
+  }
+
+  /**
+   * How the photos of embeddings became squares and windows in another way than those that a run
+   * was trained on: a line for each setting; none where nothing is known.
+   */
+  static List<String> differences(HadoopStorage storage, String checkpoint, Manifest embeddings)
+      throws IOException {
+    RunFolder run = RunFolder.of(storage, checkpoint);
+    if (!known(embeddings) || !storage.exists(run.path(NAME))) {
+      return List.of();
+    }
+    String kept = json(settings(storage, checkpoint));
+    return Settings.differences(kept, json(of(embeddings))).stream()
+        .filter(line -> SQUARE.contains(line.substring(0, line.indexOf(':'))))
+        .toList();
+  }
+
+  /** Embeddings that a program of the user's own made do not say how. */
+  private static boolean known(Manifest embeddings) {
+    return embeddings.settings().containsKey(PhotoPreparation.PREFIX + "size");
+  }
+
+  private static String json(Config config) {
+    return config.root().render(ConfigRenderOptions.concise().setFormatted(true));
   }
 
   private static Config of(Manifest manifest) {

@@ -10,6 +10,7 @@ import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.io.Serializable;
+import java.util.List;
 import java.util.Optional;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -53,9 +54,11 @@ public record TrainedModels(Checkpoint checkpoint, Checkpoint baseline, Publishe
     Published embeddings = Versions.embeddings(storage, path);
     Checkpoint baseline = baselinePath == null ? null : Checkpoint.read(storage, baselinePath);
     check(checkpointPath, checkpoint, embeddings);
+    warnOtherPhotos(storage, reporter, checkpointPath, embeddings);
     if (baseline != null) {
       warnUnfinished(reporter, baselinePath, baseline);
       check(baselinePath, baseline, embeddings);
+      warnOtherPhotos(storage, reporter, baselinePath, embeddings);
       String type = baseline.settings().quantizer().type();
       if (!type.equals("none")) {
         throw SqueezeException.configuration(
@@ -96,6 +99,17 @@ public record TrainedModels(Checkpoint checkpoint, Checkpoint baseline, Publishe
       throw SqueezeException.input(
           "%s was trained on embeddings of the backbone %s, but %s is of %s"
               .formatted(path, checkpoint.backbone(), what, backbone));
+    }
+  }
+
+  private static void warnOtherPhotos(
+      HadoopStorage storage, Reporter reporter, String path, Published embeddings)
+      throws IOException {
+    List<String> other = RunPhotos.differences(storage, path, embeddings.manifest());
+    if (!other.isEmpty()) {
+      reporter.warn(
+          "%s was trained on photos that were prepared in another way than those of %s (%s)"
+              .formatted(path, embeddings.path(), String.join("; ", other)));
     }
   }
 

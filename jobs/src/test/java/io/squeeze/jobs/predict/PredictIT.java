@@ -244,6 +244,20 @@ class PredictIT {
     expected.forEach((id, mask) -> assertThat(found.get(id)).as(id).isEqualTo(mask));
     Command exported = Command.run("export", "--checkpoint", checkpoint, "--out", at("windows.pt"));
     assertThat(exported.code()).as(exported.err()).isZero();
+    Command evaluated =
+        Command.run(
+            "evaluate",
+            "--checkpoint",
+            checkpoint,
+            "--baseline_checkpoint",
+            walk.baseline(),
+            "--split",
+            "test");
+    assertThat(evaluated.code()).as(evaluated.err()).isZero();
+    assertThat(evaluated.err())
+        .contains(
+            "prepared in another way",
+            "(image.stride: is unset, asked for 70; image.windows: is unset, asked for 128)");
     Command whole = Command.run(with(new String[] {"extract"}, source));
     assertThat(whole.code()).isEqualTo(3);
     assertThat(whole.lastLine()).contains("image.windows", "128", "none");
