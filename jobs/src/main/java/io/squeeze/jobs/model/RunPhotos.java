@@ -96,10 +96,29 @@ public final class RunPhotos {
     if (!known(embeddings) || !storage.exists(run.path(NAME))) {
       return List.of();
     }
-    String kept = json(settings(storage, checkpoint));
-    return Settings.differences(kept, json(of(embeddings))).stream()
-        .filter(line -> SQUARE.contains(line.substring(0, line.indexOf(':'))))
+    return square(Settings.differences(json(settings(storage, checkpoint)), json(of(embeddings))));
+  }
+
+  /**
+   * What somebody asks of the preparation of photos, although they were prepared in another way
+   * when the embeddings were made: a line for each setting.
+   */
+  public static List<String> differences(Manifest embeddings, Settings asked) {
+    if (!known(embeddings)) {
+      return List.of();
+    }
+    Config given = Json.config(asked.given(), "settings");
+    return square(Settings.differences(json(of(embeddings)), asked.given())).stream()
+        .filter(line -> given.hasPath(key(line)))
         .toList();
+  }
+
+  private static List<String> square(List<String> differences) {
+    return differences.stream().filter(line -> SQUARE.contains(key(line))).toList();
+  }
+
+  private static String key(String difference) {
+    return difference.substring(0, difference.indexOf(':'));
   }
 
   /** Embeddings that a program of the user's own made do not say how. */

@@ -258,7 +258,16 @@ public final class TrainJob {
     Optional<Published> current =
         new Versions(session.storage(), settings.embeddingsPath()).current();
     if (current.isPresent()) {
-      return Versions.embeddings(session.storage(), settings.embeddingsPath());
+      Published published = Versions.embeddings(session.storage(), settings.embeddingsPath());
+      List<String> other = RunPhotos.differences(published.manifest(), settings);
+      if (!other.isEmpty()) {
+        session
+            .reporter()
+            .warn(
+                "Training on %s, which is there already, with its own photos (%s); for others name another folder (--embeddings)"
+                    .formatted(published.path(), String.join("; ", other)));
+      }
+      return published;
     }
     session
         .reporter()

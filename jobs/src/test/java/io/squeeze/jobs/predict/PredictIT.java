@@ -258,6 +258,18 @@ class PredictIT {
         .contains(
             "prepared in another way",
             "(image.stride: is unset, asked for 70; image.windows: is unset, asked for 128)");
+    Command again =
+        Command.run(
+            with(
+                new String[] {"train", "--embeddings", at("windowed"), "--windows", "64"},
+                "--epochs",
+                "1",
+                "--output_dir",
+                at("windowed_runs"),
+                "--experiment_name",
+                "again"));
+    assertThat(again.err())
+        .contains("which is there already", "(image.windows: is 128, asked for 64)");
     Command whole = Command.run(with(new String[] {"extract"}, source));
     assertThat(whole.code()).isEqualTo(3);
     assertThat(whole.lastLine()).contains("image.windows", "128", "none");
