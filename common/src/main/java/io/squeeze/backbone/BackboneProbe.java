@@ -86,10 +86,7 @@ final class BackboneProbe {
           features(scope.zeros(new Shape(1, 3, side, (long) times * side)), scope).getShape();
       long cells = shape.get(file.output().layout() == Layout.NCHW ? 3 : 2);
       if (cells != (long) times * window.width()) {
-        throw SqueezeException.configuration(
-            ("Windows of %d pixels become %d x %d vectors, which stand for no whole number of pixels:"
-                    + " set image.windows (--windows) to a multiple of the backbone's stride")
-                .formatted(side, window.height(), window.width()));
+        throw SlidingWindows.noWholeCells(side, window);
       }
     } catch (EngineException e) {
       if (Torch.outOfMemory(e)) {

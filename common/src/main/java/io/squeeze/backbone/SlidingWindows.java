@@ -31,10 +31,7 @@ public record SlidingWindows(
     int side = asked.side();
     int cells = window.height();
     if (cells != window.width() || side % cells != 0) {
-      throw SqueezeException.configuration(
-          ("Windows of %d pixels become %d x %d vectors, which stand for no whole number of pixels:"
-                  + " set image.windows (--windows) to a multiple of the backbone's stride")
-              .formatted(side, window.height(), window.width()));
+      throw noWholeCells(side, window);
     }
     int cell = side / cells;
     if (size % cell != 0) {
@@ -52,6 +49,14 @@ public record SlidingWindows(
     starts.add(last);
     Grid whole = new Grid(window.channels(), size / cell, size / cell);
     return new SlidingWindows(side, cell, step * cell, List.copyOf(starts), window, whole);
+  }
+
+  /** Says that the vectors of a window stand for no whole number of pixels. */
+  static SqueezeException noWholeCells(int side, Grid window) {
+    return SqueezeException.configuration(
+        ("Windows of %d pixels become %d x %d vectors, which stand for no whole number of pixels:"
+                + " set image.windows (--windows) to a multiple of the backbone's stride")
+            .formatted(side, window.height(), window.width()));
   }
 
   /**

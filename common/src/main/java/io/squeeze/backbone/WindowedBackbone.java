@@ -7,6 +7,7 @@ import io.squeeze.backbone.SlidingWindows.Window;
 import io.squeeze.config.ImageSettings.Windows;
 import io.squeeze.image.Preprocessing;
 import io.squeeze.torch.Torch;
+import java.util.List;
 
 /**
  * A backbone that sees a photo through windows. A vector is the mean of those that the windows over
@@ -15,10 +16,14 @@ import io.squeeze.torch.Torch;
 final class WindowedBackbone implements Backbone {
   private final Backbone inner;
   private final SlidingWindows sliding;
+  private final List<Window> windows;
+  private final float[] weights;
 
   WindowedBackbone(Backbone inner, Windows asked) {
     this.inner = inner;
     this.sliding = SlidingWindows.of(asked, inner.preprocessing().size(), inner.grid());
+    this.windows = sliding.windows();
+    this.weights = sliding.weights();
   }
 
   @Override
@@ -34,7 +39,7 @@ final class WindowedBackbone implements Backbone {
         manager.zeros(
             new Shape(images.getShape().get(0), grid.channels(), grid.height(), grid.width()));
     NDArray tokens = null;
-    for (Window window : sliding.windows()) {
+    for (Window window : windows) {
       // Each window's own arrays go before the next is computed.
       try (NDManager scope = manager.newSubManager()) {
         NDArray pixels =
@@ -61,11 +66,10 @@ final class WindowedBackbone implements Backbone {
         }
       }
     }
-    float[] weights = sliding.weights();
     sum.muli(
         Torch.floats(
             manager, new Shape(1, 1, grid.height(), grid.width()), values -> values.put(weights)));
-    return new Outputs(sum, tokens == null ? null : tokens.divi(sliding.count()));
+    return new Outputs(sum, tokens == null ? null : tokens.divi(windows.size()));
   }
 
   @Override

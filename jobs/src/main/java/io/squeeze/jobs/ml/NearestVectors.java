@@ -14,10 +14,9 @@ import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.search.CodeSearch;
 import io.squeeze.jobs.spark.SqueezeSession;
+import io.squeeze.weights.HostTensor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.ml.Transformer;
@@ -211,12 +210,12 @@ public final class NearestVectors extends Transformer implements DefaultParamsWr
 
   @Override
   public Dataset<Row> transform(Dataset<?> dataset) {
-    transformSchema(dataset.schema());
+    StructType schema = transformSchema(dataset.schema());
     if (!isSet(codes)) {
       throw SqueezeException.configuration("Set codes to a data set of codes with an index");
     }
     // A vector names itself: no id is needed, and equal vectors are looked for once.
-    UDF1<Object, byte[]> bytes = value -> value == null ? null : bytes(VectorColumn.floats(value));
+    UDF1<Object, byte[]> bytes = value -> value == null ? null : bytes(value);
     Column vector = Tables.quoted(getOrDefault(inputCol));
     String name = getOrDefault(outputCol);
     String key = uid + "_key";
@@ -232,10 +231,7 @@ public final class NearestVectors extends Transformer implements DefaultParamsWr
         found(queries)
             .groupBy(col(Columns.QUERY_ID).as(key))
             .agg(array_sort(collect_list(struct(fields))).as(name));
-    Column[] all =
-        Arrays.stream(transformSchema(dataset.schema()).fieldNames())
-            .map(Tables::quoted)
-            .toArray(Column[]::new);
+    Column[] all = Arrays.stream(schema.fieldNames()).map(Tables::quoted).toArray(Column[]::new);
     return keyed.join(found, new String[] {key}, "left").select(all);
   }
 
@@ -254,9 +250,7 @@ public final class NearestVectors extends Transformer implements DefaultParamsWr
               "rerank",
               unlessEmpty(getOrDefault(rerankVectorCol)),
               unlessEmpty(getOrDefault(rerankIdCol)));
-      int measured = number(candidates);
-      return search.nearestOfAny(
-          queries, request, source, measured > 0 ? measured : 10 * request.k());
+      return search.nearestOfAny(queries, request, source, request.candidates(number(candidates)));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -270,11 +264,9 @@ public final class NearestVectors extends Transformer implements DefaultParamsWr
     return value.isEmpty() ? null : value;
   }
 
-  private static byte[] bytes(float[] vector) {
-    ByteBuffer bytes =
-        ByteBuffer.allocate(Float.BYTES * vector.length).order(ByteOrder.LITTLE_ENDIAN);
-    bytes.asFloatBuffer().put(vector);
-    return bytes.array();
+  private static byte[] bytes(Object vector) {
+    float[] values = VectorColumn.floats(vector);
+    return HostTensor.of(values, values.length).bytes();
   }
 
   @Override

@@ -113,6 +113,11 @@ public final class CodeSearch {
             "k is %d, not in [1, 65536], or nprobe %d is negative".formatted(k, probes));
       }
     }
+
+    /** Candidates that are measured again: as many as asked; for 0, ten times k. */
+    public int candidates(int asked) {
+      return asked > 0 ? asked : 10 * k;
+    }
   }
 
   /**

@@ -67,7 +67,7 @@ public final class SearchJob {
             "Search of %s: %d of %d lists for each query"
                 .formatted(search.path(), probes, search.lists()));
     Dataset<Row> vectors = Queries.of(queries.rows(), Columns.SAMPLE_ID, Columns.VECTOR);
-    int candidates = request.candidates() > 0 ? request.candidates() : 10 * request.search().k();
+    int candidates = request.search().candidates(request.candidates());
     boolean photos = queries.positions() > 1 && search.positions() > 1;
     if (photos && request.rerank() != null) {
       throw SqueezeException.usage(
