@@ -11,13 +11,8 @@ import io.squeeze.config.BackboneSettings.Layout;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.image.Preprocessing;
-import io.squeeze.torch.ScriptArchive;
-import io.squeeze.torch.ScriptModule;
-import io.squeeze.torch.ScriptProgram;
 import io.squeeze.torch.Torch;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,20 +26,14 @@ class BackboneProbeTest {
 
   private static Backbone load(String name, String expression, Layout layout) throws IOException {
     Torch.start(1);
-    String source =
-        """
-        class P(Module):
-          __parameters__ = []
-          __buffers__ = []
-          def forward(self: __torch__.P, x: Tensor) -> Tensor:
-            g = %s
-            return %s
-        """
-            .formatted(GRID, expression);
-    Path file = folder.resolve(name + ".pt");
-    try (OutputStream out = Files.newOutputStream(file)) {
-      ScriptArchive.write(new ScriptProgram(source, new ScriptModule("P")), out);
-    }
+    Path file =
+        Programs.write(
+            folder.resolve(name + ".pt"),
+            """
+                g = %s
+                return %s
+            """
+                .formatted(GRID, expression));
     Preprocessing preprocessing =
         Preprocessing.from(Settings.defaults().with("image.size", "32").image());
     return TorchScriptBackbone.shared(

@@ -14,13 +14,8 @@ import io.squeeze.config.ImageSettings.Windows;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.image.Preprocessing;
-import io.squeeze.torch.ScriptArchive;
-import io.squeeze.torch.ScriptModule;
-import io.squeeze.torch.ScriptProgram;
 import io.squeeze.torch.Torch;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,26 +30,21 @@ class WindowedBackboneTest {
   /** Means of cells, and tokens of cells behind a class token, the mean of the window. */
   private static Backbone load(Windows windows, Layout layout) throws IOException {
     Torch.start(1);
-    String source =
-        """
-        class P(Module):
-          __parameters__ = []
-          __buffers__ = []
-          def forward(self: __torch__.P, x: Tensor) -> Tensor:
-            g = torch.avg_pool2d(x, [8, 8], [8, 8], [0, 0], True, True, None)
-            m = torch.mean(x, [2, 3], True, dtype=None)
-            c = torch.mul(g, m)
-            t = torch.transpose(torch.flatten(c, 2, -1), 1, 2)
-            return %s
-        """
-            .formatted(
-                layout == Layout.NCHW
-                    ? "c"
-                    : "torch.cat([torch.transpose(torch.flatten(m, 2, -1), 1, 2), t], 1)");
-    Path file = folder.resolve(layout + ".pt");
-    try (OutputStream out = Files.newOutputStream(file)) {
-      ScriptArchive.write(new ScriptProgram(source, new ScriptModule("P")), out);
-    }
+    String result =
+        layout == Layout.NCHW
+            ? "c"
+            : "torch.cat([torch.transpose(torch.flatten(m, 2, -1), 1, 2), t], 1)";
+    Path file =
+        Programs.write(
+            folder.resolve(layout + ".pt"),
+            """
+                g = torch.avg_pool2d(x, [8, 8], [8, 8], [0, 0], True, True, None)
+                m = torch.mean(x, [2, 3], True, dtype=None)
+                c = torch.mul(g, m)
+                t = torch.transpose(torch.flatten(c, 2, -1), 1, 2)
+                return %s
+            """
+                .formatted(result));
     Preprocessing preprocessing =
         Preprocessing.from(Settings.defaults().with("image.size", Integer.toString(SIZE)).image());
     int prefix = layout == Layout.TOKENS ? 1 : 0;

@@ -18,7 +18,6 @@ import io.squeeze.weights.HostTensor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
-import java.util.List;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.Param;
@@ -202,9 +201,7 @@ public final class NearestVectors extends Transformer implements DefaultParamsWr
   public StructType transformSchema(StructType schema) {
     VectorColumn.check(schema, getOrDefault(inputCol));
     String name = getOrDefault(outputCol);
-    if (List.of(schema.fieldNames()).contains(name)) {
-      throw SqueezeException.configuration("There is a column " + name + " already (outputCol)");
-    }
+    VectorColumn.checkFree(schema, name);
     return schema.add(name, DataTypes.createArrayType(NEIGHBOUR, false), true);
   }
 

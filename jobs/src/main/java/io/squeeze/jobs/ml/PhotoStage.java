@@ -6,6 +6,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.ml.PhotoRows.OnError;
 import io.squeeze.jobs.model.Backbones;
+import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.spark.Sessions;
 import java.util.Arrays;
 import java.util.List;
@@ -325,9 +326,7 @@ abstract class PhotoStage<T extends PhotoStage<T>> extends Model<T>
   }
 
   private static StructType added(StructType schema, String name, DataType type) {
-    if (List.of(schema.fieldNames()).contains(name)) {
-      throw SqueezeException.configuration("There is a column " + name + " already");
-    }
+    VectorColumn.checkFree(schema, name);
     return schema.add(name, type, true);
   }
 

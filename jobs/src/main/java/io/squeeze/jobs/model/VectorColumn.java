@@ -74,6 +74,13 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
     return floats(first.get(0).get(0)).length;
   }
 
+  /** Checks that a column can be added. */
+  public static void checkFree(StructType schema, String name) {
+    if (List.of(schema.fieldNames()).contains(name)) {
+      throw SqueezeException.configuration("There is a column " + name + " already");
+    }
+  }
+
   /** Checks that there is such a column. */
   public static void checkThere(StructType schema, String name) {
     if (!List.of(schema.fieldNames()).contains(name)) {

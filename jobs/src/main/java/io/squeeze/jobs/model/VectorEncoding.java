@@ -50,9 +50,7 @@ public record VectorEncoding(
     VectorColumn.check(schema, input);
     StructType with = schema.add(output, DataTypes.createArrayType(DataTypes.IntegerType, false));
     for (String name : List.of(output, reconstruction)) {
-      if (List.of(schema.fieldNames()).contains(name)) {
-        throw SqueezeException.configuration("There is a column " + name + " already");
-      }
+      VectorColumn.checkFree(schema, name);
     }
     return reconstruction.isEmpty()
         ? with
