@@ -2,9 +2,9 @@ package io.squeeze.jobs.ml;
 
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.fit.VectorFit;
 import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.model.VectorEncoding;
-import io.squeeze.jobs.model.VectorFit;
 import io.squeeze.quantize.VectorBlock;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.ml.Estimator;

@@ -4,6 +4,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.fit.Blocks;
+import io.squeeze.jobs.fit.VectorFit;
 import io.squeeze.search.Codewords;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;

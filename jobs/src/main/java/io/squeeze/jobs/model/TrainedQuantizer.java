@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.backbone.BackboneFile;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.fit.VectorFit;
 import io.squeeze.jobs.publish.Coding;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.DataFile;

@@ -2,6 +2,7 @@ package io.squeeze.jobs.model;
 
 import io.squeeze.config.Seeds;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.fit.VectorFit;
 import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.spark.ScalaLists;
 import io.squeeze.jobs.spark.SparkInternals;
@@ -13,7 +14,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
-import java.util.function.LongPredicate;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.ml.linalg.Vector;
@@ -206,13 +206,10 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
         .mapPartitions(rows -> column.blocks(rows, cells, seed, share));
   }
 
-  /** Which keys are meant. */
-  public interface Taken extends LongPredicate, Serializable {}
-
   /**
    * The keys that are taken, in the order of their ids; at most some ten thousand are to be taken.
    */
-  public long[] inOrder(Dataset<?> table, Taken taken) {
+  public long[] inOrder(Dataset<?> table, VectorFit.Taken taken) {
     VectorColumn column = this;
     return SparkInternals.rows(table)
         .map(row -> new Tuple2<>(row.getString(column.id), column.key(row, null)))

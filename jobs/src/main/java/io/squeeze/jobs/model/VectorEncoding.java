@@ -3,6 +3,7 @@ package io.squeeze.jobs.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.fit.Blocks;
 import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.torch.Torch;

@@ -1,9 +1,9 @@
 package io.squeeze.jobs.sql;
 
+import io.squeeze.jobs.fit.VectorFit;
 import io.squeeze.jobs.model.CodebookTables;
 import io.squeeze.jobs.model.LoadedModel;
 import io.squeeze.jobs.model.TrainedQuantizer;
-import io.squeeze.jobs.model.VectorFit;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.train.Checkpoint;

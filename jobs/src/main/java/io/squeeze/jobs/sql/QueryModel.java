@@ -1,11 +1,11 @@
 package io.squeeze.jobs.sql;
 
 import io.squeeze.config.SqueezeException;
+import io.squeeze.jobs.fit.VectorFit;
 import io.squeeze.jobs.model.CodebookTables;
 import io.squeeze.jobs.model.CodebookTables.Tables;
 import io.squeeze.jobs.model.LoadedModel;
 import io.squeeze.jobs.model.TrainedQuantizer;
-import io.squeeze.jobs.model.VectorFit;
 import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.Sessions;

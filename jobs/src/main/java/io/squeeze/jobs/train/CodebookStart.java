@@ -7,7 +7,7 @@ import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
-import io.squeeze.jobs.model.SparkPoints;
+import io.squeeze.jobs.fit.SparkPoints;
 import io.squeeze.jobs.spark.Stages;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.quantize.EmaCodebook;

@@ -2,9 +2,9 @@ package io.squeeze.jobs.train;
 
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.console.Reporter;
-import io.squeeze.jobs.model.Candidates.Candidate;
+import io.squeeze.jobs.fit.Candidates.Candidate;
+import io.squeeze.jobs.fit.VectorFit;
 import io.squeeze.jobs.model.VectorColumn;
-import io.squeeze.jobs.model.VectorFit;
 import io.squeeze.jobs.model.VectorTable;
 import io.squeeze.jobs.run.RunFolder;
 import io.squeeze.jobs.spark.SqueezeSession;

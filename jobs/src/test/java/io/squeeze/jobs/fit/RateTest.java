@@ -1,4 +1,4 @@
-package io.squeeze.jobs.model;
+package io.squeeze.jobs.fit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

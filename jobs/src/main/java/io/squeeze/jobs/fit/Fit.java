@@ -1,9 +1,9 @@
-package io.squeeze.jobs.model;
+package io.squeeze.jobs.fit;
 
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
-import io.squeeze.jobs.model.FitVectors.Pass;
+import io.squeeze.jobs.fit.FitVectors.Pass;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.quantize.CodebookStatistics;
 import io.squeeze.quantize.ComponentHistograms;

@@ -1,10 +1,10 @@
-package io.squeeze.jobs.model;
+package io.squeeze.jobs.fit;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
-import io.squeeze.jobs.model.Fit.Fitted;
+import io.squeeze.jobs.fit.Fit.Fitted;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.quantize.KMeans;
 import io.squeeze.quantize.Quantized;

@@ -1,4 +1,4 @@
-package io.squeeze.jobs.model;
+package io.squeeze.jobs.fit;
 
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.quantize.CodebookStatistics;

@@ -1,4 +1,4 @@
-package io.squeeze.jobs.model;
+package io.squeeze.jobs.fit;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;

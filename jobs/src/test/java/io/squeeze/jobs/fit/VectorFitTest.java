@@ -1,4 +1,4 @@
-package io.squeeze.jobs.model;
+package io.squeeze.jobs.fit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -7,7 +7,7 @@ import ai.djl.ndarray.NDManager;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Shared;
-import io.squeeze.jobs.model.Fit.Fitted;
+import io.squeeze.jobs.fit.Fit.Fitted;
 import io.squeeze.quantize.Quantizer;
 import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.quantize.VectorBlock;

@@ -1,12 +1,12 @@
-package io.squeeze.jobs.model;
+package io.squeeze.jobs.fit;
 
 import io.squeeze.config.QuantizerSettings;
 import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
-import io.squeeze.jobs.model.Candidates.Candidate;
-import io.squeeze.jobs.model.Fit.Fitted;
+import io.squeeze.jobs.fit.Candidates.Candidate;
+import io.squeeze.jobs.fit.Fit.Fitted;
 import io.squeeze.jobs.spark.Tasks;
 import io.squeeze.metric.CodeUsage;
 import io.squeeze.quantize.QuantizerType;
@@ -16,9 +16,11 @@ import io.squeeze.segment.SqueezeModel;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import io.squeeze.train.ModelState;
+import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.function.LongPredicate;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.function.Function;
 import org.apache.spark.storage.StorageLevel;
@@ -158,10 +160,13 @@ public final class VectorFit {
     return Seeds.takes(Seeds.hash(seed ^ key, "fit", ""), share);
   }
 
+  /** Which keys are meant. */
+  public interface Taken extends LongPredicate, Serializable {}
+
   /** What tells the order of some vectors of a table. */
   public interface Order {
     /** The keys that are taken, in the order of the ids; empty where there are none. */
-    long[] of(VectorColumn.Taken taken);
+    long[] of(Taken taken);
   }
 
   /**
@@ -237,5 +242,5 @@ public final class VectorFit {
   }
 
   /** Rows of a block of a fit, among which the nearest centroids are searched at a time. */
-  static final int FIT_ROWS = 4096;
+  public static final int FIT_ROWS = 4096;
 }
