@@ -9,6 +9,7 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.model.GridVectors;
 import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.model.VectorTable;
+import io.squeeze.jobs.publish.CodebookFile;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.publish.ForeignTable;
 import io.squeeze.jobs.publish.Manifest;
@@ -127,12 +128,13 @@ public record DedupSource(Dataset<Row> rows, long count, int channels, String wh
   }
 
   /** The vectors that codes stand for. */
-  public static DedupSource codes(SqueezeSession session, Published codes, Pool pool) {
+  public static DedupSource codes(SqueezeSession session, Published codes, Pool pool)
+      throws IOException {
     Manifest manifest = codes.manifest();
     int channels = manifest.channels();
     Broadcast<Codewords> words =
         JavaSparkContext.fromSparkContext(session.spark().sparkContext())
-            .broadcast(codewords(session, codes));
+            .broadcast(new Codewords(CodebookFile.vectors(session.storage(), codes), channels));
     UDF1<scala.collection.Seq<Integer>, float[]> decoded =
         levels -> {
           int depth = words.value().levels();
@@ -159,25 +161,6 @@ public record DedupSource(Dataset<Row> rows, long count, int channels, String wh
                 udf(decoded, FLOATS).apply(col(Columns.CODES)).as(Columns.VECTOR));
     return new DedupSource(
         rows, manifest.samples(), width(manifest, pool), named(manifest, pool, "decoded vectors"));
-  }
-
-  private static Codewords codewords(SqueezeSession session, Published codes) {
-    int channels = codes.manifest().channels();
-    List<Row> rows = codes.codebook(session.spark()).collectAsList();
-    int levels = 1 + rows.stream().mapToInt(row -> row.getInt(0)).max().orElse(0);
-    int[] sizes = new int[levels];
-    rows.forEach(row -> sizes[row.getInt(0)]++);
-    float[][] vectors = new float[levels][];
-    for (int l = 0; l < levels; l++) {
-      vectors[l] = new float[sizes[l] * channels];
-    }
-    for (Row row : rows) {
-      List<Float> vector = row.getList(2);
-      for (int c = 0; c < channels; c++) {
-        vectors[row.getInt(0)][row.getInt(1) * channels + c] = vector.get(c);
-      }
-    }
-    return new Codewords(vectors, channels);
   }
 
   private static int width(Manifest manifest, Pool pool) {

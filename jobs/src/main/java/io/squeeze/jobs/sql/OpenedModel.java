@@ -4,16 +4,17 @@ import io.squeeze.jobs.fit.VectorFit;
 import io.squeeze.jobs.model.CodebookTables;
 import io.squeeze.jobs.model.LoadedModel;
 import io.squeeze.jobs.model.TrainedQuantizer;
-import io.squeeze.jobs.publish.Columns;
+import io.squeeze.jobs.publish.CodebookFile;
 import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.train.Checkpoint;
-import java.util.List;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
-import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -86,20 +87,11 @@ record OpenedModel(
   }
 
   private float[][] published() {
-    int channels = codes.manifest().channels();
-    int[] sizes = quantizer.codebookSizes();
-    float[][] vectors = new float[sizes.length][];
-    for (int l = 0; l < vectors.length; l++) {
-      vectors[l] = new float[sizes[l] * channels];
+    try {
+      return CodebookFile.vectors(Sessions.storage(spark), codes);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
-    for (Row row : codes.codebook(spark).collectAsList()) {
-      int at = row.<Integer>getAs(Columns.CODE) * channels;
-      List<Float> values = row.getList(row.fieldIndex(Columns.VECTOR));
-      for (int j = 0; j < channels; j++) {
-        vectors[row.<Integer>getAs(Columns.LEVEL)][at + j] = values.get(j);
-      }
-    }
-    return vectors;
   }
 
   @SuppressWarnings("unchecked") // a key always has one type

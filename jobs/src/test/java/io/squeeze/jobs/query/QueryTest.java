@@ -17,6 +17,7 @@ import io.squeeze.jobs.run.Summary;
 import io.squeeze.jobs.spark.ScalaLists;
 import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.spark.Tasks;
+import io.squeeze.jobs.sql.SqueezeExtensions;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -38,6 +39,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Queries over what a small walk published. */
@@ -412,5 +414,21 @@ class QueryTest {
             () -> new QueryJob(Fixture.squeeze(spark), walk.toString(), Format.PARQUET, null))
         .hasMessageContaining("(--out)");
     assertThatThrownBy(() -> Format.named("xml")).hasMessageContaining("No format xml (--format)");
+  }
+
+  /** Spark compiles no stage of a table of more than 100 columns: the model goes with the tasks. */
+  @Test
+  @Timeout(60)
+  void aStageThatIsNotCompiledGetsTheModelToo() throws IOException {
+    // Models are sent once: this one was not.
+    Path codes = folder.resolve("uncompiled");
+    FileUtils.copyDirectory(walk.resolve("codes/array").toFile(), codes.toFile());
+    SparkSession own = Shared.session();
+    SqueezeExtensions.register(own);
+    String query = "SELECT sample_id, decode_codes(codes, '%s') FROM parquet.`%s` ORDER BY 1";
+    String files = codes + "/v1/codes";
+    List<Row> compiled = own.sql(query.formatted(walk + "/codes/array", files)).collectAsList();
+    own.conf().set("spark.sql.codegen.maxFields", "1");
+    assertThat(own.sql(query.formatted(codes, files)).collectAsList()).isEqualTo(compiled);
   }
 }
