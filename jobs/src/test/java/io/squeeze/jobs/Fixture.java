@@ -26,9 +26,15 @@ public final class Fixture {
   private final Path backbone;
 
   public Fixture(Path folder, int photos) throws IOException {
-    this.folder = folder;
+    this(folder);
     new Shapes(3).write(folder.resolve("shapes"), photos);
-    backbone = TinyBackbone.write(folder.resolve("tiny.pt"), 1);
+    TinyBackbone.write(backbone, 1);
+  }
+
+  /** One that was written before. */
+  Fixture(Path folder) {
+    this.folder = folder;
+    this.backbone = folder.resolve("tiny.pt");
   }
 
   public Path backbone() {

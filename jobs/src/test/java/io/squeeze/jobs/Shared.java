@@ -1,8 +1,14 @@
 package io.squeeze.jobs;
 
+import static java.nio.file.StandardOpenOption.CREATE;
+import static java.nio.file.StandardOpenOption.WRITE;
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.squeeze.jobs.faults.FaultyFileSystem;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.commons.io.FileUtils;
@@ -25,18 +31,40 @@ public final class Shared {
     return FaultyFileSystem.on(Fixture.session("local[2,3]")).getOrCreate().newSession();
   }
 
-  /** The walk; the first who asks walks it. */
+  /** The walk; the first who asks walks it. The test processes of a build have one. */
   public static synchronized Walk walk() {
     if (walk == null) {
+      String build = System.getProperty("build.started");
       try {
-        Path folder = Files.createTempDirectory("walk");
-        Runtime.getRuntime()
-            .addShutdownHook(new Thread(() -> FileUtils.deleteQuietly(folder.toFile())));
-        walk = Walk.below(folder, Fixture.squeeze(session()));
+        walk = build == null ? walkOfThisProcess() : walkOf(build, Path.of("target", "walk"));
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
     }
     return walk;
+  }
+
+  private static Walk walkOfThisProcess() throws IOException {
+    Path folder = Files.createTempDirectory("walk");
+    Runtime.getRuntime()
+        .addShutdownHook(new Thread(() -> FileUtils.deleteQuietly(folder.toFile())));
+    return Walk.below(folder, Fixture.squeeze(session()));
+  }
+
+  private static Walk walkOf(String build, Path target) throws IOException {
+    Path folder = Files.createDirectories(target.toAbsolutePath());
+    Path walked = folder.resolve("walked");
+    Path mark = folder.resolve("build");
+    try (FileChannel channel = FileChannel.open(folder.resolve("lock"), CREATE, WRITE);
+        FileLock lock = channel.lock()) {
+      assertThat(lock.isValid()).isTrue();
+      if (Files.exists(mark) && Files.readString(mark).equals(build)) {
+        return Walk.at(walked);
+      }
+      FileUtils.deleteDirectory(walked.toFile());
+      Walk.below(Files.createDirectory(walked), Fixture.squeeze(session()));
+      Files.writeString(mark, build);
+      return Walk.at(walked);
+    }
   }
 }

@@ -37,20 +37,31 @@ public record Walk(Fixture fixture, Path folder, String checkpoint, String basel
     String embeddings = new ExtractJob(session, settings).run().path();
     new ExtractJob(session, fixture.settings("emb/half", "extract.embedding-dtype = float16"))
         .run();
-    String baseline =
-        TrainJob.run(
-            session,
-            fixture.settings(
-                "emb/shapes", "quantizer.type = none, output.experiment-name = baseline"));
-    String checkpoint = TrainJob.run(session, settings);
-    new EvaluateJob(session, new EvaluateJob.Request(checkpoint, baseline, null, "test", null))
+    TrainJob.run(
+        session,
+        fixture.settings("emb/shapes", "quantizer.type = none, output.experiment-name = baseline"));
+    TrainJob.run(session, settings);
+    Walk walk = at(folder);
+    String checkpoint = walk.checkpoint();
+    new EvaluateJob(
+            session, new EvaluateJob.Request(checkpoint, walk.baseline(), null, "test", null))
         .score();
     for (String codec : List.of(Coding.ARRAY, Coding.ENTROPY)) {
       TrainedQuantizer encoder =
           TrainedQuantizer.open(session.storage(), folder + "/codes/" + codec, checkpoint, null);
       new EncodeJob(session, embeddings, encoder, codec).run();
     }
-    return new Walk(fixture, folder, checkpoint, baseline);
+    return walk;
+  }
+
+  /** The walk below a folder, where there is one. */
+  static Walk at(Path folder) {
+    String outputs = folder + "/outputs/";
+    return new Walk(
+        new Fixture(folder),
+        folder,
+        outputs + "vq_squeeze/last.ckpt",
+        outputs + "baseline/last.ckpt");
   }
 
   /** Settings of the run of the quantizer, with more in HOCON over them. */

@@ -5,94 +5,91 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
+import io.squeeze.jobs.Walk;
 import io.squeeze.jobs.encode.EncodeJob;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.model.TrainedQuantizer;
-import io.squeeze.jobs.spark.Sessions;
+import io.squeeze.jobs.publish.Coding;
+import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.train.TrainJob;
 import io.squeeze.jobs.visualize.VisualizeJob;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
+import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Photos, embeddings, runs, codes and reports on HDFS: the same bytes as on the local disk. */
 @Timeout(200)
-@Tag("cluster")
 class HdfsIT {
   @TempDir Path folder;
 
   @Test
   void theWholeWalkLivesOnHdfs() throws Exception {
-    Fixture fixture = new Fixture(folder, 24);
+    Walk local = Shared.walk();
+    SparkSession spark = Shared.session();
+    // A client asks again after 0.4 s whether a small file has arrived: that is all this would wait
+    // for.
+    String wait = "dfs.client.block.write.locateFollowingBlock.initial.delay.ms";
+    spark.sparkContext().hadoopConfiguration().set(wait, "10");
+    SqueezeSession session = Fixture.squeeze(spark);
     Configuration conf = new Configuration();
+    conf.set(wait, "10");
     conf.set(MiniDFSCluster.HDFS_MINIDFS_BASEDIR, folder.resolve("dfs").toString());
     try (MiniDFSCluster hdfs = new MiniDFSCluster.Builder(conf).numDataNodes(1).build();
-        FileSystem files = hdfs.getFileSystem();
-        SparkSession spark = Fixture.local("local[2]")) {
+        FileSystem files = hdfs.getFileSystem()) {
       files.copyFromLocalFile(
-          new org.apache.hadoop.fs.Path(fixture.photos().toString()),
+          new org.apache.hadoop.fs.Path(local.fixture().photos().toString()),
           new org.apache.hadoop.fs.Path("/shapes"));
       String root = files.getUri().toString();
       Settings there =
-          fixture
-              .settings("e", "")
+          local
+              .settings("")
               .with(
                   ConfigFactory.parseMap(
                       Map.of(
                           "data.path", root + "/shapes",
                           "embeddings", root + "/emb",
                           "output.dir", root + "/outputs",
-                          "track.tensorboard", "true",
                           "visualize.dir", root + "/pictures")));
-      String checkpoint = walk(spark, there, root + "/codes");
+      String embeddings = new ExtractJob(session, there).run().path();
+      String checkpoint = TrainJob.run(session, there);
       new VisualizeJob(
-              Fixture.squeeze(spark),
-              new EvaluateJob.Request(checkpoint, null, null, "test", null),
+              session,
+              new EvaluateJob.Request(checkpoint, local.baseline(), null, "test", null),
               null,
               there)
           .run();
-      String local = walk(spark, fixture.settings("e", ""), folder + "/codes");
-      assertThat(bytes(files, checkpoint)).isEqualTo(Files.readAllBytes(Path.of(local)));
-      assertThat(
-              spark.read().parquet(root + "/codes/v1/codes").orderBy("sample_id").collectAsList())
-          .isEqualTo(
-              spark
-                  .read()
-                  .parquet(folder + "/codes/v1/codes")
-                  .orderBy("sample_id")
-                  .collectAsList());
-      assertThat(bytes(files, root + "/outputs/vq_squeeze/evaluation/test/summary.json"))
-          .isEqualTo(
-              Files.readAllBytes(
-                  folder.resolve("outputs/vq_squeeze/evaluation/test/summary.json")));
+      TrainedQuantizer encoder =
+          TrainedQuantizer.open(session.storage(), root + "/codes", checkpoint, null);
+      new EncodeJob(session, embeddings, encoder, Coding.ARRAY).run();
+      assertThat(bytes(files, checkpoint))
+          .isEqualTo(Files.readAllBytes(Path.of(local.checkpoint())));
+      assertThat(codes(spark, root + "/codes")).isEqualTo(codes(spark, local.codes(Coding.ARRAY)));
+      String summary = "outputs/vq_squeeze/evaluation/test/summary.json";
+      assertThat(bytes(files, root + "/" + summary))
+          .isEqualTo(Files.readAllBytes(local.folder().resolve(summary)));
       assertThat(
               files.exists(new org.apache.hadoop.fs.Path("/pictures/vq_squeeze/report_test.html")))
           .isTrue();
       assertThat(files.listStatus(new org.apache.hadoop.fs.Path("/outputs/vq_squeeze/tensorboard")))
-          .hasSize(4);
+          .isNotEmpty();
     }
   }
 
-  private static String walk(SparkSession spark, Settings settings, String codes)
-      throws IOException {
-    String embeddings = new ExtractJob(Fixture.squeeze(spark), settings).run().path();
-    String checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
-    new EvaluateJob(Fixture.squeeze(spark), EvaluateJob.Request.of(checkpoint, "test")).score();
-    TrainedQuantizer encoder =
-        TrainedQuantizer.open(Sessions.storage(spark), codes, checkpoint, null);
-    new EncodeJob(Fixture.squeeze(spark), embeddings, encoder, "array").run();
-    return checkpoint;
+  private static List<Row> codes(SparkSession spark, String path) {
+    return spark.read().parquet(path + "/v1/codes").orderBy("sample_id").collectAsList();
   }
 
   private static byte[] bytes(FileSystem files, String path) throws IOException {

@@ -13,8 +13,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -24,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** One seed is one result, on however many threads and processes, and where one of them dies. */
+/** One seed is one result, on however many threads and processes. */
 @Timeout(300)
 @Tag("cluster")
 class OneResultIT {
@@ -33,7 +31,7 @@ class OneResultIT {
 
   @BeforeAll
   static void synthesize() throws IOException {
-    fixture = new Fixture(folder, 60);
+    fixture = new Fixture(folder, 36);
   }
 
   /** What a whole run leaves that must not depend on the cluster. */
@@ -75,41 +73,5 @@ class OneResultIT {
     }
     assertThat(two.summary()).isEqualTo(one.summary());
     assertThat(cluster.summary()).isEqualTo(one.summary());
-  }
-
-  @Test
-  void anExecutorThatDiesInARoundChangesNothing() throws Exception {
-    String more = "train.epochs = 4, train.shards = 5, output.experiment-name = ";
-    Settings settings = fixture.settings("e-death", more + "death");
-    Path metrics = folder.resolve("outputs/death/metrics.jsonl");
-    try (SparkSession spark = Fixture.cluster()) {
-      new ExtractJob(Fixture.squeeze(spark), settings).run();
-      CompletableFuture<Boolean> killed =
-          CompletableFuture.supplyAsync(() -> killAnExecutorOnce(metrics));
-      TrainJob.run(Fixture.squeeze(spark), settings);
-      assertThat(killed.get(10, TimeUnit.SECONDS)).isTrue();
-    }
-    try (SparkSession spark = Fixture.local("local[2]")) {
-      Path other =
-          Path.of(TrainJob.run(Fixture.squeeze(spark), fixture.settings("e-death", more + "life")));
-      assertThat(folder.resolve("outputs/death/last.ckpt")).hasSameBinaryContentAs(other);
-    }
-  }
-
-  /** Kills an executor's process once the first epoch is written. */
-  private static boolean killAnExecutorOnce(Path metrics) {
-    try {
-      while (!Files.exists(metrics) || Files.size(metrics) == 0) {
-        Thread.sleep(5);
-      }
-      return ProcessHandle.current()
-          .descendants()
-          .filter(Standalone::isExecutor)
-          .findFirst()
-          .orElseThrow()
-          .destroyForcibly();
-    } catch (IOException | InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
   }
 }

@@ -6,10 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
+import io.squeeze.jobs.Shared;
+import io.squeeze.jobs.Walk;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
-import io.squeeze.jobs.spark.Sessions;
 import io.squeeze.jobs.spark.SparkBuild;
+import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.jobs.train.TrainJob;
 import java.io.IOException;
@@ -27,7 +29,6 @@ import org.apache.hadoop.fs.FSDataOutputStreamBuilder;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FileUtil;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -36,7 +37,6 @@ import org.junit.jupiter.api.io.TempDir;
  * Photos, embeddings and runs on an object store: a server that speaks S3, a process of its own.
  */
 @Timeout(200)
-@Tag("cluster")
 class S3IT {
   private static final Path SERVER = Path.of("target/s3mock/s3mock-exec.jar").toAbsolutePath();
 
@@ -82,10 +82,11 @@ class S3IT {
 
   @Test
   void theWalkLivesOnAnObjectStore() throws Exception {
-    Fixture fixture = new Fixture(folder, 24);
+    Walk local = Shared.walk();
+    SparkSession spark = Shared.session();
     int port = freePort();
     Process server = serve(port);
-    try (SparkSession spark = Fixture.local("local[2]")) {
+    try {
       Map.of(
               "fs.s3a.endpoint", "http://127.0.0.1:" + port,
               "fs.s3a.path.style.access", "true",
@@ -93,32 +94,36 @@ class S3IT {
               "fs.s3a.secret.key", "secret",
               "fs.s3a.change.detection.mode", "none")
           .forEach((key, value) -> spark.sparkContext().hadoopConfiguration().set(key, value));
+      SqueezeSession session = Fixture.squeeze(spark);
       FileSystem files =
           FileSystem.get(URI.create("s3a://bucket/"), spark.sparkContext().hadoopConfiguration());
       FileUtil.copy(
-          fixture.photos().toFile(),
+          local.fixture().photos().toFile(),
           files,
           new org.apache.hadoop.fs.Path("s3a://bucket/shapes"),
           false,
           files.getConf());
       Settings there =
-          fixture
-              .settings("e", "")
+          local
+              .settings("track.tensorboard = false")
               .with(
                   ConfigFactory.parseMap(
                       Map.of(
                           "data.path", "s3a://bucket/shapes",
                           "embeddings", "s3a://bucket/emb",
                           "output.dir", "s3a://bucket/outputs")));
-      String checkpoint = walk(spark, there);
-      String local = walk(spark, fixture.settings("e", ""));
+      new ExtractJob(session, there).run();
+      String checkpoint = TrainJob.run(session, there);
+      new EvaluateJob(
+              session, new EvaluateJob.Request(checkpoint, local.baseline(), null, "test", null))
+          .score();
       try (InputStream in = files.open(new org.apache.hadoop.fs.Path(checkpoint))) {
-        assertThat(in.readAllBytes()).isEqualTo(Files.readAllBytes(Path.of(local)));
+        assertThat(in.readAllBytes()).isEqualTo(Files.readAllBytes(Path.of(local.checkpoint())));
       }
-      HadoopStorage storage = Sessions.storage(spark);
+      HadoopStorage storage = session.storage();
       String summary = "outputs/vq_squeeze/evaluation/test/summary.json";
       assertThat(storage.text("s3a://bucket/" + summary))
-          .isEqualTo(Files.readString(folder.resolve(summary)));
+          .isEqualTo(Files.readString(local.folder().resolve(summary)));
       assertThat(storage.folders("s3a://bucket/emb")).containsExactly("metrics", "rejects", "v1");
       createsOnce(storage);
     } finally {
@@ -147,12 +152,5 @@ class S3IT {
       assertThat(storage.create(path.toString(), "first")).isTrue();
     }
     assertThat(storage.create(path.toString(), "late")).isFalse();
-  }
-
-  private static String walk(SparkSession spark, Settings settings) throws IOException {
-    new ExtractJob(Fixture.squeeze(spark), settings).run();
-    String checkpoint = TrainJob.run(Fixture.squeeze(spark), settings);
-    new EvaluateJob(Fixture.squeeze(spark), EvaluateJob.Request.of(checkpoint, "test")).score();
-    return checkpoint;
   }
 }

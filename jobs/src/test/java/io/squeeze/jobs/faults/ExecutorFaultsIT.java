@@ -108,7 +108,8 @@ class ExecutorFaultsIT {
   void anExecutorThatStandsStillIsOvertakenAndWhatItWritesLaterIsIgnored() throws Exception {
     Path embeddings = folder.resolve("emb-stopped");
     Published published =
-        withOneStopped(
+        withOneSent(
+            "STOP",
             () -> new ExtractJob(Fixture.squeeze(cluster), settings("stopped")).run(),
             () -> Outside.holds(embeddings, ".parquet"));
     Thread.sleep(3000); // what it had begun, it ends now
@@ -121,28 +122,41 @@ class ExecutorFaultsIT {
   void anExecutorThatIsLostForAWhileCostsNothingButTime() throws Exception {
     Path metrics = folder.resolve("outputs/lost/metrics.jsonl");
     String last =
-        withOneStopped(
+        withOneSent(
+            "STOP",
             () -> TrainJob.run(Fixture.squeeze(cluster), training("lost")),
             () -> Files.exists(metrics) && Files.size(metrics) > 0);
     assertThat(Path.of(last)).hasBinaryContent(trained);
   }
 
-  /** Does something; an executor stands still from a moment on until it is done. */
-  private static <T> T withOneStopped(Callable<T> work, Callable<Boolean> moment) throws Exception {
+  @Test
+  void anExecutorThatDiesInARoundChangesNothing() throws Exception {
+    Path metrics = folder.resolve("outputs/died/metrics.jsonl");
+    String last =
+        withOneSent(
+            "KILL",
+            () -> TrainJob.run(Fixture.squeeze(cluster), training("died")),
+            () -> Files.exists(metrics) && Files.size(metrics) > 0);
+    assertThat(Path.of(last)).hasBinaryContent(trained);
+  }
+
+  /** Does something; at a moment, an executor gets a signal. */
+  private static <T> T withOneSent(String signal, Callable<T> work, Callable<Boolean> moment)
+      throws Exception {
     ExecutorService thread = Executors.newSingleThreadExecutor();
     try {
       Future<T> job = thread.submit(work);
       while (!moment.call() && !job.isDone()) {
         Thread.sleep(5);
       }
-      ProcessHandle stopped = executor();
-      assertThat(Outside.signal("STOP", stopped)).isZero();
+      ProcessHandle one = executor();
+      assertThat(Outside.signal(signal, one)).isZero();
       assertThat(job.isDone()).isFalse();
       try {
         return job.get(150, TimeUnit.SECONDS);
       } finally {
         // Unless Spark has ended it meanwhile, which it may once it counts as lost.
-        Outside.signal("CONT", stopped);
+        Outside.signal("CONT", one);
       }
     } finally {
       thread.shutdownNow();
