@@ -11,6 +11,7 @@ import io.squeeze.jobs.train.TrainJob;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import org.apache.commons.io.FileUtils;
 
 /**
  * A small walk: embeddings of 36 photos, once more as half floats, a baseline, a residual quantizer
@@ -67,6 +68,12 @@ public record Walk(Fixture fixture, Path folder, String checkpoint, String basel
   /** Settings of the run of the quantizer, with more in HOCON over them. */
   public Settings settings(String more) {
     return fixture.settings("emb/shapes", QUANTIZED + more);
+  }
+
+  /** A copy of the runs, for who writes there; the checkpoint of the quantizer in it. */
+  public String copyOfRuns(Path target) throws IOException {
+    FileUtils.copyDirectory(folder.resolve("outputs").toFile(), target.toFile());
+    return target + "/vq_squeeze/last.ckpt";
   }
 
   /** The embeddings' data set. */

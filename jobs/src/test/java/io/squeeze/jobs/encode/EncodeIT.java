@@ -51,7 +51,7 @@ class EncodeIT {
     spark = Shared.session();
     storage = Sessions.storage(spark);
     embeddings = Versions.embeddings(storage, Shared.walk().embeddings());
-    checkpoint = Shared.walk().checkpoint();
+    checkpoint = Shared.walk().copyOfRuns(folder.resolve("outputs"));
   }
 
   private static Published encode(String name, String codec) throws IOException {

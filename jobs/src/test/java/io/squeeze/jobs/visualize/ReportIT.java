@@ -20,7 +20,6 @@ import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
-import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -40,9 +39,7 @@ class ReportIT {
   static void copy() throws IOException {
     spark = Shared.session();
     // A copy: what is shown is written into the run.
-    FileUtils.copyDirectory(
-        Shared.walk().folder().resolve("outputs").toFile(), folder.resolve("outputs").toFile());
-    checkpoint = folder + "/outputs/vq_squeeze/last.ckpt";
+    checkpoint = Shared.walk().copyOfRuns(folder.resolve("outputs"));
     baseline = folder + "/outputs/baseline/last.ckpt";
   }
 
