@@ -60,10 +60,13 @@ record Fit(Settings run, int channels) implements Serializable {
         channels);
   }
 
-  /** The widest projection of vectors that a type takes. */
+  /**
+   * The widest projection of vectors that a type takes: all components, and zeros where its parts
+   * have no equal number of them.
+   */
   private static int widestOf(QuantizerSettings settings, int channels) {
     int multiple = QuantizerType.named(settings.type()).widthMultiple(settings);
-    return Math.max(multiple, channels / multiple * multiple);
+    return (channels + multiple - 1) / multiple * multiple;
   }
 
   Fitted to(FitVectors vectors, Consumer<String> progress) {
@@ -231,7 +234,9 @@ record Fit(Settings run, int channels) implements Serializable {
     float[] back = new float[axes.length];
     float[] bias = new float[width];
     for (int i = 0; i < width; i++) {
-      System.arraycopy(components.axes(), order[i] * channels, axes, i * channels, channels);
+      if (order[i] < channels) {
+        System.arraycopy(components.axes(), order[i] * channels, axes, i * channels, channels);
+      }
       double along = 0;
       for (int j = 0; j < channels; j++) {
         back[j * width + i] = axes[i * channels + j];

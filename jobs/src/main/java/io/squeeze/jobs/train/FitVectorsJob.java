@@ -68,7 +68,7 @@ public final class FitVectorsJob {
         width == 0
             ? "No projection (--bottleneck_dim none)"
             : "Projection: %s of %s components, which keep %.1f %% of the variance"
-                .formatted(width, table.channels(), 100 * fit.kept()));
+                .formatted(Math.min(width, table.channels()), table.channels(), 100 * fit.kept()));
     Map<String, Object> metrics = new LinkedHashMap<>();
     metrics.put("epoch", 1);
     for (Candidate candidate : fit.candidates()) {

@@ -1,6 +1,7 @@
 package io.squeeze.jobs.fit;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
@@ -15,9 +16,11 @@ import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
 import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -106,6 +109,41 @@ class VectorFitTest {
         lost += Math.pow(some[i] - found[i], 2) / some.length;
       }
       assertThat(lost).isLessThan(0.03);
+    }
+  }
+
+  /** Eight parts of twelve components: four parts have one more than the others. */
+  @Test
+  void partsThatDoNotDivideTheValuesCutNothingOff() {
+    Settings settings =
+        VectorFit.headless(
+            Settings.defaults()
+                .with("quantizer.type", "pq")
+                .with("quantizer.num-quantizers", "8")
+                .with("quantizer.codebook-size", "64"));
+    Torch.startInPieces(1);
+    Fitted fitted = new Fit(settings, CHANNELS).to(new HeldVectors(blocks()), line -> {});
+    assertThat(fitted.kept()).isCloseTo(1, within(1e-6));
+    assertThat(fitted.settings().quantizer().bottleneckDim()).isEqualTo(16);
+    Quantizer quantizer = Quantizer.of(fitted.settings().quantizer(), CHANNELS);
+    VectorBlock block = blocks().get(2);
+    float[] some = Arrays.copyOf(block.values(), 100 * CHANNELS);
+    try (NDManager manager = Torch.manager(Device.cpu());
+        Parameters parameters = new Parameters(manager, fitted.tensors())) {
+      float[] found =
+          Torch.tensor(
+                  quantizer
+                      .quantize(Blocks.rows(manager, some, CHANNELS), parameters, Mode.EVALUATION)
+                      .vectors())
+              .floats();
+      double lost = 0;
+      double all = 0;
+      for (int i = 0; i < some.length; i++) {
+        lost += Math.pow(some[i] - found[i], 2);
+        all += Math.pow(some[i], 2);
+      }
+      // Of eight of the twelve components, which are alike, at least a fifth would be lost.
+      assertThat(lost / all).isLessThan(0.05);
     }
   }
 }
