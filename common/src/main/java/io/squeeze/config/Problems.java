@@ -26,6 +26,6 @@ public final class Problems {
     }
     String noun = sentences.size() == 1 ? "1 problem" : sentences.size() + " problems";
     throw SqueezeException.configuration(
-        "Invalid configuration (" + noun + "):\n  " + String.join("\n  ", sentences));
+        "Invalid configuration (" + noun + "): " + String.join("; ", sentences));
   }
 }
