@@ -62,9 +62,9 @@ public final class Shared {
         return Walk.at(walked);
       }
       FileUtils.deleteDirectory(walked.toFile());
-      Walk.below(Files.createDirectory(walked), Fixture.squeeze(session()));
+      Walk made = Walk.below(Files.createDirectory(walked), Fixture.squeeze(session()));
       Files.writeString(mark, build);
-      return Walk.at(walked);
+      return made;
     }
   }
 }

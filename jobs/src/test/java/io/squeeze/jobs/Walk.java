@@ -70,7 +70,10 @@ public record Walk(Fixture fixture, Path folder, String checkpoint, String basel
     return fixture.settings("emb/shapes", QUANTIZED + more);
   }
 
-  /** A copy of the runs, for who writes there; the checkpoint of the quantizer in it. */
+  /**
+   * A copy of the runs for a test that writes into them; gives the checkpoint of the quantizer in
+   * it.
+   */
   public String copyOfRuns(Path target) throws IOException {
     FileUtils.copyDirectory(folder.resolve("outputs").toFile(), target.toFile());
     return target + "/vq_squeeze/last.ckpt";

@@ -39,8 +39,7 @@ class HdfsIT {
   void theWholeWalkLivesOnHdfs() throws Exception {
     Walk local = Shared.walk();
     SparkSession spark = Shared.session();
-    // A client asks again after 0.4 s whether a small file has arrived: that is all this would wait
-    // for.
+    // The usual client waits 0.4 s before it asks again whether a file has arrived.
     String wait = "dfs.client.block.write.locateFollowingBlock.initial.delay.ms";
     spark.sparkContext().hadoopConfiguration().set(wait, "10");
     SqueezeSession session = Fixture.squeeze(spark);
