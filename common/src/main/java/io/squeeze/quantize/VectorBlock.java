@@ -115,6 +115,14 @@ public record VectorBlock(long[] keys, float[] values) implements KMeans.Points,
     return into;
   }
 
+  /** Adds all vectors, and their squared distances to a centre [d], to statistics of one code. */
+  public CodebookStatistics spread(float[] centre, CodebookStatistics into) {
+    for (int row = 0; row < keys.length; row++) {
+      into.addDistance(KMeans.squared(values, row * width(), centre, 0, width()));
+    }
+    return sum(into);
+  }
+
   @Override
   public CodebookStatistics statistics(float[] centroids, int summed) {
     int exponent = CodebookStatistics.exponent(largest());

@@ -153,7 +153,7 @@ final class DataCommands {
         "Views: embeddings, patches (a row a vector), codes, codebook, index and lists, predictions,",
         "samples (a row a photo and evaluation), rejects, runs. Functions: cosine_similarity, l2_distance,",
         "embedding_to_array, embedding_at, encode_vector, decode_codes, unpack_codes, code_distance,",
-        "symmetric_code_distance, code_histogram, iou;",
+        "code_cosine_similarity, symmetric_code_distance, code_histogram, iou;",
         "--sql 'DESCRIBE FUNCTION EXTENDED iou' explains one.",
         "",
         "  submit/squeeze query --sql 'SELECT run, miou, bits_per_vector FROM runs ORDER BY miou DESC'",

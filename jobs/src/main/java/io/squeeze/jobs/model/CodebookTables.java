@@ -27,6 +27,7 @@ public final class CodebookTables implements Serializable {
   private final boolean orthogonal;
   private transient volatile Compared compared;
   private transient volatile float[][] products;
+  private transient volatile Tables zero;
   private transient CodeCodec codec;
 
   /**
@@ -98,8 +99,11 @@ public final class CodebookTables implements Serializable {
   /**
    * The part of the squared distance to a query that each code adds: tables [level][K] of {@code
    * |c|^2 - 2 q c}.
+   *
+   * @param square the part that no code changes
+   * @param length of the query
    */
-  public record Tables(double square, double[][] byCode) {}
+  public record Tables(double square, double length, double[][] byCode) {}
 
   /**
    * The vectors as distances take them. Those of the first level, which bring what all vectors have
@@ -166,7 +170,8 @@ public final class CodebookTables implements Serializable {
           byCode[l][k] = own.squares()[l][k] - 2 * along;
         }
       }
-      tables[m] = new Tables(dot(centred, at, centred, at), byCode);
+      double length = Math.sqrt(dot(query, at, query, at));
+      tables[m] = new Tables(dot(centred, at, centred, at), length, byCode);
     }
     return tables;
   }
@@ -180,29 +185,82 @@ public final class CodebookTables implements Serializable {
    * @param first how many levels count
    */
   public double distance(int[] codes, Tables[] query, int first) {
-    check(codes);
-    int depth = levels.length;
-    int count = codes.length / depth;
-    double[] cross = new double[count];
-    if (depth > 1 && !orthogonal) {
-      float[][] known = products();
-      for (int i = 0; i < count; i++) {
-        cross[i] = cross(codes, i * depth, known, first);
-      }
-    }
+    double[] cross = cross(codes, first);
     double sum = 0;
     for (Tables tables : query) {
       double nearest = Double.POSITIVE_INFINITY;
-      for (int i = 0; i < count; i++) {
-        double squared = tables.square() + cross[i];
-        for (int l = 0; l < Math.min(first, depth); l++) {
-          squared += tables.byCode()[l][codes[i * depth + l]];
-        }
+      for (double squared : squares(codes, cross, tables, first)) {
         nearest = Math.min(nearest, squared);
       }
       sum += Math.sqrt(Math.max(0, nearest));
     }
     return sum / query.length;
+  }
+
+  /**
+   * The cosine similarity of a query to codes, by lookups alone: for each vector of the query that
+   * of the most similar vector of the codes, and their mean. With d the distance to a vector c of
+   * the codes and l its length, {@code 2 q c = |q|^2 + l^2 - d^2}.
+   *
+   * @param first how many levels count
+   * @return NaN if a vector of the query, or every vector of the codes, has no direction
+   */
+  public double cosine(int[] codes, Tables[] query, int first) {
+    double[] cross = cross(codes, first);
+    double[] lengths = squares(codes, cross, zero(), first);
+    for (int i = 0; i < lengths.length; i++) {
+      lengths[i] = Math.sqrt(Math.max(0, lengths[i]));
+    }
+    double sum = 0;
+    for (Tables tables : query) {
+      double most = Double.NEGATIVE_INFINITY;
+      double[] squares = squares(codes, cross, tables, first);
+      for (int i = 0; i < lengths.length; i++) {
+        double both = 2 * tables.length() * lengths[i];
+        if (both > 0) {
+          double dot = tables.length() * tables.length() + lengths[i] * lengths[i] - squares[i];
+          most = Math.max(most, Math.max(-1, Math.min(1, dot / both)));
+        }
+      }
+      sum += most;
+    }
+    return Double.isInfinite(sum) ? Double.NaN : sum / query.length;
+  }
+
+  /** The squared distances of a query to the vectors of codes. */
+  private double[] squares(int[] codes, double[] cross, Tables query, int first) {
+    int depth = levels.length;
+    double[] squares = new double[cross.length];
+    for (int i = 0; i < squares.length; i++) {
+      squares[i] = query.square() + cross[i];
+      for (int l = 0; l < Math.min(first, depth); l++) {
+        squares[i] += query.byCode()[l][codes[i * depth + l]];
+      }
+    }
+    return squares;
+  }
+
+  private Tables zero() {
+    Tables known = zero;
+    if (known == null) {
+      known = tables(new float[width])[0];
+      zero = known;
+    }
+    return known;
+  }
+
+  /** For each vector of codes, twice the products of what its levels stand for. */
+  private double[] cross(int[] codes, int first) {
+    check(codes);
+    int depth = levels.length;
+    double[] cross = new double[codes.length / depth];
+    if (depth > 1 && !orthogonal) {
+      float[][] known = products();
+      for (int i = 0; i < cross.length; i++) {
+        cross[i] = cross(codes, i * depth, known, first);
+      }
+    }
+    return cross;
   }
 
   /** Twice the products of what different levels of a vector stand for. */

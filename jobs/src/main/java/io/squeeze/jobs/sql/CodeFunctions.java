@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.model.CodebookTables;
+import io.squeeze.jobs.model.CodebookTables.Tables;
 import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.sql.Calls.Vector;
 import io.squeeze.quantize.Quantizer.Mode;
@@ -39,12 +40,33 @@ public final class CodeFunctions {
   public static Double distance(ArrayData codes, ArrayData query, QueryModel model) {
     return VectorColumn.holdsNull(query) || missing(codes)
         ? null
-        : toVectors(codes, query.toFloatArray(), model);
+        : distance(codes, query.toFloatArray(), model);
   }
 
   /** The same for a query that is constant. */
   public static Double distance(ArrayData codes, Vector query, QueryModel model) {
-    return missing(codes) ? null : toVectors(codes, query.values(), model);
+    return missing(codes) ? null : distance(codes, query.values(), model);
+  }
+
+  private static double distance(ArrayData codes, float[] query, QueryModel model) {
+    return model.tables().distance(codes.toIntArray(), located(query, model), model.levels());
+  }
+
+  /** See {@link CodebookTables#cosine}; null where there is no direction. */
+  public static Double cosine(ArrayData codes, ArrayData query, QueryModel model) {
+    return VectorColumn.holdsNull(query) || missing(codes)
+        ? null
+        : cosine(codes, query.toFloatArray(), model);
+  }
+
+  /** The same for a query that is constant. */
+  public static Double cosine(ArrayData codes, Vector query, QueryModel model) {
+    return missing(codes) ? null : cosine(codes, query.values(), model);
+  }
+
+  private static Double cosine(ArrayData codes, float[] query, QueryModel model) {
+    double found = model.tables().cosine(codes.toIntArray(), located(query, model), model.levels());
+    return Double.isNaN(found) ? null : found;
   }
 
   /** The distance of what two lists of codes stand for. */
@@ -60,18 +82,14 @@ public final class CodeFunctions {
     return codes.numElements() == 0 || VectorColumn.holdsNull(codes);
   }
 
-  private static double toVectors(ArrayData codes, float[] query, QueryModel model) {
-    return model
-        .tables()
-        .distance(
-            codes.toIntArray(),
-            model.ofVectors(
-                query,
-                values -> {
-                  check(values, model);
-                  return model.comparesDecoded() ? values : toSearchSpace(values, model);
-                }),
-            model.levels());
+  /** The tables of vectors [m * C], where they are compared with codes. */
+  private static Tables[] located(float[] query, QueryModel model) {
+    return model.ofVectors(
+        query,
+        values -> {
+          check(values, model);
+          return model.comparesDecoded() ? values : toSearchSpace(values, model);
+        });
   }
 
   /** The codes of vectors, [m * C]: [m * levels]. */

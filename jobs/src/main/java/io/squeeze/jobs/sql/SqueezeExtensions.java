@@ -151,7 +151,24 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
                   "SELECT sample_id FROM codes ORDER BY code_distance(codes, array(0.1, 0.2, 0.3),"
                       + " 'codes/pets') LIMIT 10",
                   "Abyssinian_1"),
-              SqueezeExtensions::distance),
+              arguments -> compared("distance", arguments)),
+          new SqlFunction(
+              "code_cosine_similarity",
+              ARRAYS,
+              new Arity(3, 4),
+              "_FUNC_(codes, vector, model[, levels]) - Returns the cosine similarity of a vector, an"
+                  + " array of numbers of any type, to the vector that codes stand for, by lookups"
+                  + " alone. It compares where code_distance does: for a quantizer that was fitted to"
+                  + " vectors it equals cosine_similarity(decode_codes(codes, model), vector). With"
+                  + " the codes of a grid, it is the similarity to the most similar vector of the"
+                  + " grid. With several vectors in sequence, it is the mean over them. Null where a"
+                  + " vector has no direction."
+                  + MODEL,
+              List.of(
+                  "SELECT sample_id FROM codes WHERE code_cosine_similarity(codes, array(0.1, 0.2,"
+                      + " 0.3), 'codes/table') > 0.9",
+                  "Abyssinian_1"),
+              arguments -> compared("cosine", arguments)),
           new SqlFunction(
               "symmetric_code_distance",
               ARRAYS,
@@ -278,11 +295,11 @@ public final class SqueezeExtensions extends AbstractFunction1<SparkSessionExten
         List.of(BinaryType, IntegerType, IntegerType, IntegerType, type(QueryModel.class)));
   }
 
-  private static Expression distance(List<Expression> arguments) {
+  private static Expression compared(String method, List<Expression> arguments) {
     Expression query = folded(arguments.get(1));
     return StaticCall.of(
         CodeFunctions.class,
-        "distance",
+        method,
         DoubleType,
         List.of(
             arguments.get(0),

@@ -145,10 +145,11 @@ class QueryTest {
                        code_distance(slice(codes, 1, 3), q, '%s') AS first,
                        code_distance(codes, q, '%s') AS nearest,
                        symmetric_code_distance(codes, codes, '%s') AS itself,
-                       symmetric_code_distance(codes, slice(codes, 4, 3), '%s') AS part
+                       symmetric_code_distance(codes, slice(codes, 4, 3), '%s') AS part,
+                       code_cosine_similarity(codes, q, '%s') AS alike
                 FROM (SELECT * FROM codes WHERE data_set = 'codes/array') CROSS JOIN %s
                 """
-                    .formatted(codes, checkpoint, codes, checkpoint, query))
+                    .formatted(codes, checkpoint, codes, checkpoint, codes, query))
             .collectAsList();
     assertThat(rows).hasSize(Walk.PHOTOS);
     Tasks.start();
@@ -161,13 +162,8 @@ class QueryTest {
                 .quantizer()
                 .codewordsInSearchSpace(scope.create(all, new Shape(196, 3)), loaded.parameters());
         NDArray asked = scope.create(floats(row.getList(1)), new Shape(1, CHANNELS));
-        float[] distances =
-            there
-                .sub(loaded.quantizer().toSearchSpace(asked, loaded.parameters()))
-                .square()
-                .sum(new int[] {1})
-                .sqrt()
-                .toFloatArray();
+        NDArray located = loaded.quantizer().toSearchSpace(asked, loaded.parameters());
+        float[] distances = there.sub(located).square().sum(new int[] {1}).sqrt().toFloatArray();
         assertThat(row.getDouble(2)).isCloseTo(distances[0], within(1e-4));
         float nearest = Float.MAX_VALUE;
         for (float distance : distances) {
@@ -176,6 +172,9 @@ class QueryTest {
         assertThat(row.getDouble(3)).isCloseTo(nearest, within(1e-4));
         assertThat(row.getDouble(4)).isCloseTo(0, within(1e-3));
         assertThat(row.getDouble(5)).isCloseTo(0, within(1e-3));
+        NDArray similar =
+            there.normalize(2, 1).mul(located.normalize(2, 1)).sum(new int[] {1}).max();
+        assertThat(row.getDouble(6)).isCloseTo(similar.getFloat(), within(1e-5));
       }
     }
   }
