@@ -14,7 +14,7 @@ import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.XYSeries.XYSeriesRenderStyle;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** Rate against distortion: bits of a vector against the mean IoU that is left. */
+/** Rate against distortion: the size of a vector against the quality that is left, or the error. */
 public final class RateChart {
   private static final int LABELS = 24;
 
@@ -47,10 +47,8 @@ public final class RateChart {
     XYSeries line = chart.addSeries("Pareto front", xs(front), ys(front));
     line.setLineColor(new Color(0xB8C2CC));
     line.setMarker(SeriesMarkers.NONE);
-    Map<String, List<Point>> groups = new LinkedHashMap<>();
-    points.forEach(p -> groups.computeIfAbsent(p.group(), g -> new ArrayList<>()).add(p));
     int colour = 0;
-    for (Map.Entry<String, List<Point>> group : groups.entrySet()) {
+    for (Map.Entry<String, List<Point>> group : groups(points).entrySet()) {
       List<Point> own = group.getValue();
       double[] errors = own.stream().mapToDouble(Point::deviation).toArray();
       XYSeries series = chart.addSeries(group.getKey(), xs(own), ys(own), errors);
@@ -61,6 +59,52 @@ public final class RateChart {
     }
     label(chart, points);
     return new Chart(title, chart);
+  }
+
+  /**
+   * Draws the points of errors, where both axes are logarithmic and a line joins those of a group;
+   * points whose error is 0 are left out, and one at least is not.
+   */
+  public static Chart ofErrors(String title, String error, List<Point> points) {
+    XYChart chart =
+        new XYChartBuilder()
+            .width(760)
+            .height(480)
+            .title(title)
+            .xAxisTitle("bytes a vector (logarithmic)")
+            .yAxisTitle(error + " (logarithmic)")
+            .build();
+    var style = chart.getStyler();
+    Chart.style(style);
+    style.setXAxisLogarithmic(true);
+    style.setXAxisLogarithmicDecadeOnly(false);
+    style.setXAxisDecimalPattern("#,##0.##");
+    style.setYAxisLogarithmic(true);
+    style.setYAxisLogarithmicDecadeOnly(false);
+    style.setYAxisDecimalPattern("0.####");
+    int colour = 0;
+    for (Map.Entry<String, List<Point>> group : groups(points).entrySet()) {
+      List<Point> own =
+          group.getValue().stream()
+              .filter(point -> point.quality() > 0)
+              .sorted(Comparator.comparing(Point::bits))
+              .toList();
+      if (own.isEmpty()) {
+        continue;
+      }
+      double[] bytes = own.stream().mapToDouble(point -> point.bits() / 8).toArray();
+      XYSeries line = chart.addSeries(group.getKey(), bytes, ys(own));
+      line.setMarker(SeriesMarkers.CIRCLE);
+      line.setLineColor(Chart.COLOURS[colour % Chart.COLOURS.length]);
+      line.setMarkerColor(Chart.COLOURS[colour++ % Chart.COLOURS.length]);
+    }
+    return new Chart(title, chart);
+  }
+
+  private static Map<String, List<Point>> groups(List<Point> points) {
+    Map<String, List<Point>> groups = new LinkedHashMap<>();
+    points.forEach(p -> groups.computeIfAbsent(p.group(), g -> new ArrayList<>()).add(p));
+    return groups;
   }
 
   private static void style(XYChart chart, List<Point> points) {

@@ -7,6 +7,9 @@ import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.evaluate.EvaluateVectorsJob;
 import io.squeeze.jobs.evaluate.Recall;
 import io.squeeze.jobs.grid.GridJob;
+import io.squeeze.jobs.grid.GridRuns;
+import io.squeeze.jobs.grid.PhotoRuns;
+import io.squeeze.jobs.grid.TableRuns;
 import io.squeeze.jobs.model.VectorTable;
 import io.squeeze.jobs.run.RunSummary;
 import io.squeeze.jobs.spark.SqueezeSession;
@@ -45,11 +48,8 @@ final class RunCommands {
         arguments -> {
           Settings settings = arguments.settings(Map.of());
           boolean vectors = Table.given(arguments);
+          checkTrackers(settings, vectors);
           SqueezeSession session = arguments.start("train", settings);
-          if (vectors && (settings.track().clearMl() || settings.track().mlflow() != null)) {
-            throw SqueezeException.usage(
-                "--use_clearml and --mlflow follow epochs, of which --input has none");
-          }
           if (!vectors) {
             return trained(session, TrainJob.run(session, settings));
           }
@@ -73,6 +73,13 @@ final class RunCommands {
         "  submit/squeeze train --embeddings emb/pets --quantizer_type vq --epochs 10",
         "  submit/squeeze train --input table.parquet --vector_col v --id_col id --bytes 16",
         "");
+  }
+
+  private static void checkTrackers(Settings settings, boolean vectors) {
+    if (vectors && (settings.track().clearMl() || settings.track().mlflow() != null)) {
+      throw SqueezeException.usage(
+          "--use_clearml and --mlflow follow epochs, of which --input has none");
+    }
   }
 
   CommandLine baseline() {
@@ -191,27 +198,50 @@ final class RunCommands {
           GridJob.File file = GridJob.File.parse(path, Arguments.text(path, GRID));
           Settings settings = arguments.settings(file.base());
           int parallel = (int) Commands.number(arguments, "--parallel", 1, 1, 1024);
-          String split = arguments.own(RANK_BY, "test");
+          boolean vectors = Table.given(arguments);
+          checkTrackers(settings, vectors);
           SqueezeSession session = arguments.startFair("grid", settings);
-          new GridJob(session, file, settings, split, parallel).run();
+          GridRuns runs =
+              vectors
+                  ? tableRuns(session, arguments, settings)
+                  : new PhotoRuns(session, arguments.own(RANK_BY, "test"));
+          new GridJob(session, file, runs, settings, parallel).run();
           return null;
         },
         spec -> {
           Arguments.declare(spec, GRID, "FILE", true, "Lists of settings, in HOCON.");
           Arguments.declare(spec, "--parallel", "N", false, "Runs at a time. Default: 1.");
+          Table.declare(spec);
           Arguments.declare(
-              spec, RANK_BY, "SPLIT", false, "The split that runs are ranked by. Default: test.");
+              spec,
+              RANK_BY,
+              "SPLIT|TABLE",
+              false,
+              "The split that runs are ranked by. Default: test. With --input, the table that they"
+                  + " are measured on. Default: the same.");
           Arguments.declareSwitches(spec, true);
         },
-        "Many trainings over one extraction, and their ranking.",
+        "Many trainings over one extraction or one table, and their ranking.",
         "",
         "Each run is a folder in OUTPUT_DIR/NAME/, where NAME is the name of the file. If the grid",
         "runs again, it skips finished runs and repeats failed ones. Writes results.csv,",
         "results.parquet (runs that differ in their seed alone are one row), runs.csv, report.html and",
-        "the picture rate_distortion.png, .svg. conf/grids/ holds examples.",
+        "the picture rate_distortion.png, .svg. conf/grids/ holds examples. With --input, the runs fit",
+        "quantizers to the vectors of a table.",
         "",
         "  submit/squeeze grid --grid conf/grids/quantizers.conf --embeddings emb/pets --parallel 2",
+        "  submit/squeeze grid --grid conf/grids/rates.conf --input table.parquet --vector_col v --id_col id",
         "");
+  }
+
+  private static GridRuns tableRuns(SqueezeSession session, Arguments arguments, Settings settings)
+      throws IOException {
+    VectorTable fitted = Table.of(session, arguments, settings.data());
+    String other = arguments.own(RANK_BY);
+    return new TableRuns(
+        session,
+        fitted,
+        other == null ? fitted : Table.of(session, arguments, other, RANK_BY, settings.data()));
   }
 
   CommandLine visualize() {

@@ -42,9 +42,21 @@ final class Table {
 
   static VectorTable of(SqueezeSession session, Arguments arguments, DataSettings settings)
       throws IOException {
+    return of(session, arguments, arguments.own(INPUT), INPUT, settings);
+  }
+
+  /** Another table with the same columns, which an option names. */
+  static VectorTable of(
+      SqueezeSession session,
+      Arguments arguments,
+      String path,
+      String option,
+      DataSettings settings)
+      throws IOException {
     return VectorTable.open(
         session,
-        arguments.own(INPUT),
+        path,
+        option,
         arguments.own(VECTOR_COL),
         arguments.own(ID_COL),
         BadRows.of(settings));

@@ -24,8 +24,12 @@ import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.FolderLock;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.metric.CodeUsage;
+import io.squeeze.quantize.CodebookStatistics;
+import io.squeeze.quantize.Quantizer;
+import io.squeeze.quantize.VectorBlock;
 import io.squeeze.storage.Storage;
 import io.squeeze.train.Checkpoint;
+import io.squeeze.weights.HostTensor;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
@@ -92,6 +96,15 @@ public final class EvaluateVectorsJob {
 
   /** Writes evaluation/vectors/summary.json beside the checkpoint, and prints it. */
   public VectorSummary run() throws IOException {
+    VectorSummary summary = score();
+    summary.lines().forEach(reporter::result);
+    String folder = RunFolder.of(storage, path).evaluation(VectorSummary.EVALUATION);
+    reporter.result("Written: " + Storage.join(folder, Summary.NAME) + ", " + SampleTable.NAME);
+    return summary;
+  }
+
+  /** The same without printing. */
+  public VectorSummary score() throws IOException {
     String folder = RunFolder.of(storage, path).evaluation(VectorSummary.EVALUATION);
     return FolderLock.holding(storage, folder, () -> evaluated(folder));
   }
@@ -107,8 +120,6 @@ public final class EvaluateVectorsJob {
       storage.delete(file);
       VectorSummary summary = summary(decoded, Storage.join(folder, SampleTable.NAME));
       storage.replace(file, summary.json());
-      summary.lines().forEach(reporter::result);
-      reporter.result("Written: " + file + ", " + SampleTable.NAME);
       return summary;
     } finally {
       decoded.unpersist();
@@ -149,8 +160,29 @@ public final class EvaluateVectorsJob {
         bits,
         entropy,
         ExactMean.of(scores, SampleTable.PROJECTION_ERROR),
+        variance(decoded),
         new VectorSummary.Nominal(32.0 * table.channels() / bits),
         Codebook.of(usage));
+  }
+
+  /** Of a value, the mean over all: from distances to the quantizer's centre, if it has one. */
+  private double variance(Dataset<Row> decoded) {
+    int width = table.channels();
+    HostTensor known = checkpoint.state().tensors().get(Quantizer.CENTRE);
+    float[] centre = known == null ? new float[width] : known.floats();
+    JavaRDD<VectorBlock> blocks =
+        new VectorColumn(Columns.VECTOR, 1, 0, width).blocks(decoded, 0, 1);
+    int exponent =
+        CodebookStatistics.exponent(blocks.map(VectorBlock::largest).fold(0.0, Math::max));
+    CodebookStatistics sums =
+        blocks
+            .map(block -> block.spread(centre, new CodebookStatistics(1, width, exponent)))
+            .treeReduce(CodebookStatistics::merge);
+    double away = 0;
+    for (int j = 0; j < width; j++) {
+      away += Math.pow(sums.sum(0, j) / sums.count(0) - centre[j], 2);
+    }
+    return Math.max(0, sums.distances() / sums.count(0) - away) / width;
   }
 
   private static Row compared(Row row) {

@@ -150,7 +150,7 @@ public final class Candidates {
             : Rate.bits(quantizer.codebookSizes());
     return new Candidate(
         run.quantizer().type(),
-        bits / 8 + (scalar ? VectorFit.CODING_BYTES : 0),
+        VectorFit.storedBits(run.quantizer(), bits) / 8,
         error(measured.values(), decoded, channels),
         cosine(measured.values(), decoded, channels),
         recall(measured.values(), decoded, channels),

@@ -80,6 +80,15 @@ public final class VectorFit {
     return QuantizerType.named(settings.type()) instanceof ScalarQuantizer.Type;
   }
 
+  /**
+   * Bits that a vector's codes take where they are stored.
+   *
+   * @param bits of codes of a fixed width; by their entropy where they have none
+   */
+  public static double storedBits(QuantizerSettings settings, double bits) {
+    return isScalar(settings) ? bits + 8 * CODING_BYTES : bits;
+  }
+
   private static void check(Settings run, int channels) {
     QuantizerSettings settings = run.quantizer();
     if (!isScalar(settings) && Fit.widest(run, channels).codebooks().isEmpty()) {

@@ -6,27 +6,15 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Failure;
 import io.squeeze.jobs.console.Reporter;
-import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.grid.GridPlan.Run;
-import io.squeeze.jobs.publish.Manifest;
-import io.squeeze.jobs.publish.SplitAssigner;
-import io.squeeze.jobs.run.RunFolder;
-import io.squeeze.jobs.run.Summary;
 import io.squeeze.jobs.spark.SqueezeSession;
-import io.squeeze.jobs.storage.HadoopStorage;
-import io.squeeze.jobs.train.ShardPool;
-import io.squeeze.jobs.train.TrainJob;
 import io.squeeze.storage.Storage;
-import io.squeeze.train.Checkpoint;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -48,10 +36,9 @@ public final class GridJob {
 
   private final SqueezeSession session;
   private final SparkSession spark;
-  private final HadoopStorage storage;
   private final Reporter reporter;
   private final String name;
-  private final String split;
+  private final GridRuns kind;
   private final int parallel;
   private final Map<Run, Settings> runs = new LinkedHashMap<>();
   private final GridTable table;
@@ -80,30 +67,27 @@ public final class GridJob {
   /**
    * A job for the runs of a file; their folders lie in OUTPUT_DIR/NAME/.
    *
+   * @param kind what the runs do
    * @param settings of every run, but for what the grid varies
-   * @param split that runs are ranked by
    * @param parallel runs at a time
    * @throws SqueezeException of category configuration if a run's settings are invalid
    */
-  public GridJob(SqueezeSession session, File file, Settings settings, String split, int parallel) {
+  public GridJob(
+      SqueezeSession session, File file, GridRuns kind, Settings settings, int parallel) {
     this.session = session;
     this.spark = session.spark();
-    this.storage = session.storage();
     this.reporter = session.reporter();
     this.name = file.name();
-    this.split = split;
+    this.kind = kind;
     this.parallel = parallel;
     String folder = Storage.join(settings.output().dir(), name);
-    this.table = new GridTable(session, folder, split);
+    this.table = new GridTable(session, folder, kind);
     for (Run run : file.plan().runs()) {
       Map<String, String> place =
-          Map.of(
-              "embeddings", settings.embeddingsPath(),
-              "output.dir", folder,
-              "output.experiment-name", run.name());
+          Map.of("output.dir", folder, "output.experiment-name", run.name());
       try {
         Config own = ConfigFactory.parseMap(place).withFallback(UNNAMED);
-        runs.put(run, settings.with(own).with(run.config()));
+        runs.put(run, kind.settings(settings).with(own).with(run.config()));
       } catch (SqueezeException e) {
         throw SqueezeException.configuration("Run " + run.name() + ": " + e.getMessage());
       }
@@ -118,13 +102,13 @@ public final class GridJob {
   public void run() throws IOException {
     reporter.say(
         "Grid %s: %s runs, %s at a time, ranked by %s"
-            .formatted(name, runs.size(), parallel, split));
-    extract();
+            .formatted(name, runs.size(), parallel, kind.rankedBy()));
+    kind.prepare(runs.values());
     ExecutorService threads = Executors.newFixedThreadPool(parallel);
-    try (ShardPool pool = new ShardPool()) {
+    try (kind) {
       List<Future<?>> all = new ArrayList<>();
       for (Run run : runs.keySet()) {
-        all.add(threads.submit(() -> attempt(run, pool)));
+        all.add(threads.submit(() -> attempt(run)));
       }
       for (Future<?> one : all) {
         one.get();
@@ -154,30 +138,14 @@ public final class GridJob {
     }
   }
 
-  /** Extracts what is missing before several runs would. */
-  private void extract() throws IOException {
-    Set<String> seen = new LinkedHashSet<>();
-    for (Settings settings : runs.values()) {
-      String path = settings.embeddingsPath();
-      if (seen.add(path)) {
-        Manifest manifest = TrainJob.embeddings(session, settings).manifest();
-        if (!SplitAssigner.names(manifest).contains(split)) {
-          throw SqueezeException.usage(
-              "No split %s in %s (--rank_by): there are %s"
-                  .formatted(split, path, String.join(", ", SplitAssigner.names(manifest))));
-        }
-      }
-    }
-  }
-
   /** A run on a thread of its own. */
-  private Void attempt(Run run, ShardPool pool) throws IOException {
+  private Void attempt(Run run) throws IOException {
     SqueezeSession own = session.with(reporter.named(run.name()));
     SparkContext context = spark.sparkContext();
     context.setLocalProperty("spark.scheduler.pool", run.name());
     Outcome outcome;
     try {
-      outcome = done(own, run, TrainJob.run(own, runs.get(run), pool));
+      outcome = kind.done(own, run, runs.get(run));
     } catch (Exception e) {
       Failure failure = Failure.of(e);
       if (failure.code() == Failure.UNEXPECTED) {
@@ -185,7 +153,7 @@ public final class GridJob {
       }
       String error = failure.sentence().lines().findFirst().orElse("");
       own.reporter().warn("failed: " + error);
-      outcome = new Outcome(run, error, null, null, 0, runs.get(run).output().runFolder());
+      outcome = Outcome.failed(run, error, runs.get(run).output().runFolder());
     }
     synchronized (outcomes) {
       outcomes.put(run, outcome);
@@ -206,26 +174,5 @@ public final class GridJob {
             runs.size(),
             failed,
             each * (runs.size() - outcomes.size())));
-  }
-
-  private Outcome done(SqueezeSession own, Run run, String path) throws IOException {
-    RunFolder folder = RunFolder.of(storage, path);
-    Checkpoint last = Checkpoint.read(storage, path);
-    // A copy of our own: anybody may evaluate another checkpoint of the run later on.
-    String copy = Storage.join(folder.evaluation(split), "grid.json");
-    Summary found;
-    if (storage.exists(copy)) {
-      found = Summary.parse(storage.text(copy), copy);
-    } else {
-      found = new EvaluateJob(own, EvaluateJob.Request.of(path, split)).score();
-      storage.replace(copy, found.json());
-    }
-    Optional<Double> valIou =
-        folder
-            .metrics(last.epoch())
-            .filter(m -> m.has("val/iou"))
-            .map(m -> m.get("val/iou").asDouble());
-    return new Outcome(
-        run, null, found, valIou.orElse(null), last.epoch(), runs.get(run).output().runFolder());
   }
 }

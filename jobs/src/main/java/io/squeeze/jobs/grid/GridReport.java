@@ -1,6 +1,7 @@
 package io.squeeze.jobs.grid;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.squeeze.jobs.grid.Measured.Quantity;
 import io.squeeze.jobs.run.RunFolder;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.report.Chart;
@@ -20,12 +21,12 @@ final class GridReport {
 
   private final HadoopStorage storage;
   private final String name;
-  private final String split;
+  private final GridRuns kind;
 
-  GridReport(HadoopStorage storage, String name, String split) {
+  GridReport(HadoopStorage storage, String name, GridRuns kind) {
     this.storage = storage;
     this.name = name;
-    this.split = split;
+    this.kind = kind;
   }
 
   /**
@@ -46,15 +47,23 @@ final class GridReport {
         new Page(
             "Grid " + name,
             String.format(
-                Locale.ROOT, "%d runs, %d failed, ranked by %s", outcomes.size(), failed, split));
+                Locale.ROOT,
+                "%d runs, %d failed, ranked by %s",
+                outcomes.size(),
+                failed,
+                kind.rankedBy()));
     Result best = ranked.get(0);
+    Quantity by = kind.measured().ranked();
     if (best.runs() > 0) {
       page.headline(
-          "Best mean IoU", String.format(Locale.ROOT, "%.4f", best.miou()), best.configuration());
+          by.rises() ? "Best " + by.title() : "Least " + by.title(),
+          String.format(Locale.ROOT, "%.4f", best.mean(by.key())),
+          best.configuration());
       page.headline(
           "Its size",
           String.format(Locale.ROOT, "%.0f bits", best.bits()),
-          String.format(Locale.ROOT, "a vector, %,.0fx smaller than float32", best.nominal()));
+          String.format(
+              Locale.ROOT, "a vector, %,.0fx smaller than float32", best.mean(Measured.NOMINAL)));
     }
     page.headline("Configurations", Integer.toString(ranked.size()), outcomes.size() + " runs");
     page.section("Configurations");
@@ -73,18 +82,23 @@ final class GridReport {
     return page.code(new RunFolder(storage, folder(outcomes, best)).configuration());
   }
 
-  private static String folder(List<Outcome> outcomes, Result best) {
+  private String folder(List<Outcome> outcomes, Result best) {
     return outcomes.stream()
         .filter(o -> o.run().configuration().equals(best.configuration()))
-        .min(Comparator.comparing((Outcome o) -> o.failed() ? 1 : -o.summary().miou()))
+        .min(byRank())
         .orElseThrow()
         .folder();
+  }
+
+  private Comparator<Outcome> byRank() {
+    Quantity ranked = kind.measured().ranked();
+    return Comparator.comparingDouble(o -> ranked.rank(o.value(ranked.key())));
   }
 
   /** Of the best runs, by their ranking. */
   private Map<String, double[]> curves(List<Outcome> outcomes) throws IOException {
     List<Outcome> done = new ArrayList<>(outcomes.stream().filter(o -> !o.failed()).toList());
-    done.sort((a, b) -> Double.compare(b.summary().miou(), a.summary().miou()));
+    done.sort(byRank());
     Map<String, double[]> curves = new LinkedHashMap<>();
     for (Outcome outcome : done.subList(0, Math.min(CURVES, done.size()))) {
       List<JsonNode> epochs = new RunFolder(storage, outcome.folder()).epochs();

@@ -7,7 +7,6 @@ import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.HadoopStorage;
 import io.squeeze.report.Chart;
 import io.squeeze.report.Page;
-import io.squeeze.report.RateChart;
 import io.squeeze.report.RateChart.Point;
 import io.squeeze.storage.Storage;
 import java.io.IOException;
@@ -28,19 +27,25 @@ final class GridTable {
   private final HadoopStorage storage;
   private final Reporter reporter;
   private final String folder;
-  private final String split;
+  private final GridRuns kind;
+  private final Measured measured;
 
-  GridTable(SqueezeSession session, String folder, String split) {
+  GridTable(SqueezeSession session, String folder, GridRuns kind) {
     this.spark = session.spark();
     this.storage = session.storage();
     this.reporter = session.reporter();
     this.folder = folder;
-    this.split = split;
+    this.kind = kind;
+    this.measured = kind.measured();
+  }
+
+  private List<Result> ranked(List<Outcome> outcomes) {
+    return Result.of(outcomes, measured.ranked());
   }
 
   /** Writes results.csv and runs.csv, as far as the grid has come. */
   void writeText(List<Outcome> outcomes) throws IOException {
-    storage.replace(Storage.join(folder, "results.csv"), results(Result.of(outcomes)).csv());
+    storage.replace(Storage.join(folder, "results.csv"), results(ranked(outcomes)).csv());
     storage.replace(Storage.join(folder, "runs.csv"), runs(outcomes).csv());
   }
 
@@ -48,7 +53,7 @@ final class GridTable {
   List<Map<String, Object>> write(List<Outcome> outcomes) throws IOException {
     writeText(outcomes);
     JobDescription.name(spark, "grid " + folder, "tables");
-    List<Result> ranked = Result.of(outcomes);
+    List<Result> ranked = ranked(outcomes);
     ResultTable results = results(ranked);
     ResultTable runs = runs(outcomes);
     results.write(spark, storage, Storage.join(folder, "results.parquet"));
@@ -56,78 +61,66 @@ final class GridTable {
     List<Point> points = points(ranked);
     Chart chart = null;
     if (!points.isEmpty()) {
-      chart = RateChart.of("Rate and distortion", "mean IoU, " + split, points);
+      chart = measured.chart(kind.rankedBy(), points);
       String picture = Storage.join(folder, "rate_distortion");
       storage.replace(picture + ".png", chart::png);
       storage.replace(picture + ".svg", chart::svg);
     }
     String name = folder.substring(folder.lastIndexOf('/') + 1);
-    Page page = new GridReport(storage, name, split).page(outcomes, ranked, results, runs, chart);
+    Page page = new GridReport(storage, name, kind).page(outcomes, ranked, results, runs, chart);
     storage.replace(Storage.join(folder, "report.html"), page::write);
     return results.maps();
   }
 
-  private static List<Point> points(List<Result> results) {
+  private List<Point> points(List<Result> results) {
     return results.stream()
-        .filter(r -> Double.isFinite(r.miou()) && r.bits() > 0)
+        .filter(r -> Double.isFinite(r.mean(measured.ranked().key())) && r.bits() > 0)
         .map(
             r ->
                 new Point(
                     r.configuration(),
-                    r.values().containsKey("quantizer.type")
-                        ? GridPlan.text(r.values().get("quantizer.type"))
+                    r.settings().containsKey("quantizer.type")
+                        ? GridPlan.text(r.settings().get("quantizer.type"))
                         : "runs",
                     r.bits(),
-                    r.miou(),
+                    r.mean(measured.ranked().key()),
                     Double.isNaN(r.deviation()) ? 0 : r.deviation(),
                     r.front()))
         .toList();
   }
 
-  private static ResultTable results(List<Result> results) {
+  private ResultTable results(List<Result> results) {
     Set<String> keys = new LinkedHashSet<>();
-    results.forEach(r -> keys.addAll(r.values().keySet()));
+    results.forEach(r -> keys.addAll(r.settings().keySet()));
     Map<String, DataType> columns = new LinkedHashMap<>();
     columns.put("rank", DataTypes.LongType);
     columns.put("configuration", DataTypes.StringType);
     keys.forEach(key -> columns.put(column(key), DataTypes.StringType));
     columns.put("n", DataTypes.LongType);
     columns.put("failed", DataTypes.LongType);
-    for (String name :
-        List.of(
-            "miou_mean",
-            "miou_std",
-            "val_iou_mean",
-            "pixel_accuracy_mean",
-            "bits_per_vector",
-            "nominal",
-            "amortized",
-            "codes_used_mean",
-            "perplexity_mean")) {
-      columns.put(name, DataTypes.DoubleType);
-    }
+    measured
+        .columns()
+        .forEach(
+            (key, name) -> {
+              columns.put(name, DataTypes.DoubleType);
+              if (key.equals(measured.ranked().key())) {
+                columns.put(key + "_std", DataTypes.DoubleType);
+              }
+            });
     columns.put("pareto", DataTypes.BooleanType);
     List<List<Object>> rows = new ArrayList<>();
     for (Result r : results) {
       List<Object> row = new ArrayList<>();
       row.add(rows.size() + 1L);
       row.add(r.configuration());
-      keys.forEach(key -> row.add(text(r.values().get(key))));
+      keys.forEach(key -> row.add(text(r.settings().get(key))));
       row.add((long) r.runs());
       row.add((long) r.failed());
-      for (double value :
-          new double[] {
-            r.miou(),
-            r.deviation(),
-            r.valIou(),
-            r.pixelAccuracy(),
-            r.bits(),
-            r.nominal(),
-            r.amortized(),
-            r.codesUsed(),
-            r.perplexity()
-          }) {
-        row.add(Double.isNaN(value) ? null : value);
+      for (String key : measured.ofResults()) {
+        row.add(known(r.mean(key)));
+        if (key.equals(measured.ranked().key())) {
+          row.add(known(r.deviation()));
+        }
       }
       row.add(r.front());
       rows.add(row);
@@ -135,15 +128,17 @@ final class GridTable {
     return new ResultTable(columns, rows);
   }
 
-  private static ResultTable runs(List<Outcome> outcomes) {
+  private static Double known(double value) {
+    return Double.isNaN(value) ? null : Double.valueOf(value);
+  }
+
+  private ResultTable runs(List<Outcome> outcomes) {
     Map<String, DataType> columns = new LinkedHashMap<>();
     for (String name : List.of("run", "configuration", "seed", "status", "error", "folder")) {
       columns.put(name, DataTypes.StringType);
     }
     columns.put("epochs", DataTypes.LongType);
-    for (String name : List.of("miou", "val_iou", "bits_per_vector")) {
-      columns.put(name, DataTypes.DoubleType);
-    }
+    measured.ofRuns().forEach(name -> columns.put(name, DataTypes.DoubleType));
     List<List<Object>> rows = new ArrayList<>();
     for (Outcome o : outcomes) {
       List<Object> row = new ArrayList<>();
@@ -154,9 +149,7 @@ final class GridTable {
       row.add(o.error());
       row.add(o.folder());
       row.add((long) o.epochs());
-      row.add(o.failed() ? null : o.summary().miou());
-      row.add(o.valIou());
-      row.add(o.failed() ? null : o.summary().bitsPerVector());
+      measured.ofRuns().forEach(name -> row.add(known(o.value(name))));
       rows.add(row);
     }
     return new ResultTable(columns, rows);
@@ -172,10 +165,12 @@ final class GridTable {
 
   /** Prints the ranking. */
   void print(List<Outcome> outcomes) {
-    List<Result> results = Result.of(outcomes);
+    List<Result> results = ranked(outcomes);
     int width = results.stream().mapToInt(r -> r.configuration().length()).max().orElse(0);
     width = Math.max(width, "configuration".length());
-    String form = "%4s  %-" + width + "s  %3s  %-16s  %-7s  %-8s  %-9s  %s";
+    String form = "%4s  %-" + width + "s  %3s  %-16s  %-9s  %-8s  %-9s  %s";
+    String ranked = measured.ranked().key();
+    String header = measured.ranked().header();
     reporter.result(
         String.format(
             Locale.ROOT,
@@ -183,15 +178,14 @@ final class GridTable {
             "rank",
             "configuration",
             "n",
-            "mIoU " + split,
-            "val",
+            measured.isOfPhotos() ? header + " " + kind.rankedBy() : header,
+            measured.second().header(),
             "bits",
             "nominal",
             "Pareto"));
     int rank = 0;
     for (Result r : results) {
       rank++;
-      String iou = Double.isNaN(r.miou()) ? "-" : String.format(Locale.ROOT, "%.4f", r.miou());
       String spread =
           Double.isNaN(r.deviation()) ? "" : String.format(Locale.ROOT, " +- %.4f", r.deviation());
       reporter.result(
@@ -201,10 +195,10 @@ final class GridTable {
               rank,
               r.configuration(),
               r.runs() + (r.failed() > 0 ? "!" : ""),
-              iou + spread,
-              Double.isNaN(r.valIou()) ? "-" : String.format(Locale.ROOT, "%.4f", r.valIou()),
-              Double.isNaN(r.bits()) ? "-" : String.format(Locale.ROOT, "%.0f", r.bits()),
-              Double.isNaN(r.nominal()) ? "-" : String.format(Locale.ROOT, "%.0fx", r.nominal()),
+              number("%.4f", r.mean(ranked)) + spread,
+              number("%.4f", r.mean(measured.second().key())),
+              number("%.0f", r.bits()),
+              number("%.0fx", r.mean(Measured.NOMINAL)),
               r.front() ? "*" : ""));
     }
     for (Outcome o : outcomes) {
@@ -217,5 +211,9 @@ final class GridTable {
         "Written: "
             + folder
             + "/report.html, results.csv, results.parquet, rate_distortion.png, .svg");
+  }
+
+  private static String number(String form, double value) {
+    return Double.isNaN(value) ? "-" : String.format(Locale.ROOT, form, value);
   }
 }

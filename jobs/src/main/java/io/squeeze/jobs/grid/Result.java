@@ -1,113 +1,103 @@
 package io.squeeze.jobs.grid;
 
 import com.typesafe.config.ConfigValue;
-import io.squeeze.jobs.run.Summary;
+import io.squeeze.jobs.grid.Measured.Quantity;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.function.ToDoubleFunction;
 
 /**
  * A configuration of a grid: the mean over the runs that differ in their seed alone.
  *
- * @param values of the settings that the grid varies, without the seed
+ * @param settings that the grid varies, without the seed
  * @param runs number of runs that are done
  * @param failed number of failed runs
- * @param miou NaN where none is done
- * @param deviation sample standard deviation of the mean IoU (n - 1); NaN for fewer than two runs
- * @param front whether it is on the Pareto front: no configuration has fewer bits and at least its
- *     IoU, or as many bits and a higher IoU
+ * @param means of the values of its runs, of those that have them
+ * @param deviation sample standard deviation of the ranked value (n - 1); NaN for fewer than two
+ *     runs
+ * @param front whether it is on the Pareto front: no configuration has fewer bits and is at least
+ *     as good, or has as many bits and is better
  */
 record Result(
     String configuration,
-    Map<String, ConfigValue> values,
+    Map<String, ConfigValue> settings,
     int runs,
     int failed,
-    double miou,
+    Map<String, Double> means,
     double deviation,
-    double valIou,
-    double pixelAccuracy,
-    double bits,
-    double nominal,
-    double amortized,
-    double codesUsed,
-    double perplexity,
     boolean front) {
 
-  /** The configurations, by descending mean IoU. */
-  static List<Result> of(List<Outcome> outcomes) {
+  /** The configurations, the best first. */
+  static List<Result> of(List<Outcome> outcomes, Quantity ranked) {
     Map<Map<String, ConfigValue>, List<Outcome>> groups = new LinkedHashMap<>();
     for (Outcome outcome : outcomes) {
       groups.computeIfAbsent(outcome.run().shared(), c -> new ArrayList<>()).add(outcome);
     }
     List<Result> results = new ArrayList<>();
-    groups.forEach((values, group) -> results.add(of(values, group)));
-    // NaN, of what failed, comes last.
+    groups.forEach((settings, group) -> results.add(of(settings, group, ranked)));
     results.sort(
-        Comparator.comparingDouble((Result r) -> Double.isNaN(r.miou) ? 1 : -r.miou)
+        Comparator.comparingDouble((Result r) -> ranked.rank(r.mean(ranked.key())))
             .thenComparing(Result::configuration));
-    return results.stream().map(r -> r.onFront(results)).toList();
+    return results.stream().map(r -> r.onFront(results, ranked)).toList();
   }
 
-  private static Result of(Map<String, ConfigValue> values, List<Outcome> group) {
+  private static Result of(
+      Map<String, ConfigValue> settings, List<Outcome> group, Quantity ranked) {
     List<Outcome> done = group.stream().filter(o -> !o.failed()).toList();
-    double mean = mean(done, Summary::miou);
-    double squares = done.stream().mapToDouble(o -> Math.pow(o.summary().miou() - mean, 2)).sum();
+    Map<String, Double> means = new LinkedHashMap<>();
+    done.stream()
+        .flatMap(o -> o.values().keySet().stream())
+        .distinct()
+        .forEach(name -> means.put(name, mean(done, name)));
+    double mean = means.getOrDefault(ranked.key(), Double.NaN);
+    double squares =
+        done.stream().mapToDouble(o -> Math.pow(o.value(ranked.key()) - mean, 2)).sum();
     return new Result(
         group.get(0).run().configuration(),
-        values,
+        settings,
         done.size(),
         group.size() - done.size(),
-        mean,
+        means,
         done.size() < 2 ? Double.NaN : Math.sqrt(squares / (done.size() - 1)),
-        done.stream()
-            .map(Outcome::valIou)
-            .filter(Objects::nonNull)
-            .mapToDouble(Double::doubleValue)
-            .average()
-            .orElse(Double.NaN),
-        mean(done, Summary::pixelAccuracy),
-        mean(done, Summary::bitsPerVector),
-        mean(done, s -> number(s.compression().nominal())),
-        mean(done, s -> number(s.compression().amortized())),
-        mean(done, s -> s.codebook() == null ? Double.NaN : s.codebook().used()),
-        mean(done, s -> s.codebook() == null ? Double.NaN : s.codebook().perplexity()),
         false);
   }
 
-  private static double number(Double value) {
-    return value == null ? Double.NaN : value;
+  private static double mean(List<Outcome> done, String name) {
+    return done.stream()
+        .mapToDouble(o -> o.value(name))
+        .filter(value -> !Double.isNaN(value))
+        .average()
+        .orElse(Double.NaN);
   }
 
-  private static double mean(List<Outcome> done, ToDoubleFunction<Summary> value) {
-    return done.stream().map(Outcome::summary).mapToDouble(value).average().orElse(Double.NaN);
+  /** The mean of a value; NaN where no run has it. */
+  double mean(String name) {
+    return means.getOrDefault(name, Double.NaN);
   }
 
-  private Result onFront(List<Result> all) {
+  double bits() {
+    return mean(Measured.BITS);
+  }
+
+  private Result onFront(List<Result> all, Quantity ranked) {
+    double own = mean(ranked.key());
     boolean beaten =
         all.stream()
             .anyMatch(
-                other ->
-                    other.bits <= bits
-                        && other.miou >= miou
-                        && (other.bits < bits || other.miou > miou));
+                other -> {
+                  double its = other.mean(ranked.key());
+                  return other.bits() <= bits()
+                      && (ranked.better(its, own) || (its == own && other.bits() < bits()));
+                });
     return new Result(
         configuration,
-        values,
+        settings,
         runs,
         failed,
-        miou,
+        means,
         deviation,
-        valIou,
-        pixelAccuracy,
-        bits,
-        nominal,
-        amortized,
-        codesUsed,
-        perplexity,
-        runs > 0 && !Double.isNaN(miou) && !beaten);
+        runs > 0 && !Double.isNaN(own) && !beaten);
   }
 }

@@ -1,2 +1,2 @@
-/** Many trainings over one extraction, ranked. */
+/** Many trainings over one extraction or one table, ranked. */
 package io.squeeze.jobs.grid;

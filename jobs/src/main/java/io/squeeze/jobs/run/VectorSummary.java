@@ -21,6 +21,8 @@ import java.util.Locale;
  * @param bitsPerVector of codes of a fixed width; by their entropy where they have none (scalar)
  * @param entropyBits of the codes of a vector by their entropy; null in summaries of 0.1.0
  * @param projectionError the part of the error that the projection cuts off; null as above
+ * @param variance of a value, the mean over all: the error of a quantizer that gives every vector
+ *     the mean of all; null in summaries of before
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 @JsonPropertyOrder({
@@ -33,6 +35,7 @@ import java.util.Locale;
   "bits_per_vector",
   "entropy_bits_per_vector",
   "mse_projection",
+  "variance",
   "compression",
   "codebook"
 })
@@ -46,6 +49,7 @@ public record VectorSummary(
     @JsonProperty("bits_per_vector") double bitsPerVector,
     @JsonProperty("entropy_bits_per_vector") Double entropyBits,
     @JsonProperty("mse_projection") Double projectionError,
+    Double variance,
     Nominal compression,
     Codebook codebook) {
   /** Stands where a split would. */
@@ -64,6 +68,11 @@ public record VectorSummary(
         json, VectorSummary.class, "the summary " + path + " (delete it to score again)");
   }
 
+  /** The error as a share of the variance; null where that is not known, or there is none. */
+  public Double share() {
+    return variance == null || variance == 0 ? null : Double.valueOf(error / variance);
+  }
+
   /** The JSON of the file. */
   public String json() {
     return Json.pretty(this);
@@ -74,6 +83,9 @@ public record VectorSummary(
     List<String> lines = new ArrayList<>();
     lines.add(line("samples", samples));
     lines.add(line("mse", number(error)));
+    if (share() != null) {
+      lines.add(line("", "%s of the variance".formatted(number(share()))));
+    }
     if (projectionError != null) {
       lines.add(
           line(

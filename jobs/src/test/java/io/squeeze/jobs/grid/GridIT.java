@@ -8,6 +8,8 @@ import io.squeeze.config.SqueezeException;
 import io.squeeze.config.SqueezeException.Category;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.Shared;
+import io.squeeze.jobs.model.BadRows;
+import io.squeeze.jobs.model.VectorTable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -39,7 +41,13 @@ class GridIT {
 
   private void run(Settings settings, int parallel) throws IOException {
     GridJob.File file = GridJob.File.parse("conf/small.conf", GRID);
-    new GridJob(Fixture.squeeze(spark), file, settings.with(file.base()), "test", parallel).run();
+    new GridJob(
+            Fixture.squeeze(spark),
+            file,
+            new PhotoRuns(Fixture.squeeze(spark), "test"),
+            settings.with(file.base()),
+            parallel)
+        .run();
   }
 
   private static Map<String, FileTime> checkpoints(Path grid) throws IOException {
@@ -92,8 +100,8 @@ class GridIT {
                 new GridJob(
                         Fixture.squeeze(spark),
                         GridJob.File.parse("conf/small.conf", GRID),
+                        new PhotoRuns(Fixture.squeeze(spark), "dev"),
                         settings,
-                        "dev",
                         1)
                     .run())
         .hasMessageContaining("No split dev in ")
@@ -113,5 +121,61 @@ class GridIT {
     assertThat(second.get("vq_seed-1")).isNotEqualTo(first.get("vq_seed-1"));
     assertThat(grid.resolve("vq_seed-2/last.ckpt")).hasBinaryContent(whole);
     assertThat(Files.readAllLines(grid.resolve("results.csv"))).isEqualTo(results);
+  }
+
+  @Test
+  void aGridOfATableTellsWhatBytesCost() throws IOException {
+    String table = folder.resolve("table").toString();
+    spark
+        .range(400)
+        .selectExpr("id", "transform(sequence(1, 16), j -> float(pow(sin(id * j), 3) / j)) AS v")
+        .write()
+        .parquet(table);
+    Settings settings =
+        Settings.defaults()
+            .with("output.dir", folder.resolve("outputs").toString())
+            .with("quantizer.codebook.kmeans-iterations", "3");
+    GridJob.File file =
+        GridJob.File.parse(
+            "rates.conf",
+            """
+            grid = [
+              { quantizer.type = rvq, quantizer.bytes = [0.25, 0.5] }
+              { quantizer.type = scalar, quantizer.bytes = [4] }
+              { quantizer.type = vq, quantizer.bytes = [9] }
+            ]
+            """);
+    VectorTable vectors =
+        VectorTable.open(Fixture.squeeze(spark), table, "v", "id", new BadRows(false, 0));
+    for (int again = 0; again < 2; again++) {
+      assertThatThrownBy(
+              () ->
+                  new GridJob(
+                          Fixture.squeeze(spark),
+                          file,
+                          new TableRuns(Fixture.squeeze(spark), vectors, vectors),
+                          settings,
+                          2)
+                      .run())
+          .hasMessageContaining("1 of 4 runs failed");
+    }
+    Path grid = folder.resolve("outputs/rates");
+    List<Row> rows =
+        spark
+            .read()
+            .parquet(grid.resolve("results.parquet").toString())
+            .orderBy("rank")
+            .collectAsList();
+    assertThat(rows.stream().map(row -> row.<String>getAs("configuration")))
+        .containsExactly("scalar_bytes-4", "rvq_bytes-0.5", "rvq_bytes-0.25", "vq_bytes-9");
+    assertThat(rows.stream().map(row -> row.<Boolean>getAs("pareto")))
+        .containsExactly(true, true, true, false);
+    assertThat(rows.get(0).<Double>getAs("error_share_mean")).isBetween(0.0, 0.5);
+    assertThat(rows.get(2).<Double>getAs("bits_per_vector")).isEqualTo(2);
+    assertThat(rows.get(0).<Double>getAs("bits_per_vector")).isBetween(24.0, 36.0);
+    assertThat(Files.readString(grid.resolve("runs.csv"))).contains("vq has one code a vector");
+    assertThat(ImageIO.read(grid.resolve("rate_distortion.png").toFile()).getWidth())
+        .isEqualTo(760);
+    assertThat(Files.readString(grid.resolve("report.html"))).contains("Least error");
   }
 }

@@ -104,7 +104,7 @@ class GridPlanTest {
         new Summary(
             9, miou, Map.of(), miou, 0.9, 0, 0, 0, bits, ratios, null, null, null, null, null, null,
             null);
-    return new Outcome(run, null, summary, miou - 0.1, 10, "folder");
+    return new Outcome(run, null, Measured.of(summary, miou - 0.1), 10, "folder");
   }
 
   @Test
@@ -115,18 +115,36 @@ class GridPlanTest {
     outcomes.add(done("vq", 2, 0.7, 9));
     outcomes.add(done("none", 1, 0.8, 3072));
     outcomes.add(done("rvq", 1, 0.64, 32));
-    outcomes.add(new Outcome(outcomes.get(4).run(), "it broke", null, null, 0, "folder"));
-    List<Result> results = Result.of(outcomes);
+    outcomes.add(Outcome.failed(outcomes.get(4).run(), "it broke", "folder"));
+    List<Result> results = Result.of(outcomes, Measured.PHOTOS.ranked());
     assertThat(results.stream().map(Result::configuration))
         .containsExactly("none", "vq", "rvq", "lfq");
     assertThat(results.stream().map(Result::front)).containsExactly(true, true, false, false);
     Result vq = results.get(1);
     assertThat(vq.runs()).isEqualTo(2);
-    assertThat(vq.miou()).isCloseTo(0.65, Assertions.within(1e-12));
+    assertThat(vq.mean("miou")).isCloseTo(0.65, Assertions.within(1e-12));
     assertThat(vq.deviation()).isCloseTo(Math.sqrt(0.005), Assertions.within(1e-12));
-    assertThat(vq.valIou()).isCloseTo(0.55, Assertions.within(1e-12));
+    assertThat(vq.mean("val_iou")).isCloseTo(0.55, Assertions.within(1e-12));
     assertThat(results.get(2).failed()).isEqualTo(1);
     assertThat(results.get(3).deviation()).isNaN();
+  }
+
+  private static Outcome lost(String type, double error, double bits) {
+    Run run = GridPlan.parse("grid { quantizer.type = " + type + " }", "g").runs().get(0);
+    return new Outcome(run, null, Map.of("error_share", error, Measured.BITS, bits), 1, "folder");
+  }
+
+  @Test
+  void ofTablesTheLeastErrorIsTheBest() {
+    List<Outcome> outcomes = new ArrayList<>();
+    outcomes.add(lost("vq", 0.4, 8));
+    outcomes.add(lost("pq", 0.3, 32));
+    outcomes.add(lost("rvq", 0.2, 32));
+    outcomes.add(Outcome.failed(outcomes.get(2).run(), "it broke", "folder"));
+    List<Result> results = Result.of(outcomes, Measured.VECTORS.ranked());
+    assertThat(results.stream().map(Result::configuration)).containsExactly("rvq", "pq", "vq");
+    assertThat(results.stream().map(Result::front)).containsExactly(true, false, true);
+    assertThat(results.get(0).failed()).isEqualTo(1);
   }
 
   @Test

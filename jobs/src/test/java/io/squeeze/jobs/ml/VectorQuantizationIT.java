@@ -1,5 +1,8 @@
 package io.squeeze.jobs.ml;
 
+import static org.apache.spark.sql.functions.avg;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.var_pop;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -246,6 +249,18 @@ class VectorQuantizationIT {
     assertThat(summary.cosine()).isBetween(0.9, 1.0);
     assertThat(summary.recall()).isBetween(0.3, 1.0);
     assertThat(summary.bitsPerVector()).isEqualTo(10.0);
+    double variance =
+        spark
+            .read()
+            .parquet(input)
+            .selectExpr("posexplode(features)")
+            .groupBy("pos")
+            .agg(var_pop(col("col")).as("of"))
+            .agg(avg("of"))
+            .head()
+            .getDouble(0);
+    assertThat(summary.variance()).isCloseTo(variance, withinPercentage(1e-4));
+    assertThat(summary.share()).isBetween(0.01, 0.5);
     Map<String, Dataset<Row>> views = new Workspace(spark, folder.toString()).views();
     Row run = views.get("runs").where("evaluation = 'vectors'").head();
     assertThat(run.<Double>getAs("mse")).isEqualTo(beam.error());
@@ -360,7 +375,12 @@ class VectorQuantizationIT {
                        l2_distance(decode_codes(codes, m), features) AS by_vectors,
                        code_distance(codes, features, m, 2) AS by_two,
                        l2_distance(decode_codes(codes, m, 2), features) AS by_two_vectors,
-                       encode_vector(features, m) = codes AS same
+                       encode_vector(features, m) = codes AS same,
+                       code_cosine_similarity(codes, features, m) AS alike,
+                       cosine_similarity(decode_codes(codes, m), features) AS alike_vectors,
+                       code_cosine_similarity(codes, features, m, 2) AS alike_two,
+                       cosine_similarity(decode_codes(codes, m, 2), features) AS alike_two_vectors,
+                       code_cosine_similarity(codes, transform(features, x -> 0), m) AS nothing
                 FROM rated JOIN vectors ON sample_id = cast(id AS string) LIMIT 200
                 """
                     .replace(" m,", " '%s',".formatted(codes.path()))
@@ -373,6 +393,9 @@ class VectorQuantizationIT {
       assertThat(row.getDouble(0)).isCloseTo(row.getDouble(1), within(2e-3));
       assertThat(row.getDouble(2)).isCloseTo(row.getDouble(3), within(2e-3));
       assertThat(row.getBoolean(4)).isTrue();
+      assertThat(row.getDouble(5)).isCloseTo(row.getDouble(6), within(1e-5));
+      assertThat(row.getDouble(7)).isCloseTo(row.getDouble(8), within(1e-5));
+      assertThat(row.isNullAt(9)).isTrue();
       all += row.getDouble(1);
       two += row.getDouble(3);
     }
@@ -509,6 +532,7 @@ class VectorQuantizationIT {
           new EvaluateVectorsJob(Fixture.squeeze(spark), table, checkpoint, null).run();
       double relative = summary.error() / Math.pow(Double.parseDouble(scale), 2);
       usual = scale.equals("1") ? relative : usual;
+      assertThat(summary.share()).as(change).isBetween(0.05, 0.95);
       assertThat(relative).as(change).isCloseTo(usual, withinPercentage(1));
       assertThat(summary.population()).isEqualTo(200L);
     }
