@@ -14,6 +14,8 @@ import java.util.List;
  * @param codebooks number of parts of a vector that are quantized separately, for types that do so
  * @param commitment weight of the commitment loss within the quantizer's loss
  * @param centred whether a centre, the mean of the vectors of a fit, is subtracted first
+ * @param startsPrincipal whether training begins with projections onto principal components and
+ *     back, where both are linear layers; else they are drawn
  * @param gradient how gradients pass the assignment: straight-through or rotation
  * @param beam beam width: number of candidates that encoding keeps at each level
  * @param referenceQuirks whether the reference library's oddities are reproduced
@@ -31,6 +33,7 @@ public record QuantizerSettings(
     double commitment,
     boolean cosine,
     boolean centred,
+    boolean startsPrincipal,
     String gradient,
     int beam,
     boolean referenceQuirks,
@@ -47,6 +50,7 @@ public record QuantizerSettings(
   /**
    * A codebook that follows its vectors by moving averages.
    *
+   * @param decay null: by the vectors of a step and the codes
    * @param reviveAfter a code is dead after it was nearest to none of this many vectors, times the
    *     codebook's size
    * @param maxInitSamples largest number of vectors for k-means; 0: all; null: the codebook's size
@@ -54,7 +58,7 @@ public record QuantizerSettings(
    * @param refitRounds most rounds in which a fit improves all codebooks together
    */
   public record Codebook(
-      double decay,
+      Double decay,
       double eps,
       int reviveAfter,
       int kmeansIterations,
@@ -122,12 +126,13 @@ public record QuantizerSettings(
         section.doubleIn("commitment", 0, 1e6),
         section.bool("cosine"),
         section.bool("centred"),
+        section.oneOf("projection-start", List.of("principal", "random")).equals("principal"),
         section.oneOf("gradient", List.of("straight-through", "rotation")),
         section.intIn("beam", 1, 1024),
         section.bool("reference-quirks"),
         section.doubleIn("loss-weight", 0, 1e6),
         new Codebook(
-            codebook.doubleIn("decay", 0, 0.999999),
+            codebook.optionalDoubleIn("decay", 0, 0.999999),
             codebook.doubleIn("eps", 0, 1),
             codebook.intIn("revive-after", 0, 1_000_000),
             codebook.intIn("kmeans-iterations", 1, 1000),

@@ -26,6 +26,14 @@ import java.util.Map;
 public final class EmaCodebook implements Serializable {
   private static final long serialVersionUID = 1L;
 
+  /** Vectors for each code that the averages hold, where no decay is set ... */
+  private static final int HELD = 16;
+
+  /** ... between these weights of a step. */
+  private static final double FASTEST = 0.1;
+
+  private static final double SLOWEST = 0.001;
+
   private final String name;
   private final int codes;
   private final int width;
@@ -133,7 +141,7 @@ public final class EmaCodebook implements Serializable {
     parameters.set(idle(), waited.mul(idle));
     NDArray n = counts.toType(DataType.FLOAT32, false);
     NDArray m = NativeKernels.sums(indices, vectors, embed);
-    float rate = (float) (1 - settings.decay());
+    float rate = (float) rate(indices.size());
     NDArray size = parameters.get(size());
     NDArray sum = parameters.get(sum());
     size.addi(n.sub(size).mul(rate));
@@ -150,6 +158,17 @@ public final class EmaCodebook implements Serializable {
     parameters.set(embed(), unit ? fresh.normalize(2, 1, VectorQuantizer.SHORTEST) : fresh);
   }
 
+  /**
+   * The weight of a step in the averages. Where no decay is set, they hold about {@link #HELD}
+   * vectors for each code: fewer make a codeword a few random vectors, more make it follow what
+   * moves before it too late.
+   */
+  private double rate(long vectors) {
+    return settings.decay() == null
+        ? Math.max(SLOWEST, Math.min(FASTEST, (double) vectors / ((double) HELD * codes)))
+        : 1 - settings.decay();
+  }
+
   /** A parameter among a batch's arrays: what is made from it goes with them. */
   private static NDArray copy(String name, Parameters parameters, NDArray beside) {
     NDArray copy = parameters.get(name).duplicate();
@@ -161,7 +180,11 @@ public final class EmaCodebook implements Serializable {
   public void update(Map<String, HostTensor> tensors, CodebookStatistics batch) {
     float[] sizes = tensors.get(size()).floats();
     float[] sums = tensors.get(sum()).floats();
-    double rate = 1 - settings.decay();
+    long vectors = 0;
+    for (int k = 0; k < codes; k++) {
+      vectors += batch.count(k);
+    }
+    double rate = rate(vectors);
     for (int k = 0; k < codes; k++) {
       sizes[k] += (float) (rate * (batch.count(k) - (double) sizes[k]));
       for (int j = 0; j < width; j++) {

@@ -18,6 +18,9 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 public final class RateChart {
   private static final int LABELS = 24;
 
+  /** From this ratio on, an axis has room for powers of ten alone. */
+  private static final double DECADES = 50;
+
   private RateChart() {}
 
   /**
@@ -80,8 +83,10 @@ public final class RateChart {
     style.setXAxisLogarithmicDecadeOnly(false);
     style.setXAxisDecimalPattern("#,##0.##");
     style.setYAxisLogarithmic(true);
-    style.setYAxisLogarithmicDecadeOnly(false);
-    style.setYAxisDecimalPattern("0.####");
+    double low = points.stream().mapToDouble(Point::quality).filter(q -> q > 0).min().orElse(1);
+    double high = points.stream().mapToDouble(Point::quality).max().orElse(1);
+    style.setYAxisLogarithmicDecadeOnly(high > DECADES * low);
+    style.setYAxisDecimalPattern("0.######");
     int colour = 0;
     for (Map.Entry<String, List<Point>> group : groups(points).entrySet()) {
       List<Point> own =

@@ -155,13 +155,17 @@ public final class SqueezeModel implements Serializable {
 
   /** The codes of features alone: [B, C, h, w] -> int64 [B * h * w, levels], row-major. */
   public Quantized quantize(NDArray features, Parameters parameters) {
-    NDArray rows = rows(adapted(features, parameters, false));
-    return quantizer.quantize(rows, parameters, Mode.EVALUATION);
+    return quantizer.quantize(vectors(features, parameters), parameters, Mode.EVALUATION);
+  }
+
+  /** What the quantizer sees of features: [B, C, h, w] -> [B * h * w, C], row-major. */
+  public NDArray vectors(NDArray features, Parameters parameters) {
+    return rows(adapted(features, parameters, false));
   }
 
   /** What each codebook sees of features [B, C, h, w]. */
   public List<NDArray> searched(NDArray features, Parameters parameters) {
-    return quantizer.searched(rows(adapted(features, parameters, false)), parameters);
+    return quantizer.searched(vectors(features, parameters), parameters);
   }
 
   /**

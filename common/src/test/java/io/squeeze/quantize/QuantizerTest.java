@@ -3,6 +3,7 @@ package io.squeeze.quantize;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class QuantizerTest {
@@ -286,6 +288,22 @@ class QuantizerTest {
       assertThat(Arrays.copyOfRange(rebuilt.get("quantizer.codebook.embed").floats(), 4, 6))
           .containsExactly(vector, within(1e-3f));
     }
+  }
+
+  /** Cluster sizes begin at 1: what a step moves their sum by tells its weight. */
+  @ParameterizedTest
+  @CsvSource({"8, 64, 0.1", "512, 784, 0.0957", "4096, 784, 0.01196", "65536, 784, 0.001"})
+  void theAveragesHoldSixteenVectorsForEachCode(int codes, int vectors, double weight) {
+    QuantizerSettings settings = Settings.defaults().quantizer();
+    EmaCodebook codebook = new EmaCodebook("c", codes, 1, settings.codebook(), false);
+    Map<String, HostTensor> tensors = codebook.initial(1);
+    CodebookStatistics step = new CodebookStatistics(codes, 1);
+    for (int i = 0; i < vectors; i++) {
+      step.add(i % 2, new float[] {i}, 0);
+    }
+    codebook.update(tensors, step);
+    double first = tensors.get("c.cluster_size").floats()[0];
+    assertThat((first - 1) / (vectors / 2.0 - 1)).isCloseTo(weight, withinPercentage(0.1));
   }
 
   @Test

@@ -30,10 +30,11 @@ import org.apache.spark.sql.types.StructType;
 
 /**
  * Writes the vectors that search and de-duplication are measured on: mixtures of 2,000 components
- * whose spectrum falls as a power law, 384 values. Arguments: FOLDER COUNT QUERIES. {@code
- * FOLDER/vectors} has the vectors, {@code FOLDER/queries} others of the same mixture. {@code
- * FOLDER/doubles} has vectors with two planted rows for each fiftieth of them: one of cosine .96 to
- * .999 ({@code d...}) and one of .90 to .94 ({@code m...}). CONTRIBUTING.md has the commands.
+ * whose spectrum falls as a power law. Arguments: FOLDER COUNT QUERIES [WIDTH]; a vector has 384
+ * values unless WIDTH says otherwise. {@code FOLDER/vectors} has the vectors, {@code
+ * FOLDER/queries} others of the same mixture. {@code FOLDER/doubles} has vectors with two planted
+ * rows for each fiftieth of them: one of cosine .96 to .999 ({@code d...}) and one of .90 to .94
+ * ({@code m...}). CONTRIBUTING.md has the commands.
  */
 @SuppressWarnings("SystemOut")
 public final class SearchBenchmark {
@@ -52,21 +53,27 @@ public final class SearchBenchmark {
    *
    * @param power of the spectrum
    * @param within spread of a component, as a share of that of the components
+   * @param width values of a vector
    */
-  private record Mixture(double power, double within) {}
+  private record Mixture(double power, double within, int width) implements Serializable {
 
-  /** Neighbours that codes can tell apart. */
-  private static final Mixture SEARCHED = new Mixture(-0.5, 0.5);
+    /** Neighbours that codes can tell apart. */
+    static Mixture searched(int width) {
+      return new Mixture(-0.5, 0.5, width);
+    }
 
-  /** Hardly two vectors of cosine .9 but those that are planted. */
-  private static final Mixture APART = new Mixture(-0.4, 1);
+    /** Hardly two vectors of cosine .9 but those that are planted. */
+    static Mixture apart(int width) {
+      return new Mixture(-0.4, 1, width);
+    }
+  }
 
   /** A vector of the mixture. */
   private static float[] vector(Mixture mixture, String purpose, long i) {
     SplittableRandom random = Seeds.random(i, purpose);
     SplittableRandom centre = Seeds.random(random.nextInt(COMPONENTS), "component");
-    float[] x = new float[WIDTH];
-    for (int j = 0; j < WIDTH; j++) {
+    float[] x = new float[mixture.width()];
+    for (int j = 0; j < x.length; j++) {
       double spread = Math.pow(j + 1, mixture.power());
       double own = mixture.within() * Seeds.gaussian(random);
       x[j] = (float) (spread * (Seeds.gaussian(centre) + own));
@@ -97,9 +104,9 @@ public final class SearchBenchmark {
     return near;
   }
 
-  private static Iterator<Row> planted(long i) {
+  private static Iterator<Row> planted(Mixture mixture, long i) {
     List<Row> rows = new ArrayList<>();
-    float[] x = vector(APART, "vector", i);
+    float[] x = vector(mixture, "vector", i);
     rows.add(RowFactory.create("v%09d".formatted(i), x));
     if (i % PLANTED == 0) {
       SplittableRandom random = Seeds.random(i, "planted");
@@ -111,7 +118,8 @@ public final class SearchBenchmark {
     return rows.iterator();
   }
 
-  private static Dataset<Row> rows(SparkSession spark, String purpose, long count) {
+  private static Dataset<Row> rows(
+      SparkSession spark, Mixture mixture, String purpose, long count) {
     MapPartitionsFunction<Long, Row> make =
         ids ->
             new Iterator<>() {
@@ -124,7 +132,7 @@ public final class SearchBenchmark {
               public Row next() {
                 long i = ids.next();
                 return RowFactory.create(
-                    purpose.charAt(0) + "%09d".formatted(i), vector(SEARCHED, purpose, i));
+                    purpose.charAt(0) + "%09d".formatted(i), vector(mixture, purpose, i));
               }
             };
     return spark.range(0, count, 1, 4).mapPartitions(make, ExpressionEncoder.apply(SCHEMA));
@@ -206,9 +214,12 @@ public final class SearchBenchmark {
       return;
     }
     long count = Long.parseLong(args[1]);
+    int width = args.length > 3 ? Integer.parseInt(args[3]) : WIDTH;
+    Mixture searched = Mixture.searched(width);
+    Mixture apart = Mixture.apart(width);
     try (SparkSession spark = Fixture.local("local[2]")) {
-      rows(spark, "vector", count).write().parquet(args[0] + "/vectors");
-      rows(spark, "query", Long.parseLong(args[2])).write().parquet(args[0] + "/queries");
+      rows(spark, searched, "vector", count).write().parquet(args[0] + "/vectors");
+      rows(spark, searched, "query", Long.parseLong(args[2])).write().parquet(args[0] + "/queries");
       MapPartitionsFunction<Long, Row> plant =
           ids -> {
             List<Iterator<Row>> one = new ArrayList<>();
@@ -217,7 +228,7 @@ public final class SearchBenchmark {
               public boolean hasNext() {
                 while ((one.isEmpty() || !one.get(0).hasNext()) && ids.hasNext()) {
                   one.clear();
-                  one.add(planted(ids.next()));
+                  one.add(planted(apart, ids.next()));
                 }
                 return !one.isEmpty() && one.get(0).hasNext();
               }

@@ -5,7 +5,6 @@ import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.fit.FitVectors.Pass;
 import io.squeeze.metric.CodeUsage;
-import io.squeeze.quantize.CodebookStatistics;
 import io.squeeze.quantize.ComponentHistograms;
 import io.squeeze.quantize.CovarianceAccumulator.Components;
 import io.squeeze.quantize.EmaCodebook;
@@ -23,7 +22,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
-import java.util.stream.IntStream;
 
 /**
  * The steps of a fit without gradients, wherever the vectors are. The projections are the principal
@@ -70,7 +68,7 @@ record Fit(Settings run, int channels) implements Serializable {
   }
 
   Fitted to(FitVectors vectors, Consumer<String> progress) {
-    float[] centre = centre(vectors.sum(channels));
+    float[] centre = PrincipalAxes.mean(vectors.sum(channels));
     double largest = vectors.largest(centre);
     Components components =
         run.quantizer().projects() ? vectors.scatter(centre, largest).components() : null;
@@ -81,7 +79,7 @@ record Fit(Settings run, int channels) implements Serializable {
     Quantizer quantizer = Quantizer.of(chosen.quantizer(), channels);
     Map<String, HostTensor> tensors = quantizer.initial(chosen.seed());
     tensors.put(Quantizer.CENTRE, HostTensor.of(centre, channels));
-    double kept = components == null ? 1 : project(quantizer, components, tensors);
+    double kept = components == null ? 1 : PrincipalAxes.project(quantizer, components, tensors);
     boolean refits = run.quantizer().codebook().refitRounds() > 0 && quantizer.refit().isPresent();
     List<CodeUsage> usage = codebooks(quantizer, vectors, tensors, progress);
     // Components are along orthogonal axes: none is longer than the vector.
@@ -116,7 +114,7 @@ record Fit(Settings run, int channels) implements Serializable {
     Quantizer located = Quantizer.of(all.quantizer(), channels);
     Map<String, HostTensor> tensors = located.initial(run.seed());
     tensors.put(Quantizer.CENTRE, HostTensor.of(centre, channels));
-    project(located, components, tensors);
+    PrincipalAxes.project(located, components, tensors);
     ComponentHistograms histograms = new ComponentHistograms(deviations);
     progress.accept("scalar: histograms of %s components".formatted(width));
     ScalarDesign.Design design =
@@ -127,7 +125,7 @@ record Fit(Settings run, int channels) implements Serializable {
     Quantizer quantizer = Quantizer.of(chosen.quantizer(), channels);
     Map<String, HostTensor> fitted = quantizer.initial(run.seed());
     fitted.put(Quantizer.CENTRE, HostTensor.of(centre, channels));
-    double kept = project(quantizer, components, fitted);
+    double kept = PrincipalAxes.project(quantizer, components, fitted);
     design.into(fitted);
     return new Fitted(
         chosen, fitted, Arrays.stream(design.chosen()).map(CodeUsage::new).toList(), kept);
@@ -202,53 +200,5 @@ record Fit(Settings run, int channels) implements Serializable {
       before = error;
       refit.improve(sums, tensors);
     }
-  }
-
-  /** The mean of the vectors. */
-  private float[] centre(CodebookStatistics sums) {
-    float[] centre = new float[channels];
-    for (int j = 0; j < channels; j++) {
-      centre[j] = (float) (sums.sum(0, j) / sums.count(0));
-    }
-    return centre;
-  }
-
-  /**
-   * Principal components to the bottleneck and back, where both are plain linear layers; the share
-   * of the variance that is kept.
-   */
-  private double project(
-      Quantizer quantizer, Components components, Map<String, HostTensor> tensors) {
-    HostTensor weight = tensors.get(Quantizer.PROJECT_IN);
-    if (weight == null || !tensors.containsKey(Quantizer.PROJECT_OUT)) {
-      return 1;
-    }
-    int width = (int) weight.shape()[0];
-    double[] variances = Arrays.copyOf(components.variances(), width);
-    int[] order =
-        quantizer
-            .refit()
-            .map(refit -> refit.order(variances))
-            .orElseGet(() -> IntStream.range(0, width).toArray());
-    float[] axes = new float[width * channels];
-    float[] back = new float[axes.length];
-    float[] bias = new float[width];
-    for (int i = 0; i < width; i++) {
-      if (order[i] < channels) {
-        System.arraycopy(components.axes(), order[i] * channels, axes, i * channels, channels);
-      }
-      double along = 0;
-      for (int j = 0; j < channels; j++) {
-        back[j * width + i] = axes[i * channels + j];
-        along += (double) axes[i * channels + j] * components.mean()[j];
-      }
-      bias[i] = (float) -along;
-    }
-    tensors.put(Quantizer.PROJECT_IN, HostTensor.of(axes, width, channels));
-    tensors.put(Quantizer.PROJECT_IN_BIAS, HostTensor.of(bias, width));
-    tensors.put(Quantizer.PROJECT_OUT, HostTensor.of(back, channels, width));
-    tensors.put(Quantizer.PROJECT_OUT_BIAS, HostTensor.of(components.mean(), channels));
-    double all = Arrays.stream(components.variances()).sum();
-    return all > 0 ? Arrays.stream(variances).sum() / all : 1;
   }
 }

@@ -7,6 +7,7 @@ import io.squeeze.config.Seeds;
 import io.squeeze.config.Settings;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.fit.PrincipalAxes;
 import io.squeeze.jobs.fit.SparkPoints;
 import io.squeeze.jobs.spark.Stages;
 import io.squeeze.jobs.spark.Tasks;
@@ -29,13 +30,21 @@ import java.util.Map;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.storage.StorageLevel;
 
 /**
- * The first codebooks: k-means over projected vectors of the whole training set, chosen by hashed
- * sample id and position, about {@code quantizer.codebook.max-init-samples} of them. Each codebook
- * sees what those before it leave.
+ * The first projections and codebooks, from vectors of the whole training set, chosen by hashed
+ * sample id and position. The projections are onto principal components and back. K-means over
+ * projected vectors, about {@code quantizer.codebook.max-init-samples} of them, finds the
+ * codebooks; each sees what those before it leave.
  */
 final class CodebookStart {
+  /** Most vectors that principal components are computed from, if they have few values ... */
+  private static final int SPREAD_VECTORS = 10_000;
+
+  /** ... and for each value of a vector, if they have many. */
+  private static final int SPREAD_VECTORS_OF_VALUE = 16;
+
   private final Settings settings;
   private final Batch.Layout layout;
   private final SqueezeModel model;
@@ -48,31 +57,31 @@ final class CodebookStart {
     this.model = model;
   }
 
-  /** Replaces the codebooks among the tensors. */
+  /** Replaces projections and codebooks among the tensors. */
   void run(Shards shards, Map<String, HostTensor> tensors) {
-    QuantizerSettings.Codebook options = settings.quantizer().codebook();
     List<EmaCodebook> codebooks = model.quantizer().codebooks();
+    // fsq and lfq learn what to round: they lose by it.
+    if (!codebooks.isEmpty()
+        && settings.quantizer().startsPrincipal()
+        && PrincipalAxes.fits(tensors)) {
+      project(shards, tensors);
+    }
+    QuantizerSettings.Codebook options = settings.quantizer().codebook();
     int positions = layout.height() * layout.width();
-    double vectors = (double) shards.count() * positions;
     double batchVectors =
         (double) Math.min(settings.train().batchSize(), shards.count()) * positions;
     for (int i = 0; i < codebooks.size(); i++) {
       EmaCodebook codebook = codebooks.get(i);
-      double share = options.initSamples(codebook.codes()) / vectors;
-      Sampler sampler = new Sampler(model, layout, settings.seed(), i, share);
-      Broadcast<Map<String, HostTensor>> start =
-          JavaSparkContext.fromSparkContext(shards.examples().context()).broadcast(tensors);
-      JavaRDD<VectorBlock> blocks =
-          Stages.computing(
-              shards.examples().mapPartitions(rows -> sampler.sample(rows, start.value())));
-      try (SparkPoints points = new SparkPoints(blocks, codebook.width())) {
+      int level = i;
+      SqueezeModel sees = model;
+      Seen seen = (features, parameters) -> sees.searched(features, parameters).get(level);
+      Broadcast<Map<String, HostTensor>> start = sent(shards, tensors);
+      try (SparkPoints points =
+          new SparkPoints(
+              sample(shards, options.initSamples(codebook.codes()), seen, start),
+              codebook.width())) {
         long count = points.count();
-        if (count == 0) {
-          throw SqueezeException.configuration(
-              "None of the vectors was drawn for k-means: raise --max_init_samples ("
-                  + options.maxInitSamples()
-                  + ")");
-        }
+        check(count);
         reporter.say(
             "k-means: %s codes%s from %s vectors"
                 .formatted(
@@ -86,9 +95,52 @@ final class CodebookStart {
     }
   }
 
+  private void project(Shards shards, Map<String, HostTensor> tensors) {
+    Broadcast<Map<String, HostTensor>> start = sent(shards, tensors);
+    long most = Math.max(SPREAD_VECTORS, SPREAD_VECTORS_OF_VALUE * layout.channels());
+    JavaRDD<VectorBlock> blocks =
+        sample(shards, most, model::vectors, start).persist(StorageLevel.MEMORY_AND_DISK());
+    try {
+      long count = blocks.map(block -> (long) block.keys().length).fold(0L, Long::sum);
+      check(count);
+      reporter.say(
+          "Projections: principal components of %s vectors (quantizer.projection-start)"
+              .formatted(count));
+      Tasks.startOnCpu();
+      PrincipalAxes.begin(model.quantizer(), blocks, count, layout.channels(), tensors);
+    } finally {
+      blocks.unpersist();
+      start.destroy();
+    }
+  }
+
+  private static void check(long count) {
+    if (count == 0) {
+      throw SqueezeException.configuration(
+          "None of the vectors was drawn for the first codebooks: raise --max_init_samples");
+    }
+  }
+
+  private static Broadcast<Map<String, HostTensor>> sent(
+      Shards shards, Map<String, HostTensor> tensors) {
+    return JavaSparkContext.fromSparkContext(shards.examples().context()).broadcast(tensors);
+  }
+
+  private JavaRDD<VectorBlock> sample(
+      Shards shards, long most, Seen seen, Broadcast<Map<String, HostTensor>> start) {
+    double vectors = (double) shards.count() * layout.height() * layout.width();
+    Sampler sampler = new Sampler(seen, layout, settings.seed(), most / vectors);
+    return Stages.computing(
+        shards.examples().mapPartitions(rows -> sampler.sample(rows, start.value())));
+  }
+
+  /** Vectors of features [B, C, h, w], row-major. */
+  private interface Seen extends Serializable {
+    NDArray of(NDArray features, Parameters parameters);
+  }
+
   /** Quantizes each sample by itself, so that its vectors do not depend on its neighbours. */
-  private record Sampler(
-      SqueezeModel model, Batch.Layout layout, long seed, int codebook, double share)
+  private record Sampler(Seen seen, Batch.Layout layout, long seed, double share)
       implements Serializable {
     private static final int BLOCK = 4096;
 
@@ -120,8 +172,7 @@ final class CodebookStart {
       }
       try (NDManager scope = manager.newSubManager()) {
         Batch batch = Batch.of(scope, List.of(example), layout);
-        NDArray searched = model.searched(batch.features(), parameters).get(codebook);
-        float[] values = Torch.tensor(searched).floats();
+        float[] values = Torch.tensor(seen.of(batch.features(), parameters)).floats();
         int width = values.length / keys.length;
         for (int p = 0; p < keys.length; p++) {
           if (takes(keys[p])) {

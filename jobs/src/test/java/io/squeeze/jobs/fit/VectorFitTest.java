@@ -18,6 +18,7 @@ import io.squeeze.weights.HostTensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.Test;
@@ -138,5 +139,43 @@ class VectorFitTest {
     }
     // Of eight of the twelve components, which are alike, at least a fifth would be lost.
     assertThat(lost(fitted, some) / all).isLessThan(0.05);
+  }
+
+  @Test
+  void aTrainingBeginsOnPrincipalComponentsWhereverTheVectorsAre() {
+    Settings all = Settings.defaults().with("quantizer.bottleneck-dim", "12");
+    List<VectorBlock> blocks = blocks();
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(Shared.session().sparkContext());
+    Torch.start(1);
+    Map<String, HostTensor> there = begun(all, context.parallelize(blocks, 7));
+    Map<String, HostTensor> here = begun(all, context.parallelize(blocks, 1));
+    here.forEach((name, tensor) -> assertThat(there.get(name).bytes()).isEqualTo(tensor.bytes()));
+    // All components, forth and back.
+    float[] x = Arrays.copyOf(blocks.get(0).values(), CHANNELS);
+    float[] narrow = linear(here.get(Quantizer.PROJECT_IN), here.get(Quantizer.PROJECT_IN_BIAS), x);
+    float[] back =
+        linear(here.get(Quantizer.PROJECT_OUT), here.get(Quantizer.PROJECT_OUT_BIAS), narrow);
+    assertThat(back).containsExactly(x, within(1e-5f));
+    // The first of them are the widest.
+    Map<String, HostTensor> half =
+        begun(all.with("quantizer.bottleneck-dim", "6"), context.parallelize(blocks, 2));
+    assertThat(half.get(Quantizer.PROJECT_IN).floats())
+        .isEqualTo(Arrays.copyOf(here.get(Quantizer.PROJECT_IN).floats(), 6 * CHANNELS));
+  }
+
+  private static Map<String, HostTensor> begun(Settings settings, JavaRDD<VectorBlock> vectors) {
+    Quantizer quantizer = Quantizer.of(settings.quantizer(), CHANNELS);
+    Map<String, HostTensor> tensors = quantizer.initial(1);
+    PrincipalAxes.begin(quantizer, vectors, new HeldVectors(blocks()).count(), CHANNELS, tensors);
+    return tensors;
+  }
+
+  private static float[] linear(HostTensor weight, HostTensor bias, float[] x) {
+    float[] y = bias.floats();
+    float[] w = weight.floats();
+    for (int i = 0; i < w.length; i++) {
+      y[i / x.length] += w[i] * x[i % x.length];
+    }
+    return y;
   }
 }
