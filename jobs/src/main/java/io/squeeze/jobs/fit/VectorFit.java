@@ -150,6 +150,8 @@ public final class VectorFit {
         settings
             .with("train.head", "none")
             .with("train.epochs", "1")
+            // No fit uses it: what versions before wrote keeps their runs valid.
+            .with("quantizer.codebook.decay", "0.99")
             .with("quantizer.centred", "true");
     fit = rateAlone ? fit.with("quantizer.type", AUTO) : fit;
     return settings.isGiven("quantizer.beam") ? fit : fit.with("quantizer.beam", BEAM);
