@@ -39,7 +39,9 @@ class ReferenceWrapperTest {
 
     Wrapper(String type, String options, Map<String, String> names) {
       golden = new Golden("quantizer_" + type);
-      String settings = "quantizer { type = " + type + ", bottleneck-dim = 8, " + options + " }";
+      String settings =
+          "quantizer { type = %s, bottleneck-dim = 8, codebook.decay = 0.99, %s }"
+              .formatted(type, options);
       quantizer =
           Quantizer.of(Settings.load(List.of(ConfigFactory.parseString(settings))).quantizer(), 24);
       tensors = new LinkedHashMap<>(quantizer.initial(1));
