@@ -65,6 +65,12 @@ public record Settings(
     return merged.withValue(RATE, ConfigValueFactory.fromAnyRef(linear ? 1e-3 : 1e-4));
   }
 
+  private static final String PROJECTION_START = "quantizer.projection-start";
+  private static final String CODEBOOK = "quantizer.codebook";
+
+  /** Types that no setting of codebooks is for. */
+  private static final Set<String> WITHOUT_CODEBOOKS = Set.of("none", "fsq", "lfq");
+
   /** The defaults alone. */
   public static Settings defaults() {
     return load(List.of());
@@ -123,7 +129,14 @@ public record Settings(
    * @param what holds them, for messages
    */
   public static Settings parse(String json, String what) {
-    return load(List.of(Json.config(json, what)));
+    Config stored = Json.config(json, what);
+    // Before there was this setting, projections were drawn.
+    boolean older = !stored.hasPathOrNull(PROJECTION_START);
+    return load(
+        List.of(
+            older
+                ? stored.withValue(PROJECTION_START, ConfigValueFactory.fromAnyRef("random"))
+                : stored));
   }
 
   /** The same settings but for one. */
@@ -231,6 +244,9 @@ public record Settings(
             "visualize",
             "track")) {
       config = config.withoutPath(path);
+    }
+    if (WITHOUT_CODEBOOKS.contains(quantizer.type())) {
+      config = config.withoutPath(CODEBOOK).withoutPath(PROJECTION_START);
     }
     return config.root().render(ConfigRenderOptions.concise());
   }

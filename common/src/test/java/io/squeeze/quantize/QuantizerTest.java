@@ -9,6 +9,7 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.QuantizerSettings;
@@ -304,6 +305,12 @@ class QuantizerTest {
     codebook.update(tensors, step);
     double first = tensors.get("c.cluster_size").floats()[0];
     assertThat((first - 1) / (vectors / 2.0 - 1)).isCloseTo(weight, withinPercentage(0.1));
+    try (Parameters parameters = new Parameters(manager, codebook.initial(1))) {
+      NDArray steps = manager.create(new float[vectors]).expandDims(1);
+      codebook.update(manager.zeros(new Shape(vectors), DataType.INT64), steps, parameters);
+      float all = parameters.tensors().get("c.cluster_size").floats()[0];
+      assertThat((all - 1) / (vectors - 1)).isCloseTo((float) weight, withinPercentage(0.1));
+    }
   }
 
   @Test

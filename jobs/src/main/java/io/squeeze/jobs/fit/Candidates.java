@@ -27,7 +27,7 @@ public final class Candidates {
   /** Types that are tried, the simplest first: of equal ones the first is taken. */
   private static final List<String> TYPES = List.of("vq", "rvq", "pq", "scalar");
 
-  /** Bits above which types are not tried: they take long and lose more than scalar. */
+  /** Bits above which types are not tried: they take long. */
   private static final double MOST_VQ_BITS = 12;
 
   private static final double MOST_RVQ_BITS = 256;

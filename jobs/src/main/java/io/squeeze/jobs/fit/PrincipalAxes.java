@@ -18,7 +18,8 @@ public final class PrincipalAxes {
    * Replaces the projections of a quantizer that takes vectors as they are, not less their mean.
    * Others than plain linear layers stay.
    *
-   * @param vectors some, which are read several times
+   * @param vectors some, which are read several times; their partitions are few, since each makes
+   *     sums of [C, C]
    * @param count of them
    */
   public static void begin(
@@ -37,8 +38,17 @@ public final class PrincipalAxes {
     project(quantizer, new Components(mean, found.axes(), found.variances()), tensors);
   }
 
-  /** Whether a quantizer has projections that can be replaced. */
-  public static boolean fits(Map<String, HostTensor> tensors) {
+  /**
+   * Whether a quantizer has projections that can begin so: training would never move what stands
+   * for components that there are not.
+   */
+  public static boolean begins(Map<String, HostTensor> tensors) {
+    return projects(tensors)
+        && tensors.get(Quantizer.PROJECT_IN).shape()[0]
+            <= tensors.get(Quantizer.PROJECT_IN).shape()[1];
+  }
+
+  private static boolean projects(Map<String, HostTensor> tensors) {
     return tensors.containsKey(Quantizer.PROJECT_IN) && tensors.containsKey(Quantizer.PROJECT_OUT);
   }
 
@@ -57,7 +67,7 @@ public final class PrincipalAxes {
    */
   static double project(
       Quantizer quantizer, Components components, Map<String, HostTensor> tensors) {
-    if (!fits(tensors)) {
+    if (!projects(tensors)) {
       return 1;
     }
     int channels = components.mean().length;

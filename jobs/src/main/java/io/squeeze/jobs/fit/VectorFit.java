@@ -150,8 +150,9 @@ public final class VectorFit {
         settings
             .with("train.head", "none")
             .with("train.epochs", "1")
-            // No fit uses it: what versions before wrote keeps their runs valid.
+            // No fit uses these: as they were in versions before, whose runs stay valid.
             .with("quantizer.codebook.decay", "0.99")
+            .with("quantizer.projection-start", "random")
             .with("quantizer.centred", "true");
     fit = rateAlone ? fit.with("quantizer.type", AUTO) : fit;
     return settings.isGiven("quantizer.beam") ? fit : fit.with("quantizer.beam", BEAM);

@@ -8,6 +8,7 @@ import io.squeeze.report.Chart;
 import io.squeeze.report.Page;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -104,7 +105,8 @@ final class GridReport {
       List<JsonNode> epochs = new RunFolder(storage, outcome.folder()).epochs();
       double[] values =
           epochs.stream().mapToDouble(e -> e.path("val/iou").asDouble(Double.NaN)).toArray();
-      if (values.length > 0) {
+      // A fit to a table has no epochs.
+      if (Arrays.stream(values).anyMatch(Double::isFinite)) {
         curves.put(outcome.run().name(), values);
       }
     }

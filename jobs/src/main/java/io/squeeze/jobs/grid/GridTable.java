@@ -168,7 +168,8 @@ final class GridTable {
     List<Result> results = ranked(outcomes);
     int width = results.stream().mapToInt(r -> r.configuration().length()).max().orElse(0);
     width = Math.max(width, "configuration".length());
-    String form = "%4s  %-" + width + "s  %3s  %-16s  %-9s  %-8s  %-9s  %s";
+    int second = Math.max(7, measured.second().header().length());
+    String form = "%4s  %-" + width + "s  %3s  %-16s  %-" + second + "s  %-8s  %-9s  %s";
     String ranked = measured.ranked().key();
     String header = measured.ranked().header();
     reporter.result(

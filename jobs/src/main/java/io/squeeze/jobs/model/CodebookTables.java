@@ -19,6 +19,9 @@ public final class CodebookTables implements Serializable {
    */
   private static final long MOST_PRODUCTS = 1L << 24;
 
+  /** Below this share of the usual length, a vector is none: products are in float. */
+  private static final double SHORTEST = 1e-5;
+
   private final String name;
   private final int[] levels;
   private final float[][] vectors;
@@ -202,14 +205,16 @@ public final class CodebookTables implements Serializable {
    * of the most similar vector of the codes, and their mean. With d the distance to a vector c of
    * the codes and l its length, {@code 2 q c = |q|^2 + l^2 - d^2}.
    *
+   * @param query of {@link #scaled} vectors
    * @param first how many levels count
    * @return NaN if a vector of the query, or every vector of the codes, has no direction
    */
   public double cosine(int[] codes, Tables[] query, int first) {
     double[] cross = cross(codes, first);
     double[] lengths = squares(codes, cross, zero(), first);
+    double shortest = Math.pow(SHORTEST * length(), 2);
     for (int i = 0; i < lengths.length; i++) {
-      lengths[i] = Math.sqrt(Math.max(0, lengths[i]));
+      lengths[i] = lengths[i] > shortest ? Math.sqrt(lengths[i]) : 0;
     }
     double sum = 0;
     for (Tables tables : query) {
@@ -225,6 +230,31 @@ public final class CodebookTables implements Serializable {
       sum += most;
     }
     return Double.isInfinite(sum) ? Double.NaN : sum / query.length;
+  }
+
+  /**
+   * Vectors of the directions of a query [m * d], as long as the vectors of codes are: much longer
+   * or shorter ones would hide in {@code |q|^2 + l^2 - d^2} how they differ from those.
+   */
+  public float[] scaled(float[] query) {
+    float[] scaled = new float[query.length];
+    for (int from = 0; from < query.length; from += width) {
+      double own = Math.sqrt(dot(query, from, query, from));
+      for (int j = from; j < from + width && own > 0; j++) {
+        scaled[j] = (float) (query[j] / own * length());
+      }
+    }
+    return scaled;
+  }
+
+  /** A usual length of the vectors of codes. */
+  private double length() {
+    Compared own = compared();
+    double squares = dot(own.centre(), 0, own.centre(), 0);
+    for (double[] level : own.squares()) {
+      squares += Arrays.stream(level).average().orElse(0);
+    }
+    return squares > 0 ? Math.sqrt(squares) : 1;
   }
 
   /** The squared distances of a query to the vectors of codes. */

@@ -49,7 +49,8 @@ public final class CodeFunctions {
   }
 
   private static double distance(ArrayData codes, float[] query, QueryModel model) {
-    return model.tables().distance(codes.toIntArray(), located(query, model), model.levels());
+    Tables[] tables = model.ofVectors(query, values -> located(values, model));
+    return model.tables().distance(codes.toIntArray(), tables, model.levels());
   }
 
   /** See {@link CodebookTables#cosine}; null where there is no direction. */
@@ -65,7 +66,9 @@ public final class CodeFunctions {
   }
 
   private static Double cosine(ArrayData codes, float[] query, QueryModel model) {
-    double found = model.tables().cosine(codes.toIntArray(), located(query, model), model.levels());
+    Tables[] tables =
+        model.ofVectors(query, values -> model.tables().scaled(located(values, model)));
+    double found = model.tables().cosine(codes.toIntArray(), tables, model.levels());
     return Double.isNaN(found) ? null : found;
   }
 
@@ -82,14 +85,10 @@ public final class CodeFunctions {
     return codes.numElements() == 0 || VectorColumn.holdsNull(codes);
   }
 
-  /** The tables of vectors [m * C], where they are compared with codes. */
-  private static Tables[] located(float[] query, QueryModel model) {
-    return model.ofVectors(
-        query,
-        values -> {
-          check(values, model);
-          return model.comparesDecoded() ? values : toSearchSpace(values, model);
-        });
+  /** Vectors [m * C] where they are compared with codes. */
+  private static float[] located(float[] query, QueryModel model) {
+    check(query, model);
+    return model.comparesDecoded() ? query : toSearchSpace(query, model);
   }
 
   /** The codes of vectors, [m * C]: [m * levels]. */

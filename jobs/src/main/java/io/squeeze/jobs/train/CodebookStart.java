@@ -43,7 +43,10 @@ final class CodebookStart {
   private static final int SPREAD_VECTORS = 10_000;
 
   /** ... and for each value of a vector, if they have many. */
-  private static final int SPREAD_VECTORS_OF_VALUE = 16;
+  private static final int SPREAD_VECTORS_OF_VALUE = 4;
+
+  /** Most tasks that make sums of [C, C] of them. */
+  private static final int SPREAD_TASKS = 4;
 
   private final Settings settings;
   private final Batch.Layout layout;
@@ -63,7 +66,7 @@ final class CodebookStart {
     // fsq and lfq learn what to round: they lose by it.
     if (!codebooks.isEmpty()
         && settings.quantizer().startsPrincipal()
-        && PrincipalAxes.fits(tensors)) {
+        && PrincipalAxes.begins(tensors)) {
       project(shards, tensors);
     }
     QuantizerSettings.Codebook options = settings.quantizer().codebook();
@@ -81,7 +84,11 @@ final class CodebookStart {
               sample(shards, options.initSamples(codebook.codes()), seen, start),
               codebook.width())) {
         long count = points.count();
-        check(count);
+        if (count == 0) {
+          throw SqueezeException.configuration(
+              "None of the vectors was drawn for k-means: raise --max_init_samples (%s)"
+                  .formatted(options.maxInitSamples()));
+        }
         reporter.say(
             "k-means: %s codes%s from %s vectors"
                 .formatted(
@@ -102,22 +109,19 @@ final class CodebookStart {
         sample(shards, most, model::vectors, start).persist(StorageLevel.MEMORY_AND_DISK());
     try {
       long count = blocks.map(block -> (long) block.keys().length).fold(0L, Long::sum);
-      check(count);
+      if (count == 0) {
+        // Too few photos for even one: the drawn projections stay.
+        return;
+      }
       reporter.say(
           "Projections: principal components of %s vectors (quantizer.projection-start)"
               .formatted(count));
       Tasks.startOnCpu();
-      PrincipalAxes.begin(model.quantizer(), blocks, count, layout.channels(), tensors);
+      PrincipalAxes.begin(
+          model.quantizer(), blocks.coalesce(SPREAD_TASKS), count, layout.channels(), tensors);
     } finally {
       blocks.unpersist();
       start.destroy();
-    }
-  }
-
-  private static void check(long count) {
-    if (count == 0) {
-      throw SqueezeException.configuration(
-          "None of the vectors was drawn for the first codebooks: raise --max_init_samples");
     }
   }
 

@@ -380,7 +380,9 @@ class VectorQuantizationIT {
                        cosine_similarity(decode_codes(codes, m), features) AS alike_vectors,
                        code_cosine_similarity(codes, features, m, 2) AS alike_two,
                        cosine_similarity(decode_codes(codes, m, 2), features) AS alike_two_vectors,
-                       code_cosine_similarity(codes, transform(features, x -> 0), m) AS nothing
+                       code_cosine_similarity(codes, transform(features, x -> 0), m) AS nothing,
+                       code_cosine_similarity(codes, transform(features, x -> x * 1e7), m) AS far,
+                       code_cosine_similarity(codes, transform(features, x -> x * 1e-7), m) AS near
                 FROM rated JOIN vectors ON sample_id = cast(id AS string) LIMIT 200
                 """
                     .replace(" m,", " '%s',".formatted(codes.path()))
@@ -396,6 +398,8 @@ class VectorQuantizationIT {
       assertThat(row.getDouble(5)).isCloseTo(row.getDouble(6), within(1e-5));
       assertThat(row.getDouble(7)).isCloseTo(row.getDouble(8), within(1e-5));
       assertThat(row.isNullAt(9)).isTrue();
+      assertThat(row.getDouble(10)).isCloseTo(row.getDouble(6), within(1e-5));
+      assertThat(row.getDouble(11)).isCloseTo(row.getDouble(6), within(1e-5));
       all += row.getDouble(1);
       two += row.getDouble(3);
     }

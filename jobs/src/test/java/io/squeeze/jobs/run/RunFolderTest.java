@@ -3,6 +3,8 @@ package io.squeeze.jobs.run;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.faults.EveryFault;
@@ -129,6 +131,28 @@ class RunFolderTest {
         .map(Checkpoint::epoch)
         .contains(EPOCHS - 1);
     assertThat(train("damaged")).isEqualTo(whole);
+  }
+
+  /** Runs of 0.1.0 know no start of projections, and had a decay of 0.99. */
+  @Test
+  void aRunOfAnOlderVersionGoesOnUnderItsOwnSettings() throws Exception {
+    train("older");
+    Path config = folder.resolve("older/config.json");
+    ObjectNode json = (ObjectNode) new ObjectMapper().readTree(config.toFile());
+    ObjectNode quantizer = (ObjectNode) json.get("quantizer");
+    assertThat(quantizer.remove("projection-start").asText()).isEqualTo("principal");
+    ((ObjectNode) quantizer.get("codebook")).put("decay", 0.99);
+    Files.writeString(config, json.toString());
+    assertThatThrownBy(() -> run("older").left(Fixture.SILENT, settings, SOURCE, "backbone"))
+        .hasMessageContaining("quantizer.codebook.decay: is 0.99, asked for unset")
+        .hasMessageContaining("quantizer.projection-start: is random, asked for principal");
+    Settings own =
+        settings
+            .with("quantizer.codebook.decay", "0.99")
+            .with("quantizer.projection-start", "random");
+    assertThat(run("older").left(Fixture.SILENT, own, SOURCE, "backbone")).isPresent();
+    assertThat(own.with("quantizer.type", "lfq").trainingJson())
+        .isEqualTo(settings.with("quantizer.type", "lfq").trainingJson());
   }
 
   @Test

@@ -14,6 +14,7 @@ import io.squeeze.jobs.extract.ExtractJob;
 import io.squeeze.jobs.publish.Manifest;
 import io.squeeze.jobs.publish.SplitAssigner;
 import io.squeeze.jobs.publish.Versions.Published;
+import io.squeeze.quantize.Quantizer;
 import io.squeeze.segment.SqueezeModel;
 import io.squeeze.storage.Storage;
 import io.squeeze.torch.Torch;
@@ -23,6 +24,7 @@ import io.squeeze.train.Example;
 import io.squeeze.train.LocalTrainer;
 import io.squeeze.train.LocalTrainer.TrainingSteps;
 import io.squeeze.train.ModelState;
+import io.squeeze.weights.HostTensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -88,6 +90,43 @@ class TrainIT {
           .as(name)
           .isEqualTo(state.tensors().get(name).bytes());
     }
+  }
+
+  @Test
+  void trainingBeginsOnPrincipalComponentsUnlessItIsToldNotTo() throws IOException {
+    assertThat(skew("principal, quantizer.bottleneck-dim = 8")).isLessThan(1e-3);
+    assertThat(skew("random, quantizer.bottleneck-dim = 8")).isGreaterThan(0.1);
+    // There are not as many components.
+    assertThat(skew("principal, quantizer.bottleneck-dim = 30")).isGreaterThan(0.1);
+  }
+
+  /** How far the rows of the first projection are from being orthonormal. */
+  private static double skew(String start) throws IOException {
+    String name = "start" + start.replaceAll("\\W", "");
+    Settings settings =
+        fixture.settings(
+            "e",
+            "train.epochs = 1, train.lr = 1e-12, quantizer.codebook-size = 8,"
+                + "output.experiment-name = %s, quantizer.projection-start = %s"
+                    .formatted(name, start));
+    HostTensor in =
+        Checkpoint.read(Storage.local(), TrainJob.run(Fixture.squeeze(spark), settings))
+            .state()
+            .tensors()
+            .get(Quantizer.PROJECT_IN);
+    float[] rows = in.floats();
+    int width = (int) in.shape()[1];
+    double most = 0;
+    for (int i = 0; i < rows.length / width; i++) {
+      for (int k = 0; k <= i; k++) {
+        double dot = 0;
+        for (int j = 0; j < width; j++) {
+          dot += (double) rows[i * width + j] * rows[k * width + j];
+        }
+        most = Math.max(most, Math.abs(dot - (i == k ? 1 : 0)));
+      }
+    }
+    return most;
   }
 
   @Test
