@@ -30,7 +30,7 @@ public final class Candidates {
   /** Bits above which types are not tried: they take long. */
   private static final double MOST_VQ_BITS = 12;
 
-  private static final double MOST_RVQ_BITS = 256;
+  private static final double MOST_RVQ_BITS = 128;
 
   private static final double MOST_PQ_BITS = 256;
 
