@@ -10,6 +10,7 @@ import io.squeeze.torch.ScriptBody;
 import io.squeeze.weights.HostTensor;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -160,8 +161,8 @@ public final class EmaCodebook implements Serializable {
 
   /**
    * The weight of a step in the averages. Where no decay is set, they hold about {@link #HELD}
-   * vectors for each code: fewer make a codeword a few random vectors, more make it follow what
-   * moves before it too late.
+   * vectors for each code. With fewer, a codeword is the mean of a few vectors by chance. With
+   * more, it follows the projection too late.
    */
   private double rate(long vectors) {
     return settings.decay() == null
@@ -180,11 +181,7 @@ public final class EmaCodebook implements Serializable {
   public void update(Map<String, HostTensor> tensors, CodebookStatistics batch) {
     float[] sizes = tensors.get(size()).floats();
     float[] sums = tensors.get(sum()).floats();
-    long vectors = 0;
-    for (int k = 0; k < codes; k++) {
-      vectors += batch.count(k);
-    }
-    double rate = rate(vectors);
+    double rate = rate(Arrays.stream(batch.counts()).sum());
     for (int k = 0; k < codes; k++) {
       sizes[k] += (float) (rate * (batch.count(k) - (double) sizes[k]));
       for (int j = 0; j < width; j++) {

@@ -163,6 +163,20 @@ public final class Chart {
     return new Chart(title, chart);
   }
 
+  /** Points of a colour of their own. */
+  static void dots(XYSeries series, int colour) {
+    series.setMarker(SeriesMarkers.CIRCLE);
+    series.setLineColor(COLOURS[colour % COLOURS.length]);
+    series.setMarkerColor(COLOURS[colour % COLOURS.length]);
+  }
+
+  /** An axis of numbers that differ by factors, with ticks between the powers of ten. */
+  static void logarithmicX(AxesChartStyler style, String pattern) {
+    style.setXAxisLogarithmic(true);
+    style.setXAxisLogarithmicDecadeOnly(false);
+    style.setXAxisDecimalPattern(pattern);
+  }
+
   static void style(AxesChartStyler style) {
     style.setChartBackgroundColor(Color.WHITE);
     style.setPlotBorderVisible(false);

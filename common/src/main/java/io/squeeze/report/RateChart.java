@@ -56,9 +56,7 @@ public final class RateChart {
       double[] errors = own.stream().mapToDouble(Point::deviation).toArray();
       XYSeries series = chart.addSeries(group.getKey(), xs(own), ys(own), errors);
       series.setXYSeriesRenderStyle(XYSeriesRenderStyle.Scatter);
-      series.setMarker(SeriesMarkers.CIRCLE);
-      series.setLineColor(Chart.COLOURS[colour % Chart.COLOURS.length]);
-      series.setMarkerColor(Chart.COLOURS[colour++ % Chart.COLOURS.length]);
+      Chart.dots(series, colour++);
     }
     label(chart, points);
     return new Chart(title, chart);
@@ -79,9 +77,7 @@ public final class RateChart {
             .build();
     var style = chart.getStyler();
     Chart.style(style);
-    style.setXAxisLogarithmic(true);
-    style.setXAxisLogarithmicDecadeOnly(false);
-    style.setXAxisDecimalPattern("#,##0.##");
+    Chart.logarithmicX(style, "#,##0.##");
     style.setYAxisLogarithmic(true);
     double low = points.stream().mapToDouble(Point::quality).filter(q -> q > 0).min().orElse(1);
     double high = points.stream().mapToDouble(Point::quality).max().orElse(1);
@@ -99,9 +95,7 @@ public final class RateChart {
       }
       double[] bytes = own.stream().mapToDouble(point -> point.bits() / 8).toArray();
       XYSeries line = chart.addSeries(group.getKey(), bytes, ys(own));
-      line.setMarker(SeriesMarkers.CIRCLE);
-      line.setLineColor(Chart.COLOURS[colour % Chart.COLOURS.length]);
-      line.setMarkerColor(Chart.COLOURS[colour++ % Chart.COLOURS.length]);
+      Chart.dots(line, colour++);
     }
     return new Chart(title, chart);
   }
@@ -117,9 +111,7 @@ public final class RateChart {
     Chart.style(style);
     style.setMarkerSize(9);
     style.setErrorBarsColorSeriesColor(true);
-    style.setXAxisLogarithmic(true);
-    style.setXAxisLogarithmicDecadeOnly(false);
-    style.setXAxisDecimalPattern("#,###.#");
+    Chart.logarithmicX(style, "#,###.#");
     style.setYAxisDecimalPattern("0.000");
     style.setAnnotationTextFont(new Font(Font.SANS_SERIF, Font.PLAIN, 11));
     double low = points.stream().mapToDouble(Point::bits).min().orElseThrow();

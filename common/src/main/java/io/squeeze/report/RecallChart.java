@@ -5,7 +5,6 @@ import org.knowm.xchart.AnnotationText;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
-import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** What a search finds against what it reads. */
 public final class RecallChart {
@@ -35,9 +34,7 @@ public final class RecallChart {
             .build();
     var style = chart.getStyler();
     Chart.style(style);
-    style.setXAxisLogarithmic(true);
-    style.setXAxisLogarithmicDecadeOnly(false);
-    style.setXAxisDecimalPattern("#,##0.##");
+    Chart.logarithmicX(style, "#,##0.##");
     style.setYAxisDecimalPattern("0.00");
     style.setLegendVisible(false);
     style.setYAxisMax(1 + 3 * ABOVE);
@@ -46,9 +43,7 @@ public final class RecallChart {
             "recall@10",
             points.stream().mapToDouble(point -> 100 * point.share()).toArray(),
             points.stream().mapToDouble(Point::recall).toArray());
-    line.setMarker(SeriesMarkers.CIRCLE);
-    line.setLineColor(Chart.COLOURS[0]);
-    line.setMarkerColor(Chart.COLOURS[0]);
+    Chart.dots(line, 0);
     for (Point point : points) {
       String label = Integer.toString(point.probes());
       chart.addAnnotation(

@@ -83,7 +83,7 @@ record Measured(Quantity ranked, Quantity second, List<String> ofRuns, List<Stri
   }
 
   boolean isOfPhotos() {
-    return ranked.rises();
+    return equals(PHOTOS);
   }
 
   /** The picture of at least one point. */

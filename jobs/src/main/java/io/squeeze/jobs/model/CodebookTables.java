@@ -114,8 +114,9 @@ public final class CodebookTables implements Serializable {
    *
    * @param centre [d]
    * @param squares [level][K]
+   * @param length that is usual for a decoded vector; 1 where all are zero
    */
-  private record Compared(float[] centre, float[][] vectors, double[][] squares) {}
+  private record Compared(float[] centre, float[][] vectors, double[][] squares, double length) {}
 
   private Compared compared() {
     Compared known = compared;
@@ -139,13 +140,15 @@ public final class CodebookTables implements Serializable {
       float[][] all = vectors.clone();
       all[0] = first;
       double[][] squares = new double[levels.length][];
+      double usual = dot(centre, 0, centre, 0);
       for (int l = 0; l < levels.length; l++) {
         squares[l] = new double[levels[l]];
         for (int k = 0; k < levels[l]; k++) {
           squares[l][k] = dot(all[l], k * width, all[l], k * width);
         }
+        usual += Arrays.stream(squares[l]).average().orElse(0);
       }
-      compared = new Compared(centre, all, squares);
+      compared = new Compared(centre, all, squares, usual > 0 ? Math.sqrt(usual) : 1);
     }
     return compared;
   }
@@ -212,7 +215,7 @@ public final class CodebookTables implements Serializable {
   public double cosine(int[] codes, Tables[] query, int first) {
     double[] cross = cross(codes, first);
     double[] lengths = squares(codes, cross, zero(), first);
-    double shortest = Math.pow(SHORTEST * length(), 2);
+    double shortest = Math.pow(SHORTEST * compared().length(), 2);
     for (int i = 0; i < lengths.length; i++) {
       lengths[i] = lengths[i] > shortest ? Math.sqrt(lengths[i]) : 0;
     }
@@ -238,23 +241,14 @@ public final class CodebookTables implements Serializable {
    */
   public float[] scaled(float[] query) {
     float[] scaled = new float[query.length];
+    double length = compared().length();
     for (int from = 0; from < query.length; from += width) {
       double own = Math.sqrt(dot(query, from, query, from));
       for (int j = from; j < from + width && own > 0; j++) {
-        scaled[j] = (float) (query[j] / own * length());
+        scaled[j] = (float) (query[j] / own * length);
       }
     }
     return scaled;
-  }
-
-  /** A usual length of the vectors of codes. */
-  private double length() {
-    Compared own = compared();
-    double squares = dot(own.centre(), 0, own.centre(), 0);
-    for (double[] level : own.squares()) {
-      squares += Arrays.stream(level).average().orElse(0);
-    }
-    return squares > 0 ? Math.sqrt(squares) : 1;
   }
 
   /** The squared distances of a query to the vectors of codes. */

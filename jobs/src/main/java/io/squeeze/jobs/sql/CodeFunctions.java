@@ -38,34 +38,36 @@ public final class CodeFunctions {
 
   /** See {@link CodebookTables#distance}; of a query that is vectors. */
   public static Double distance(ArrayData codes, ArrayData query, QueryModel model) {
-    return VectorColumn.holdsNull(query) || missing(codes)
-        ? null
-        : distance(codes, query.toFloatArray(), model);
+    return VectorColumn.holdsNull(query) ? null : distance(codes, query.toFloatArray(), model);
   }
 
   /** The same for a query that is constant. */
   public static Double distance(ArrayData codes, Vector query, QueryModel model) {
-    return missing(codes) ? null : distance(codes, query.values(), model);
+    return distance(codes, query.values(), model);
   }
 
-  private static double distance(ArrayData codes, float[] query, QueryModel model) {
+  private static Double distance(ArrayData codes, float[] query, QueryModel model) {
+    if (missing(codes)) {
+      return null;
+    }
     Tables[] tables = model.ofVectors(query, values -> located(values, model));
     return model.tables().distance(codes.toIntArray(), tables, model.levels());
   }
 
   /** See {@link CodebookTables#cosine}; null where there is no direction. */
   public static Double cosine(ArrayData codes, ArrayData query, QueryModel model) {
-    return VectorColumn.holdsNull(query) || missing(codes)
-        ? null
-        : cosine(codes, query.toFloatArray(), model);
+    return VectorColumn.holdsNull(query) ? null : cosine(codes, query.toFloatArray(), model);
   }
 
   /** The same for a query that is constant. */
   public static Double cosine(ArrayData codes, Vector query, QueryModel model) {
-    return missing(codes) ? null : cosine(codes, query.values(), model);
+    return cosine(codes, query.values(), model);
   }
 
   private static Double cosine(ArrayData codes, float[] query, QueryModel model) {
+    if (missing(codes)) {
+      return null;
+    }
     Tables[] tables =
         model.ofVectors(query, values -> model.tables().scaled(located(values, model)));
     double found = model.tables().cosine(codes.toIntArray(), tables, model.levels());

@@ -180,7 +180,7 @@ public final class TrainJob {
       throws IOException {
     Map<String, HostTensor> tensors = model.initial(settings.seed());
     PretrainedHead.start(session, settings, manifest, classes.names().size(), tensors);
-    new CodebookStart(settings, layout, model, reporter).run(train, tensors);
+    new QuantizerStart(settings, layout, model, reporter).run(train, tensors);
     return new Checkpoint(
         ModelState.start(model, settings.train().optimizer(), tensors),
         Checkpoint.Config.of(settings),

@@ -38,7 +38,7 @@ import org.apache.spark.storage.StorageLevel;
  * projected vectors, about {@code quantizer.codebook.max-init-samples} of them, finds the
  * codebooks; each sees what those before it leave.
  */
-final class CodebookStart {
+final class QuantizerStart {
   /** Most vectors that principal components are computed from, if they have few values ... */
   private static final int SPREAD_VECTORS = 10_000;
 
@@ -53,7 +53,7 @@ final class CodebookStart {
   private final SqueezeModel model;
   private final Reporter reporter;
 
-  CodebookStart(Settings settings, Batch.Layout layout, SqueezeModel model, Reporter reporter) {
+  QuantizerStart(Settings settings, Batch.Layout layout, SqueezeModel model, Reporter reporter) {
     this.reporter = reporter;
     this.settings = settings;
     this.layout = layout;
