@@ -102,6 +102,8 @@ public final class Fixture {
         .appName("test")
         .config("spark.ui.enabled", "false")
         .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.sql.artifact.isolation.enabled", "false")
+        .config("spark.sql.codegen.cache.maxEntries", "5000")
         .config("spark.hadoop.parquet.page.verify-checksum.enabled", "true");
   }
 }

@@ -47,9 +47,8 @@ public final class JavaNotebook {
     PrintStream before = System.out;
     int count = 0;
     try (JShell shell = JShell.builder().executionEngine("local").build()) {
-      for (String entry : System.getProperty("java.class.path").split(":", -1)) {
-        shell.addToClasspath(entry);
-      }
+      // All at once: the shell looks at every jar again after each addition.
+      shell.addToClasspath(System.getProperty("java.class.path"));
       evaluate(
           shell,
           "void display(Object picture) { io.squeeze.jobs.query.JavaNotebook.display(picture); }");
