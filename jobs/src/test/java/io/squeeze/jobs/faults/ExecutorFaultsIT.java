@@ -28,9 +28,13 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What clusters do to executors, done to real processes: nothing in the code knows of it. */
+/**
+ * What clusters do to executors, done to real processes: nothing in the code knows of it. {@code
+ * -Dfaults=all} does what takes long, too.
+ */
 @Timeout(300)
 @Tag("cluster")
 class ExecutorFaultsIT {
@@ -105,6 +109,7 @@ class ExecutorFaultsIT {
   }
 
   @Test
+  @EnabledIfSystemProperty(named = "faults", matches = "all")
   void anExecutorThatStandsStillIsOvertakenAndWhatItWritesLaterIsIgnored() throws Exception {
     Path embeddings = folder.resolve("emb-stopped");
     Published published =
@@ -119,6 +124,7 @@ class ExecutorFaultsIT {
   }
 
   @Test
+  @EnabledIfSystemProperty(named = "faults", matches = "all")
   void anExecutorThatIsLostForAWhileCostsNothingButTime() throws Exception {
     assertTrainedWithOneSent("STOP", "lost");
   }
@@ -184,6 +190,7 @@ class ExecutorFaultsIT {
   }
 
   @Test
+  @EnabledIfSystemProperty(named = "faults", matches = "all")
   void aTaskThatAlwaysEndsItsExecutorEndsTheJobAndPublishesNothing() throws Exception {
     long began = System.nanoTime();
     Settings single = training("halting").with("train.shards", "1");

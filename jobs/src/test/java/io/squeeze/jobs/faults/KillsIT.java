@@ -23,14 +23,16 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Processes that are killed while rows are half written, and between checkpoints; {@code
- * -Dkills=30} kills that often.
+ * Processes that are killed while rows are half written, and between checkpoints. With {@code
+ * -Dfaults=all}; {@code -Dkills=30} kills that often.
  */
 @Timeout(3000)
 @Tag("cluster")
+@EnabledIfSystemProperty(named = "faults", matches = "all")
 class KillsIT {
   private static final int KILLS = Integer.getInteger("kills", 2);
 
