@@ -60,6 +60,11 @@ final class Centred extends AroundQuantizer {
   }
 
   @Override
+  public NDArray codes(NDArray vectors, Parameters parameters) {
+    return inner.codes(vectors.sub(centre(parameters)), parameters);
+  }
+
+  @Override
   public List<NDArray> searched(NDArray vectors, Parameters parameters) {
     return inner.searched(vectors.sub(centre(parameters)), parameters);
   }

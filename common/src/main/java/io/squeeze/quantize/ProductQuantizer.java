@@ -59,17 +59,22 @@ public final class ProductQuantizer implements QuantizerType {
 
     @Override
     public Quantized quantize(NDArray vectors, Parameters parameters, Mode mode) {
+      NDArray searched = vectors.stopGradient();
+      NDArray codes = codes(searched, parameters);
+      NDArray found = decode(codes, parameters);
+      NDArray loss = Quantizer.commitment(vectors, found, commitment, mode);
+      NDList parts = searched.split(codebooks.size(), 1);
+      return new Quantized(Quantizer.straight(vectors, found, mode), codes, parts, loss);
+    }
+
+    @Override
+    public NDArray codes(NDArray vectors, Parameters parameters) {
       NDList parts = vectors.split(codebooks.size(), 1);
-      List<NDArray> searched = new ArrayList<>();
       NDList codes = new NDList();
       for (int i = 0; i < parts.size(); i++) {
-        searched.add(parts.get(i).stopGradient());
-        codes.add(codebooks.get(i).nearest(searched.get(i), parameters));
+        codes.add(codebooks.get(i).nearest(parts.get(i), parameters));
       }
-      NDArray all = NDArrays.stack(codes, 1); // [N, parts]
-      NDArray found = decode(all, parameters);
-      NDArray loss = Quantizer.commitment(vectors, found, commitment, mode);
-      return new Quantized(Quantizer.straight(vectors, found, mode), all, searched, loss);
+      return NDArrays.stack(codes, 1); // [N, parts]
     }
 
     @Override

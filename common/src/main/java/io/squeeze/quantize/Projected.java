@@ -76,6 +76,11 @@ final class Projected extends AroundQuantizer {
   }
 
   @Override
+  public NDArray codes(NDArray vectors, Parameters parameters) {
+    return inner.codes(in.apply(vectors, parameters), parameters);
+  }
+
+  @Override
   public List<NDArray> searched(NDArray vectors, Parameters parameters) {
     return inner.searched(in.apply(vectors, parameters), parameters);
   }

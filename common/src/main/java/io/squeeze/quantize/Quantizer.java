@@ -143,6 +143,14 @@ public interface Quantizer extends Serializable {
   Quantized quantize(NDArray vectors, Parameters parameters, Mode mode);
 
   /**
+   * The codes of {@link #quantize} in evaluation, without the vectors that they stand for: [N, C]
+   * -> int64 [N, levels]; null without quantization.
+   */
+  default NDArray codes(NDArray vectors, Parameters parameters) {
+    return quantize(vectors, parameters, Mode.EVALUATION).codes();
+  }
+
+  /**
    * Quantizes the vectors that a mask leaves: they alone are assigned, counted and averaged into
    * the loss. The others become zeros with codes of -1.
    *

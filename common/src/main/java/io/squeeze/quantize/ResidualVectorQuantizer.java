@@ -106,13 +106,13 @@ final class ResidualVectorQuantizer implements Quantizer {
   @Override
   public Quantized quantize(NDArray vectors, Parameters parameters, Mode mode) {
     if (!mode.training() && beam > 1) {
-      Quantized encoded = encode(vectors, parameters);
-      if (!mode.losses()) {
-        return encoded;
-      }
-      // The loss is of the nearest codes, as in training.
-      NDArray losses = quantize(vectors, parameters, mode, depth).losses();
-      return new Quantized(encoded.vectors(), encoded.codes(), encoded.searched(), losses);
+      NDArray codes = beamed(vectors, parameters);
+      NDArray losses =
+          mode.losses()
+              // The loss is of the nearest codes, as in training.
+              ? quantize(vectors, parameters, mode, depth).losses()
+              : Torch.floats(vectors.getManager(), new Shape(depth), b -> b.put(new float[depth]));
+      return new Quantized(decode(codes, parameters), codes, List.of(), losses);
     }
     boolean drops = mode.training() && options.dropout();
     return quantize(vectors, parameters, mode, drops ? kept(mode.draw()) : depth);
@@ -173,15 +173,18 @@ final class ResidualVectorQuantizer implements Quantizer {
     return passed.mul(share).add(constant.mul(rest));
   }
 
+  @Override
+  public NDArray codes(NDArray vectors, Parameters parameters) {
+    return beam > 1
+        ? beamed(vectors, parameters)
+        : quantize(vectors, parameters, Mode.EVALUATION, depth).codes();
+  }
+
   /** Beam search: keeps the {@code beam} prefixes of codes with the smallest residual. */
-  private Quantized encode(NDArray vectors, Parameters parameters) {
-    NDArray codes =
-        vectors.getDevice().isGpu() && IntStream.of(codebookSizes()).distinct().count() == 1
-            ? onGpu(vectors, parameters)
-            : onCpu(vectors, parameters);
-    NDArray nothing =
-        Torch.floats(vectors.getManager(), new Shape(depth), b -> b.put(new float[depth]));
-    return new Quantized(decode(codes, parameters), codes, List.of(), nothing);
+  private NDArray beamed(NDArray vectors, Parameters parameters) {
+    return vectors.getDevice().isGpu() && IntStream.of(codebookSizes()).distinct().count() == 1
+        ? onGpu(vectors, parameters)
+        : onCpu(vectors, parameters);
   }
 
   private NDArray onCpu(NDArray vectors, Parameters parameters) {

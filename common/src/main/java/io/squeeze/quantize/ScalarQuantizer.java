@@ -90,6 +90,12 @@ public record ScalarQuantizer(List<Integer> levels) implements Quantizer {
     if (mode.training()) {
       throw new IllegalArgumentException("scalar is fitted, not trained");
     }
+    NDArray codes = codes(vectors, parameters);
+    return new Quantized(decode(codes, parameters), codes, List.of(), Quantizer.noLoss(vectors));
+  }
+
+  @Override
+  public NDArray codes(NDArray vectors, Parameters parameters) {
     float[] points = Torch.tensor(parameters.get(POINTS)).floats();
     float[] penalties = Torch.tensor(parameters.get(PENALTIES)).floats();
     float[] values = Torch.tensor(vectors).floats();
@@ -109,8 +115,7 @@ public record ScalarQuantizer(List<Integer> levels) implements Quantizer {
         codes[i] = (long) best - from;
       }
     }
-    NDArray all = vectors.getManager().create(codes, new Shape(values.length / depth, depth));
-    return new Quantized(decode(all, parameters), all, List.of(), Quantizer.noLoss(vectors));
+    return vectors.getManager().create(codes, new Shape(values.length / depth, depth));
   }
 
   @Override

@@ -154,6 +154,11 @@ public final class SqueezeModel implements Serializable {
   }
 
   /** The codes of features alone: [B, C, h, w] -> int64 [B * h * w, levels], row-major. */
+  public NDArray codes(NDArray features, Parameters parameters) {
+    return quantizer.codes(vectors(features, parameters), parameters);
+  }
+
+  /** The codes of features, and what they stand for: [B, C, h, w] -> [B * h * w, C], row-major. */
   public Quantized quantize(NDArray features, Parameters parameters) {
     return quantizer.quantize(vectors(features, parameters), parameters, Mode.EVALUATION);
   }

@@ -123,14 +123,17 @@ class QuantizerTest {
         "type = fsq, fsq.symmetric = true",
         "type = lfq, lfq.spherical = true, lfq.soft-clamp = 2",
         "type = rvq, rvq.shared-codebook = true",
+        "type = rvq, beam = 4, centred = true",
         "type = pq, num-quantizers = 8",
       })
   void evaluationLearnsNothingAndItsCodesDecodeToItsVectors(String options) {
     Quantizer quantizer = Quantizer.of(settings(options), 24);
     Map<String, HostTensor> before = quantizer.initial(1);
     try (Parameters parameters = new Parameters(manager, before)) {
-      Quantized out = quantizer.quantize(normal("x", 30, 24), parameters, Mode.EVALUATION);
+      NDArray x = normal("x", 30, 24);
+      Quantized out = quantizer.quantize(x, parameters, Mode.EVALUATION);
       assertThat(out.loss().getFloat()).isZero();
+      assertThat(Quantized.values(quantizer.codes(x, parameters))).isEqualTo(out.codeValues());
       assertThat(Torch.tensor(quantizer.decode(out.codes(), parameters)).bytes())
           .isEqualTo(Torch.tensor(out.vectors()).bytes());
       int[] levels = quantizer.codebookSizes();

@@ -14,6 +14,7 @@ import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.spark.Stages;
 import io.squeeze.jobs.storage.HadoopStorage;
+import io.squeeze.quantize.Quantized;
 import io.squeeze.train.Batch;
 import io.squeeze.train.Checkpoint;
 import java.io.IOException;
@@ -95,10 +96,10 @@ public final class EncodeJob {
     try (NDManager scope = loaded.manager().newSubManager()) {
       List<byte[]> one = List.of(row.<byte[]>getAs(Columns.EMBEDDING));
       int[] codes =
-          loaded
-              .model()
-              .quantize(Batch.features(scope, one, loaded.layout()), loaded.parameters())
-              .codeValues();
+          Quantized.values(
+              loaded
+                  .model()
+                  .codes(Batch.features(scope, one, loaded.layout()), loaded.parameters()));
       int depth = loaded.quantizer().codebookSizes().length;
       return MappedRows.row(schema, row, Map.of(Columns.LEVELS, depth, Columns.CODES, codes));
     }

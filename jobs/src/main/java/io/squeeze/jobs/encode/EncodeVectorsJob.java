@@ -107,7 +107,7 @@ public final class EncodeVectorsJob {
 
   private Dataset<Row> encoded(Dataset<Row> vectors) {
     return new VectorEncoding(encoder.checkpoint(), Columns.VECTOR, Columns.CODES, "", "")
-        .encode(vectors)
+        .codes(vectors, Columns.SAMPLE_ID)
         .select(
             col(Columns.SAMPLE_ID),
             lit("").as(Columns.IMAGE_PATH),

@@ -20,7 +20,6 @@ import io.squeeze.jobs.model.LoadedModel;
 import io.squeeze.jobs.model.TrainedModels;
 import io.squeeze.jobs.spark.SqueezeSession;
 import io.squeeze.jobs.storage.HadoopStorage;
-import io.squeeze.quantize.Quantizer.Mode;
 import io.squeeze.torch.EmbeddedProgram;
 import io.squeeze.torch.LoadedProgram;
 import io.squeeze.torch.NativeKernels;
@@ -178,7 +177,7 @@ public final class ExportJob {
     try (LoadedModel loaded = LoadedModel.of(checkpoint);
         NDManager scope = loaded.manager().newSubManager()) {
       NDArray x = normal(scope, new Shape(VECTORS, channels));
-      NDArray codes = loaded.quantizer().quantize(x, loaded.parameters(), Mode.EVALUATION).codes();
+      NDArray codes = loaded.quantizer().codes(x, loaded.parameters());
       return compared(
           load(scope, local), x, codes, loaded.quantizer().decode(codes, loaded.parameters()));
     }
@@ -216,7 +215,7 @@ public final class ExportJob {
                 ? features.toType(DataType.FLOAT16, false).toType(DataType.FLOAT32, false)
                 : features;
         if (coded) {
-          codes.add(loaded.model().quantize(stored, loaded.parameters()).codes());
+          codes.add(loaded.model().codes(stored, loaded.parameters()));
         }
         NDArray scores = loaded.model().scores(stored, loaded.parameters());
         logits.add(NativeKernels.upsample(scores, scope.zeros(new Shape(side, side))));

@@ -13,6 +13,7 @@ import io.squeeze.jobs.model.Segmenter;
 import io.squeeze.jobs.photo.Pooling;
 import io.squeeze.jobs.photo.PreparedSample;
 import io.squeeze.jobs.publish.Columns;
+import io.squeeze.quantize.Quantized;
 import io.squeeze.torch.NativeKernels;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;
@@ -195,7 +196,7 @@ abstract sealed class StoredForm implements AutoCloseable {
     @Override
     Stored value(NDArray stored, NDArray token, PreparedSample sample) {
       NDArray features = stored.toType(DataType.FLOAT32, false);
-      int[] values = loaded.model().quantize(features, loaded.parameters()).codeValues();
+      int[] values = Quantized.values(loaded.model().codes(features, loaded.parameters()));
       int depth = loaded.quantizer().codebookSizes().length;
       return row -> {
         row.add(Columns.LEVELS, depth);

@@ -98,7 +98,8 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
     return checked(row.get(index));
   }
 
-  private float[] checked(Object value) {
+  /** The same of what {@link VectorCells} reads. */
+  float[] checked(Object value) {
     float[] vector = value == null ? null : floats(value);
     if (vector == null || vector.length != channels) {
       throw SqueezeException.input(

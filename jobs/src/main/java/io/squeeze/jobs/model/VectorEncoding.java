@@ -4,8 +4,10 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.fit.Blocks;
+import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
+import io.squeeze.torch.Parameters;
 import io.squeeze.torch.Torch;
 import io.squeeze.train.Checkpoint;
 import java.util.ArrayDeque;
@@ -14,12 +16,17 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
+import java.util.function.Function;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.encoders.ExpressionEncoder;
+import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
@@ -34,6 +41,7 @@ import org.apache.spark.sql.types.StructType;
  */
 public record VectorEncoding(
     Checkpoint checkpoint, String input, String output, String reconstruction, String codeError) {
+  private static final DataType CODES = DataTypes.createArrayType(DataTypes.IntegerType, false);
 
   /**
    * The columns with those that are added.
@@ -49,7 +57,7 @@ public record VectorEncoding(
   public static StructType schema(
       StructType schema, String input, String output, String reconstruction) {
     VectorColumn.check(schema, input);
-    StructType with = schema.add(output, DataTypes.createArrayType(DataTypes.IntegerType, false));
+    StructType with = schema.add(output, CODES);
     for (String name : List.of(output, reconstruction)) {
       VectorColumn.checkFree(schema, name);
     }
@@ -65,34 +73,73 @@ public record VectorEncoding(
     VectorColumn reader = new VectorColumn(input, index, -1, checkpoint.layout().channels());
     boolean decoded = !reconstruction.isEmpty();
     boolean measured = !codeError.isEmpty();
-    Broadcast<Checkpoint> sent =
-        JavaSparkContext.fromSparkContext(vectors.sparkSession().sparkContext())
-            .broadcast(checkpoint.forUse());
+    Broadcast<Checkpoint> sent = sent(vectors);
     MapPartitionsFunction<Row, Row> encode =
-        rows -> new Encoded(sent.value(), reader, decoded, measured, rows);
+        rows -> new Encoded<>(sent.value(), rows, row -> row, reader::vector, decoded, measured);
     return vectors.toDF().mapPartitions(encode, ExpressionEncoder.apply(schema));
   }
 
-  /** Rows with their codes, quantized 256 at a time. */
-  private static final class Encoded implements Iterator<Row> {
+  /**
+   * The codes alone, beside a column of text: vectors are read as Spark holds them, without an
+   * object for each number. Not for streams, and it plans the query that it is given.
+   *
+   * @param id column that names a row
+   */
+  public Dataset<Row> codes(Dataset<Row> vectors, String id) {
+    StructType schema = vectors.select(id, input).schema();
+    VectorColumn.check(schema, input);
+    int channels = checkpoint.layout().channels();
+    VectorColumn reader = new VectorColumn(input, 1, 0, channels);
+    VectorCells cells = new VectorCells(1, schema.apply(1).dataType());
+    Broadcast<Checkpoint> sent = sent(vectors);
+    FlatMapFunction<Iterator<InternalRow>, Row> encode =
+        rows ->
+            new Encoded<>(
+                sent.value(),
+                rows,
+                row -> RowFactory.create(row.getString(0)),
+                row -> reader.checked(cells.value(row)),
+                false,
+                false);
+    return vectors
+        .sparkSession()
+        .createDataFrame(
+            SparkInternals.rows(vectors.select(id, input)).mapPartitions(encode),
+            new StructType().add(schema.apply(0)).add(output, CODES));
+  }
+
+  private Broadcast<Checkpoint> sent(Dataset<?> vectors) {
+    return JavaSparkContext.fromSparkContext(vectors.sparkSession().sparkContext())
+        .broadcast(checkpoint.forUse());
+  }
+
+  /**
+   * Rows with their codes, quantized 256 at a time.
+   *
+   * @param <T> a row as it is read; it is valid until the next is
+   */
+  private static final class Encoded<T> implements Iterator<Row> {
     private final Checkpoint checkpoint;
-    private final VectorColumn column;
+    private final Iterator<T> rows;
+    private final Function<T, Row> kept;
+    private final Function<T, float[]> vector;
     private final boolean decoded;
     private final boolean measured;
-    private final Iterator<Row> rows;
     private final Deque<Row> ready = new ArrayDeque<>();
 
     Encoded(
         Checkpoint checkpoint,
-        VectorColumn column,
+        Iterator<T> rows,
+        Function<T, Row> kept,
+        Function<T, float[]> vector,
         boolean decoded,
-        boolean measured,
-        Iterator<Row> rows) {
-      this.measured = measured;
+        boolean measured) {
       this.checkpoint = checkpoint;
-      this.column = column;
-      this.decoded = decoded;
       this.rows = rows;
+      this.kept = kept;
+      this.vector = vector;
+      this.decoded = decoded;
+      this.measured = measured;
     }
 
     @Override
@@ -114,18 +161,23 @@ public record VectorEncoding(
     private void encode() {
       LoadedModel loaded = LoadedModel.inTask(checkpoint);
       List<Row> block = new ArrayList<>();
-      float[] values = new float[Blocks.ROWS * column.channels()];
+      int width = checkpoint.layout().channels();
+      float[] values = new float[Blocks.ROWS * width];
       while (block.size() < Blocks.ROWS && rows.hasNext()) {
-        Row row = rows.next();
-        float[] vector = column.vector(row);
-        System.arraycopy(vector, 0, values, block.size() * vector.length, vector.length);
-        block.add(row);
+        T row = rows.next();
+        System.arraycopy(vector.apply(row), 0, values, block.size() * width, width);
+        block.add(kept.apply(row));
       }
       Quantizer quantizer = loaded.quantizer();
       try (NDManager scope = loaded.manager().newSubManager()) {
-        NDArray given = Blocks.rows(scope, values, column.channels());
-        Quantized out = quantizer.quantize(given, loaded.parameters(), Quantizer.Mode.EVALUATION);
-        int[] codes = out.codeValues();
+        NDArray given = Blocks.rows(scope, values, width);
+        Parameters parameters = loaded.parameters();
+        Quantized out =
+            decoded || measured
+                ? quantizer.quantize(given, parameters, Quantizer.Mode.EVALUATION)
+                : null;
+        int[] codes =
+            Quantized.values(out == null ? quantizer.codes(given, parameters) : out.codes());
         int depth = codes.length / Blocks.ROWS;
         float[] vectors = decoded ? Torch.tensor(out.vectors()).floats() : null;
         float[] errors = measured ? errors(loaded, given, out.vectors()) : null;
@@ -133,11 +185,10 @@ public record VectorEncoding(
           List<Object> added = new ArrayList<>();
           added.add(Arrays.copyOfRange(codes, i * depth, (i + 1) * depth));
           if (decoded) {
-            int width = column.channels();
             added.add(Arrays.copyOfRange(vectors, i * width, (i + 1) * width));
           }
           if (measured) {
-            added.add((double) errors[i] / column.channels());
+            added.add((double) errors[i] / width);
           }
           ready.add(MappedRows.with(block.get(i), added.toArray()));
         }

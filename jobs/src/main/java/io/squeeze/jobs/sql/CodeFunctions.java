@@ -8,7 +8,7 @@ import io.squeeze.jobs.model.CodebookTables;
 import io.squeeze.jobs.model.CodebookTables.Tables;
 import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.sql.Calls.Vector;
-import io.squeeze.quantize.Quantizer.Mode;
+import io.squeeze.quantize.Quantized;
 import io.squeeze.torch.Torch;
 import java.util.Arrays;
 import org.apache.spark.sql.catalyst.expressions.UnsafeArrayData;
@@ -103,11 +103,7 @@ public final class CodeFunctions {
         loaded -> {
           try (NDManager scope = loaded.manager().newSubManager()) {
             NDArray block = block(scope, values, model);
-            int[] codes =
-                loaded
-                    .quantizer()
-                    .quantize(block, loaded.parameters(), Mode.EVALUATION)
-                    .codeValues();
+            int[] codes = Quantized.values(loaded.quantizer().codes(block, loaded.parameters()));
             int count = values.length / model.channels();
             int depth = codes.length / (int) block.getShape().get(0);
             return UnsafeArrayData.fromPrimitiveArray(Arrays.copyOf(codes, count * depth));
