@@ -77,7 +77,18 @@ public final class CodebookStatistics implements Serializable {
     counts[code]++;
     int to = code * width;
     for (int j = 0; j < width; j++) {
-      add(to + j, values[from + j], exponent, limit);
+      float value = values[from + j];
+      int bits = Float.floatToRawIntBits(value);
+      int shift = ((bits >>> 23) & 0xff) - 150 + FRACTION + exponent;
+      // Of a usual magnitude; unsigned, so that it is one comparison for both ends.
+      if (Integer.compareUnsigned(shift - 1, 63) < 0 && (bits & 0x7f800000) != 0) {
+        // Without branches: signs and carries cannot be foretold.
+        long sign = bits >> 31;
+        long mantissa = (((bits & 0x7fffff) | 0x800000) ^ sign) - sign;
+        add(to + j, mantissa >> (64 - shift), mantissa << shift);
+      } else if (value != 0) {
+        add(to + j, value, exponent, limit);
+      }
     }
   }
 
@@ -118,8 +129,9 @@ public final class CodebookStatistics implements Serializable {
   }
 
   private void add(int at, long high, long low) {
-    long sum = parts[at] + low;
-    long carry = Long.compareUnsigned(sum, low) < 0 ? 1 : 0;
+    long before = parts[at];
+    long sum = before + low;
+    long carry = ((before & low) | ((before | low) & ~sum)) >>> 63;
     parts[at] = sum;
     whole[at] += high + carry;
   }

@@ -206,14 +206,15 @@ final class ResidualSearch {
       sum(beams, group, level, scores, from * beams.open(), to * beams.open(), sums);
       for (int row = from; row < to; row++) {
         best.clear();
-        for (int b = row * beams.open(); b < (row + 1) * beams.open(); b++) {
-          best.offer(b, beams.costs()[b], sums[b - from * beams.open()]);
+        for (int i = 0; i < beams.open(); i++) {
+          int prefix = row * beams.open() + i;
+          best.offer(i * codes, beams.costs()[prefix], sums[prefix - from * beams.open()]);
         }
         for (int i = 0; i < open; i++) {
-          int parent = best.parents[i];
-          next.costs()[row * open + i] = best.costs[i];
+          int parent = row * beams.open() + best.place(i) / codes;
+          next.costs()[row * open + i] = best.cost(i);
           next.codes()[row * open + i] = beams.codes()[parent].clone();
-          next.codes()[row * open + i][group.first() + level] = best.codes[i];
+          next.codes()[row * open + i][group.first() + level] = best.place(i) % codes;
           next.origins()[row * open + i] = beams.origins()[parent];
         }
       }
@@ -245,49 +246,60 @@ final class ResidualSearch {
     }
   }
 
-  /** The continuations of a vector's prefixes that leave least, the best first. */
+  /**
+   * The continuations of a vector's prefixes that leave least, the best first; of equal ones the
+   * first that was offered. A continuation is one number, which sorts by its cost, then by its
+   * place among all that are offered: {@code prefix * codes + code}.
+   */
   private static final class Best {
-    final float[] costs;
-    final int[] parents;
-    final int[] codes;
+    private final long[] found;
     private int size;
 
     Best(int most) {
-      costs = new float[most];
-      parents = new int[most];
-      codes = new int[most];
+      found = new long[most];
     }
 
     void clear() {
       size = 0;
+      Arrays.fill(found, Long.MAX_VALUE);
     }
 
-    /** Offers all codes behind a prefix; of equal ones the first is better. */
-    void offer(int parent, float base, float[] scores) {
+    float cost(int i) {
+      int bits = (int) (found[i] >> 32);
+      return Float.intBitsToFloat(bits ^ ((bits >> 31) & 0x7fffffff));
+    }
+
+    int place(int i) {
+      return (int) found[i];
+    }
+
+    /** Offers all codes behind a prefix, the first of which has this place. */
+    void offer(int place, float base, float[] scores) {
       int k = 0;
-      for (; k < scores.length && size < costs.length; k++) {
-        insert(base + scores[k], parent, k);
+      for (; k < scores.length && size < found.length; k++) {
+        insert(base + scores[k], place + k);
+        size++;
       }
-      float worst = costs[size - 1];
+      float worst = cost(found.length - 1);
       for (; k < scores.length; k++) {
         float cost = base + scores[k];
         if (cost < worst) {
-          insert(cost, parent, k);
-          worst = costs[size - 1];
+          insert(cost, place + k);
+          worst = cost(found.length - 1);
         }
       }
     }
 
-    private void insert(float cost, int parent, int code) {
-      int at = size < costs.length ? size++ : size - 1;
-      for (; at > 0 && costs[at - 1] > cost; at--) {
-        costs[at] = costs[at - 1];
-        parents[at] = parents[at - 1];
-        codes[at] = codes[at - 1];
+    /** Without branches: which of the best a new one pushes out cannot be foretold. */
+    private void insert(float cost, int place) {
+      // Negative zero becomes zero, as which it counts.
+      int bits = Float.floatToRawIntBits(cost + 0f);
+      long next = ((long) (bits ^ ((bits >> 31) & 0x7fffffff)) << 32) | place;
+      for (int i = 0; i < found.length; i++) {
+        long other = found[i];
+        found[i] = Math.min(other, next);
+        next = Math.max(other, next);
       }
-      costs[at] = cost;
-      parents[at] = parent;
-      codes[at] = code;
     }
   }
 
