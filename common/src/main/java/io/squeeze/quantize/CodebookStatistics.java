@@ -80,8 +80,9 @@ public final class CodebookStatistics implements Serializable {
       float value = values[from + j];
       int bits = Float.floatToRawIntBits(value);
       int shift = ((bits >>> 23) & 0xff) - 150 + FRACTION + exponent;
-      // Of a usual magnitude; unsigned, so that it is one comparison for both ends.
-      if (Integer.compareUnsigned(shift - 1, 63) < 0 && (bits & 0x7f800000) != 0) {
+      // A normal number of a usual magnitude; unsigned, so that one comparison does for both ends.
+      if (Integer.compareUnsigned(shift - 1, 63) < 0
+          && Integer.compareUnsigned((bits & 0x7f800000) - 0x800000, 0x7f000000) < 0) {
         // Without branches: signs and carries cannot be foretold.
         long sign = bits >> 31;
         long mantissa = (((bits & 0x7fffff) | 0x800000) ^ sign) - sign;

@@ -38,12 +38,14 @@ public record Quantized(
 
   /** The codes in the heap, [N * levels], level fastest; null without quantization. */
   public int[] codeValues() {
-    return codes == null ? null : values(codes);
+    return values(codes);
   }
 
-  /** Codes in the heap: int64 [N, levels] -> [N * levels], level fastest. */
+  /** Codes in the heap: int64 [N, levels] -> [N * levels], level fastest; null for null. */
   public static int[] values(NDArray codes) {
-    return LongStream.of(codes.reshape(-1).toLongArray()).mapToInt(Math::toIntExact).toArray();
+    return codes == null
+        ? null
+        : LongStream.of(codes.reshape(-1).toLongArray()).mapToInt(Math::toIntExact).toArray();
   }
 
   /** The same with other vectors. */

@@ -283,7 +283,7 @@ final class ResidualSearch {
       float worst = cost(found.length - 1);
       for (; k < scores.length; k++) {
         float cost = base + scores[k];
-        if (cost < worst) {
+        if (!(cost >= worst)) {
           insert(cost, place + k);
           worst = cost(found.length - 1);
         }
@@ -292,8 +292,8 @@ final class ResidualSearch {
 
     /** Without branches: which of the best a new one pushes out cannot be foretold. */
     private void insert(float cost, int place) {
-      // Negative zero becomes zero, as which it counts.
-      int bits = Float.floatToRawIntBits(cost + 0f);
+      // Negative zero becomes zero, as which it counts, and any NaN the one that sorts last.
+      int bits = Float.floatToIntBits(cost + 0f);
       long next = ((long) (bits ^ ((bits >> 31) & 0x7fffffff)) << 32) | place;
       for (int i = 0; i < found.length; i++) {
         long other = found[i];

@@ -47,6 +47,22 @@ class CodebookStatisticsTest {
       one.add(0, new float[] {tiny}, 0);
       assertThat(one.sum(0, 0)).isEqualTo((double) tiny);
     }
+    for (int scale : new int[] {0, 60, -60}) {
+      for (int power = -40; power < 31; power++) {
+        for (float mantissa : new float[] {1, -1, 0x1.fffffep0f, -0x1.fffffep0f}) {
+          float value = Math.scalb(mantissa, power - scale);
+          CodebookStatistics one = new CodebookStatistics(1, 1, scale);
+          one.add(0, new float[] {value}, 0);
+          assertThat(one.sum(0, 0)).isEqualTo((double) value);
+          one.add(0, new float[] {-value}, 0);
+          assertThat(one.sum(0, 0)).isZero();
+        }
+      }
+    }
+    for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
+      assertThatThrownBy(() -> new CodebookStatistics(1, 1, -120).add(0, new float[] {bad}, 0))
+          .hasMessageStartingWith("Cannot sum " + bad);
+    }
     CodebookStatistics rounded = new CodebookStatistics(1, 1);
     rounded.add(0, new float[] {Float.MIN_VALUE}, 0);
     assertThat(rounded.sum(0, 0)).isZero();

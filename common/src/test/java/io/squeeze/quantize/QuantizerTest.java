@@ -124,6 +124,7 @@ class QuantizerTest {
         "type = lfq, lfq.spherical = true, lfq.soft-clamp = 2",
         "type = rvq, rvq.shared-codebook = true",
         "type = rvq, beam = 4, centred = true",
+        "type = rvq, beam = 10, codebook-size = 6",
         "type = pq, num-quantizers = 8",
       })
   void evaluationLearnsNothingAndItsCodesDecodeToItsVectors(String options) {

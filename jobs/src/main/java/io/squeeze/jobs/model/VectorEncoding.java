@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.squeeze.config.SqueezeException;
 import io.squeeze.jobs.fit.Blocks;
+import io.squeeze.jobs.publish.Tables;
 import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.quantize.Quantized;
 import io.squeeze.quantize.Quantizer;
@@ -81,12 +82,13 @@ public record VectorEncoding(
 
   /**
    * The codes alone, beside a column of text: vectors are read as Spark holds them, without an
-   * object for each number. Not for streams, and it plans the query that it is given.
+   * object for each number. Not for streams; shuffles of the query that it is given run at once.
    *
-   * @param id column that names a row
+   * @param id column that names a row, text that is never null
    */
   public Dataset<Row> codes(Dataset<Row> vectors, String id) {
-    StructType schema = vectors.select(id, input).schema();
+    Dataset<Row> both = vectors.select(Tables.quoted(id), Tables.quoted(input));
+    StructType schema = both.schema();
     VectorColumn.check(schema, input);
     int channels = checkpoint.layout().channels();
     VectorColumn reader = new VectorColumn(input, 1, 0, channels);
@@ -104,7 +106,7 @@ public record VectorEncoding(
     return vectors
         .sparkSession()
         .createDataFrame(
-            SparkInternals.rows(vectors.select(id, input)).mapPartitions(encode),
+            SparkInternals.rows(both).mapPartitions(encode),
             new StructType().add(schema.apply(0)).add(output, CODES));
   }
 
@@ -116,7 +118,8 @@ public record VectorEncoding(
   /**
    * Rows with their codes, quantized 256 at a time.
    *
-   * @param <T> a row as it is read; it is valid until the next is
+   * @param <T> a row as it is read; it may be valid until the next is, so {@code kept} gives one
+   *     that stays
    */
   private static final class Encoded<T> implements Iterator<Row> {
     private final Checkpoint checkpoint;

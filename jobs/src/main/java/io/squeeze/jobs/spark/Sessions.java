@@ -65,9 +65,12 @@ public final class Sessions {
     conf.setIfMissing("spark.sql.parquet.columnarReaderBatchSize", "8");
     // Java's serializer remembers what it wrote, by default the last 100 rows of a file.
     conf.setIfMissing("spark.serializer.objectStreamReset", "1");
-    // One class loader for all: with one per session, generated code is compiled again for each and
-    // for the executors, whose compiler asks the driver for every name that is no class.
-    conf.setIfMissing("spark.sql.artifact.isolation.enabled", "false");
+    if (SparkSession.getDefaultSession().isEmpty()) {
+      // One class loader for all: with one per session, generated code is compiled again for each
+      // and for the executors, whose compiler asks the driver for every name that is no class. A
+      // session that runs already stays as its owner has it.
+      conf.setIfMissing("spark.sql.artifact.isolation.enabled", "false");
+    }
     // Rules for joins cannot join a session that runs.
     String others = conf.get(EXTENSIONS, "");
     if (!others.contains(OURS)) {

@@ -14,9 +14,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
-import java.util.regex.Pattern;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import jdk.jshell.JShell;
 import jdk.jshell.Snippet;
@@ -29,8 +26,6 @@ import jdk.jshell.SourceCodeAnalysis.CompletionInfo;
  */
 public final class JavaNotebook {
   private static final ObjectMapper JSON = new ObjectMapper();
-  private static final Pattern SPOKEN_OF =
-      Pattern.compile("/(spark-|squeeze|scala-library|hadoop-client-api|xchart|api-|config)[^/]*$");
   private static final List<BufferedImage> SHOWN = new ArrayList<>();
 
   private JavaNotebook() {}
@@ -51,14 +46,8 @@ public final class JavaNotebook {
     JsonNode notebook = JSON.readTree(file.toFile());
     PrintStream before = System.out;
     int count = 0;
+    // It has this JVM's class path.
     try (JShell shell = JShell.builder().executionEngine("local").build()) {
-      // All at once, and of the libraries those that cells and our classes speak of: the shell
-      // looks
-      // at every jar again for each statement.
-      shell.addToClasspath(
-          Stream.of(System.getProperty("java.class.path").split(":", -1))
-              .filter(entry -> !entry.endsWith(".jar") || SPOKEN_OF.matcher(entry).find())
-              .collect(Collectors.joining(":")));
       evaluate(
           shell,
           "void display(Object picture) { io.squeeze.jobs.query.JavaNotebook.display(picture); }");
