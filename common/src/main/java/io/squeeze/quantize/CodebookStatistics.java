@@ -77,19 +77,7 @@ public final class CodebookStatistics implements Serializable {
     counts[code]++;
     int to = code * width;
     for (int j = 0; j < width; j++) {
-      float value = values[from + j];
-      int bits = Float.floatToRawIntBits(value);
-      int shift = ((bits >>> 23) & 0xff) - 150 + FRACTION + exponent;
-      // A normal number of a usual magnitude; unsigned, so that one comparison does for both ends.
-      if (Integer.compareUnsigned(shift - 1, 63) < 0
-          && Integer.compareUnsigned((bits & 0x7f800000) - 0x800000, 0x7f000000) < 0) {
-        // Without branches: signs and carries cannot be foretold.
-        long sign = bits >> 31;
-        long mantissa = (((bits & 0x7fffff) | 0x800000) ^ sign) - sign;
-        add(to + j, mantissa >> (64 - shift), mantissa << shift);
-      } else if (value != 0) {
-        add(to + j, value, exponent, limit);
-      }
+      add(to + j, values[from + j], exponent, limit);
     }
   }
 
@@ -110,23 +98,22 @@ public final class CodebookStatistics implements Serializable {
     }
     int bits = Float.floatToRawIntBits(value);
     int biased = (bits >>> 23) & 0xff;
-    long mantissa = biased == 0 ? bits & 0x7fffff : (bits & 0x7fffff) | 0x800000;
+    long magnitude = biased == 0 ? bits & 0x7fffff : (bits & 0x7fffff) | 0x800000;
+    // Without branches, here and for the carry: signs cannot be foretold.
+    long sign = bits >> 31;
+    long mantissa = (magnitude ^ sign) - sign;
     // value = mantissa * 2^(shift - 64)
     int shift = Math.max(biased, 1) - 150 + FRACTION + scale;
-    long high = 0;
-    long low;
-    if (shift >= 0) {
-      high = shift == 0 ? 0 : shift >= 64 ? mantissa << (shift - 64) : mantissa >>> (64 - shift);
-      low = shift >= 64 ? 0 : mantissa << shift;
+    if (shift > 0 && shift < 64) {
+      add(at, mantissa >> (64 - shift), mantissa << shift);
+    } else if (shift >= 64) {
+      add(at, mantissa << (shift - 64), 0);
     } else {
       // Half away from zero.
-      low = shift < -25 ? 0 : (mantissa + (1L << (-shift - 1))) >>> -shift;
+      long half = shift == 0 ? 0 : 1L << (-shift - 1);
+      long rounded = shift < -25 ? 0 : (((magnitude + half) >>> -shift) ^ sign) - sign;
+      add(at, rounded >> 63, rounded);
     }
-    if (bits < 0) {
-      low = -low;
-      high = ~high + (low == 0 ? 1 : 0);
-    }
-    add(at, high, low);
   }
 
   private void add(int at, long high, long low) {

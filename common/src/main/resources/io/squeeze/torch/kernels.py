@@ -81,10 +81,9 @@ class Kernels(Module):
     return torch.div(total, counted)
 
   # Index of the nearest codeword: z [N, d], codebook [K, d] -> [N].
-  # argmin |z - c|^2 = argmax (z c - |c|^2 / 2), so that one matrix product does it; the places that
-  # max gives are those of argmax, in half the time. The rows are
-  # filled up to multiples of 64, because the last bit of a row depends on the shape of its matrix;
-  # a group of rows holds about a million scores.
+  # argmin |z - c|^2 = argmax (z c - |c|^2 / 2), so that one matrix product does it. max finds the same
+  # index as argmax in half the time. The rows are filled up to multiples of 64, because the last bit
+  # of a row depends on the shape of its matrix. A group of rows holds about a million scores.
   def nearest(self: __torch__.Kernels, z: Tensor, codebook: Tensor) -> Tensor:
     rows = torch.size(z, 0)
     size = 64
