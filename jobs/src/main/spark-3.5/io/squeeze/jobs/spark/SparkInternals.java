@@ -42,10 +42,6 @@ public final class SparkInternals {
     return state(spark).conf();
   }
 
-  private static FunctionIdentifier identifier(String name) {
-    return new FunctionIdentifier(name, Option.empty());
-  }
-
   private static Function1<Seq<Expression>, Expression> builder(
       Function<List<Expression>, Expression> builder) {
     return arguments -> builder.apply(JavaConverters.seqAsJavaList(arguments));
@@ -57,7 +53,7 @@ public final class SparkInternals {
       String name,
       ExpressionInfo info,
       Function<List<Expression>, Expression> builder) {
-    extensions.injectFunction(new Tuple3<>(identifier(name), info, builder(builder)));
+    extensions.injectFunction(new Tuple3<>(new FunctionIdentifier(name), info, builder(builder)));
   }
 
   /** Adds a function to a session that runs. */
@@ -66,12 +62,14 @@ public final class SparkInternals {
       String name,
       ExpressionInfo info,
       Function<List<Expression>, Expression> builder) {
-    state(spark).functionRegistry().registerFunction(identifier(name), info, builder(builder));
+    state(spark)
+        .functionRegistry()
+        .registerFunction(FunctionNames.added(name), info, builder(builder));
   }
 
   /** Takes a function of Spark's own from a session. */
   public static void drop(SparkSession spark, String name) {
-    state(spark).functionRegistry().dropFunction(identifier(name));
+    state(spark).functionRegistry().dropFunction(FunctionNames.builtin(name));
   }
 
   /** The rows as Spark holds them; each is valid until the next is asked for. */

@@ -42,11 +42,6 @@ public final class SparkInternals {
     return state(spark).conf();
   }
 
-  /** Functions of the session stand beside Spark's own, which are {@code builtin}. */
-  private static FunctionIdentifier identifier(String name, String place) {
-    return new FunctionIdentifier(name, Option.apply(place), Option.apply("system"));
-  }
-
   private static Function1<Seq<Expression>, Expression> builder(
       Function<List<Expression>, Expression> builder) {
     return arguments -> builder.apply(CollectionConverters.asJava(arguments));
@@ -69,12 +64,12 @@ public final class SparkInternals {
       Function<List<Expression>, Expression> builder) {
     state(spark)
         .functionRegistry()
-        .registerFunction(identifier(name, "session"), info, builder(builder));
+        .registerFunction(FunctionNames.added(name), info, builder(builder));
   }
 
   /** Takes a function of Spark's own from a session. */
   public static void drop(SparkSession spark, String name) {
-    state(spark).functionRegistry().dropFunction(identifier(name, "builtin"));
+    state(spark).functionRegistry().dropFunction(FunctionNames.builtin(name));
   }
 
   /** The rows as Spark holds them; each is valid until the next is asked for. */

@@ -108,7 +108,7 @@ class SqueezeExtensionsTest {
     assertThat(run).isGreaterThanOrEqualTo(6);
   }
 
-  /** On Spark 4.2 by Spark's own functions, on 3.5 by ours. */
+  /** On Spark 4.2 by Spark's own functions, before by ours. */
   @Test
   void vectorFunctionsAnswerAsThoseOfSpark42() throws IOException {
     List<String> lines =

@@ -2,7 +2,7 @@ package io.squeeze.jobs.sql;
 
 import org.apache.spark.sql.SparkSessionExtensions;
 
-/** Spark 3.5 has no nearest-neighbour join; the rule for that of Spark 4.2 stands beside. */
+/** Spark has no nearest-neighbour join before 4.2; the rule for that one stands beside. */
 final class NearestJoin {
   private NearestJoin() {}
 
