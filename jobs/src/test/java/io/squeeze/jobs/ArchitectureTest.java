@@ -74,7 +74,7 @@ class ArchitectureTest {
 
   /** What a job shows to other jobs; all else are its insides. */
   private static final String ENTRIES =
-      "io\\.squeeze\\.jobs\\.\\w+\\.(\\w+Job|ShardPool|SqueezeExtensions|CodeSearch)(\\$.*)?";
+      "io\\.squeeze\\.jobs\\.\\w+\\.(\\w+Job|ShardPool|SqueezeExtensions|CodeSearch|IndexedTable)(\\$.*)?";
 
   @Test
   void theRoomsOfCommonUseOnlyWhatTheyMay() {
@@ -213,7 +213,7 @@ class ArchitectureTest {
         for (Path file : files) {
           lines += Files.readAllLines(file).size();
         }
-        assertThat(lines).as(folder).isLessThan(550);
+        assertThat(lines).as(folder).isLessThan(700);
       }
     }
   }

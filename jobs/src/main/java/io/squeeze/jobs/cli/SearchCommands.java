@@ -128,7 +128,7 @@ final class SearchCommands {
               NPROBE,
               "N",
               false,
-              "Lists to read for each query. Default: as many as kept 95 % when the index was made.");
+              "Lists to read for each query. Default: as many as kept 98 % when the index was made.");
           Arguments.declare(
               spec,
               RERANK,

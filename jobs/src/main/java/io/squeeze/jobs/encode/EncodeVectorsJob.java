@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
@@ -28,9 +29,6 @@ import org.apache.spark.sql.Row;
 public final class EncodeVectorsJob {
   /** The one split of a table. */
   private static final String ALL = "all";
-
-  /** Changes where a file of the table does: then the next version is encoded. */
-  private static final String FILES = "input.files";
 
   private final SqueezeSession session;
   private final VectorTable table;
@@ -55,11 +53,16 @@ public final class EncodeVectorsJob {
    * @throws SqueezeException of category configuration if other codes are there
    */
   public Published run() throws IOException {
-    Map<String, String> asked = Map.of(Manifest.INPUT, table.source(), FILES, table.digest());
+    Map<String, String> asked = new TreeMap<>();
+    asked.put(Manifest.INPUT, table.source());
+    asked.put(Manifest.INPUT_FILES, table.digest());
+    if (table.unit()) {
+      asked.put(Manifest.INPUT_UNIT, "true");
+    }
     return writer.run(
         new Source(
             asked,
-            List.of(FILES),
+            List.of(Manifest.INPUT_FILES, Manifest.INPUT_UNIT),
             (split, before) -> rows(before),
             table,
             like(table.count()),

@@ -159,7 +159,7 @@ public final class NearestVectors extends Transformer implements DefaultParamsWr
     return with(k, value);
   }
 
-  /** Lists to read for each vector; default 0: as many as kept 95 % of the nearest at indexing. */
+  /** Lists to read for each vector; default 0: as many as kept 98 % of the nearest at indexing. */
   public NearestVectors setNprobe(int value) {
     return with(nprobe, value);
   }

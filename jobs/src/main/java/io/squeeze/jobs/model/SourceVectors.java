@@ -12,6 +12,7 @@ import io.squeeze.jobs.publish.Versions;
 import io.squeeze.jobs.publish.Versions.Published;
 import io.squeeze.jobs.spark.SqueezeSession;
 import java.io.IOException;
+import java.io.Serializable;
 import java.util.List;
 import java.util.Optional;
 import org.apache.spark.sql.Dataset;
@@ -34,7 +35,8 @@ public record SourceVectors(Dataset<Row> rows, int positions, int channels) {
    * @param vectorColumn of a table; null for embeddings
    * @param idColumn of a table; null for embeddings
    */
-  public record Named(String path, String option, String vectorColumn, String idColumn) {}
+  public record Named(String path, String option, String vectorColumn, String idColumn)
+      implements Serializable {}
 
   /**
    * Opens what an option names.

@@ -39,11 +39,15 @@ public final class VectorTable {
   private static final int NOT_FINITE = -2;
   private static final int NULL_ELEMENT = -3;
 
+  /** What the square of a length may be from 1: as far as float16 takes it. */
+  private static final double UNIT = 2e-3;
+
   private final ForeignTable table;
   private final String vectorColumn;
   private final String idColumn;
   private final int channels;
   private final long count;
+  private final boolean unit;
   private final long bad;
 
   private VectorTable(
@@ -52,12 +56,14 @@ public final class VectorTable {
       String idColumn,
       int channels,
       long count,
+      boolean unit,
       long bad) {
     this.table = table;
     this.vectorColumn = vectorColumn;
     this.idColumn = idColumn;
     this.channels = channels;
     this.count = count;
+    this.unit = unit;
     this.bad = bad;
   }
 
@@ -113,9 +119,10 @@ public final class VectorTable {
                     SqueezeException.input(
                         "There are no vectors in the column %s of %s: %d rows (--vector_col)"
                             .formatted(vectorColumn, table.path(), all)));
-    long count = kinds.get(channels).rows();
+    Kind usable = kinds.get(channels);
+    long count = usable.rows();
     VectorTable opened =
-        new VectorTable(table, vectorColumn, idColumn, channels, count, all - count);
+        new VectorTable(table, vectorColumn, idColumn, channels, count, usable.unit(), all - count);
     if (count < all) {
       opened.judge(session, kinds, badRows);
     }
@@ -127,18 +134,26 @@ public final class VectorTable {
    *
    * @param example the first of their ids; null where none has one
    * @param unnamed rows without an id
+   * @param unit whether all are of length 1
    */
-  private record Kind(long rows, UTF8String example, long unnamed) implements Serializable {
+  private record Kind(long rows, UTF8String example, long unnamed, boolean unit)
+      implements Serializable {
 
-    static Kind of(InternalRow row) {
+    static Kind of(InternalRow row, boolean unit) {
       // The row's own memory is used again.
-      return row.isNullAt(0) ? new Kind(1, null, 1) : new Kind(1, row.getUTF8String(0).clone(), 0);
+      return row.isNullAt(0)
+          ? new Kind(1, null, 1, unit)
+          : new Kind(1, row.getUTF8String(0).clone(), 0, unit);
     }
 
     Kind plus(Kind other) {
       boolean own =
           other.example == null || (example != null && example.compareTo(other.example) <= 0);
-      return new Kind(rows + other.rows, own ? example : other.example, unnamed + other.unnamed);
+      return new Kind(
+          rows + other.rows,
+          own ? example : other.example,
+          unnamed + other.unnamed,
+          unit && other.unit);
     }
   }
 
@@ -153,7 +168,9 @@ public final class VectorTable {
               Map<Integer, Kind> kinds = new HashMap<>();
               while (some.hasNext()) {
                 InternalRow row = some.next();
-                kinds.merge(kind(cells.value(row)), Kind.of(row), Kind::plus);
+                Object value = cells.value(row);
+                int kind = kind(value);
+                kinds.merge(kind, Kind.of(row, kind > 0 && isUnit(value)), Kind::plus);
               }
               return List.of(kinds).iterator();
             })
@@ -180,6 +197,14 @@ public final class VectorTable {
       }
     }
     return vector.length;
+  }
+
+  private static boolean isUnit(Object value) {
+    double squared = 0;
+    for (float element : VectorColumn.floats(value)) {
+      squared += (double) element * element;
+    }
+    return Math.abs(squared - 1) <= UNIT;
   }
 
   private void judge(SqueezeSession session, Map<Integer, Kind> kinds, BadRows badRows) {
@@ -226,6 +251,11 @@ public final class VectorTable {
   /** Rows with a usable vector. */
   public long count() {
     return count;
+  }
+
+  /** Whether all vectors are of length 1. */
+  public boolean unit() {
+    return unit;
   }
 
   /** The files that it lies in. */
@@ -292,7 +322,12 @@ public final class VectorTable {
 
   /** Which table and which of its columns a result was made from. */
   public String source() {
-    return "%s: %s by %s".formatted(table.path(), vectorColumn, idColumn);
+    return source(table.path(), vectorColumn, idColumn);
+  }
+
+  /** The same of any table. */
+  public static String source(String path, String vectorColumn, String idColumn) {
+    return "%s: %s by %s".formatted(path, vectorColumn, idColumn);
   }
 
   /** The same with what the table held: changes where a file of it does. */

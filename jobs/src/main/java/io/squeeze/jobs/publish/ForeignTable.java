@@ -233,6 +233,11 @@ public final class ForeignTable {
 
   /** Changes where a file comes, goes or changes. */
   public String digest() {
+    return digest(files);
+  }
+
+  /** The same of a table's files. */
+  public static String digest(List<TableFile> files) {
     StringBuilder lines = new StringBuilder();
     files.forEach(file -> lines.append(file).append('\n'));
     return BackboneFile.digest(lines.toString()).substring(0, 16);

@@ -84,6 +84,12 @@ public record Manifest(
   /** The setting that names the table of vectors. */
   public static final String INPUT = "input";
 
+  /** The setting that changes when a file of that table does. */
+  public static final String INPUT_FILES = "input.files";
+
+  /** The setting that is there where all its vectors are of length 1. */
+  public static final String INPUT_UNIT = "input.unit";
+
   public static final String NAME = "_manifest.json";
 
   /**

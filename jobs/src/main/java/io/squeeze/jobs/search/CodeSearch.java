@@ -102,7 +102,7 @@ public final class CodeSearch {
    * How to search.
    *
    * @param k vectors to find for each query
-   * @param probes lists that are read for each query; 0: as many as kept 95 % of the nearest when
+   * @param probes lists that are read for each query; 0: as many as kept 98 % of the nearest when
    *     the index was made
    * @param filter a condition in SQL on the columns of the index; null for none
    */
@@ -121,7 +121,7 @@ public final class CodeSearch {
   }
 
   /**
-   * The k nearest vectors of each query, by the lists that usually hold 95 % of them.
+   * The k nearest vectors of each query, by the lists that usually hold 98 % of them.
    *
    * @param queries a row for each query
    * @param id column that names a query, a string

@@ -37,7 +37,9 @@ public record Probes(int queries, List<Measured> measured) {
   private static final String PICTURE = "_recall.svg";
   private static final int NEIGHBOURS = 10;
   private static final int ASKED = 64;
-  private static final double ENOUGH = 0.95;
+
+  /** So that queries from elsewhere, which are further from all vectors, still find 95 %. */
+  private static final double ENOUGH = 0.98;
 
   /**
    * What a number of lists gives.

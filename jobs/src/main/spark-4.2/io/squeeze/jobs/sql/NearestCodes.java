@@ -2,6 +2,7 @@ package io.squeeze.jobs.sql;
 
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.model.Expanded;
+import io.squeeze.jobs.model.SourceVectors.Named;
 import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.search.CodeSearch;
@@ -34,7 +35,6 @@ import org.apache.spark.sql.catalyst.expressions.UnsafeRow;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.execution.SparkPlan;
 import org.apache.spark.sql.execution.SparkStrategy;
-import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.Metadata;
 import org.apache.spark.sql.types.StructType;
@@ -50,42 +50,55 @@ public final class NearestCodes extends LogicalPlan {
 
   private final LogicalPlan child;
   private final Expression query;
-  private final String codes;
-  private final String reads;
-  private final int count;
-  private final boolean outer;
   private final AttributeReference found;
+  private final Search search;
+
+  /**
+   * How each row is looked for.
+   *
+   * @param codes a version of codes with an index
+   * @param reads what EXPLAIN says of it
+   * @param count neighbours of each row
+   * @param vectors by which candidates are measured again; null: distances to codes are enough
+   * @param unit whether the direction of a row's vector alone counts
+   * @param outer whether rows without a vector are kept
+   */
+  public record Search(
+      String codes, String reads, int count, Named vectors, boolean unit, boolean outer)
+      implements Serializable {
+    CodeSearch.Request request() {
+      return new CodeSearch.Request(count, 0, null);
+    }
+
+    @Override
+    public String toString() {
+      return "k=%d, %s%s"
+          .formatted(count, reads, vectors == null ? "" : ", measured again by " + vectors.path());
+    }
+  }
 
   /**
    * A search.
    *
    * @param query its vector, an expression on the child's columns
-   * @param codes a version of codes with an index
-   * @param reads what EXPLAIN says of it
-   * @param count neighbours of each row
-   * @param outer whether rows without a vector are kept
    * @param found the column to add
    */
   public NearestCodes(
-      LogicalPlan child,
-      Expression query,
-      String codes,
-      String reads,
-      int count,
-      boolean outer,
-      AttributeReference found) {
+      LogicalPlan child, Expression query, AttributeReference found, Search search) {
     this.child = child;
     this.query = query;
-    this.codes = codes;
-    this.reads = reads;
-    this.count = count;
-    this.outer = outer;
     this.found = found;
+    this.search = search;
   }
 
-  static AttributeReference foundId(DataType type) {
+  static AttributeReference foundId() {
     return new AttributeReference(
-        "nearest_id", type, true, Metadata.empty(), NamedExpression.newExprId(), empty());
+        "nearest_id",
+        DataTypes.StringType,
+        true,
+        Metadata.empty(),
+        NamedExpression.newExprId(),
+        empty());
   }
 
   private static <T> Seq<T> empty() {
@@ -115,17 +128,17 @@ public final class NearestCodes extends LogicalPlan {
 
   @Override
   public LogicalPlan withNewChildrenInternal(IndexedSeq<LogicalPlan> children) {
-    return new NearestCodes(children.apply(0), query, codes, reads, count, outer, found);
+    return new NearestCodes(children.apply(0), query, found, search);
   }
 
   @Override
   public int productArity() {
-    return 7;
+    return 4;
   }
 
   @Override
   public Object productElement(int n) {
-    return List.of(child, query, codes, reads, count, outer, found).get(n);
+    return List.of(child, query, found, search).get(n);
   }
 
   @Override
@@ -151,13 +164,7 @@ public final class NearestCodes extends LogicalPlan {
           ? SparkInternals.seq(
               List.of(
                   new Searched(
-                      planLater(nearest.child),
-                      nearest.query,
-                      nearest.codes,
-                      nearest.reads,
-                      nearest.count,
-                      nearest.outer,
-                      nearest.found)))
+                      planLater(nearest.child), nearest.query, nearest.found, nearest.search)))
           : empty();
     }
   }
@@ -172,27 +179,14 @@ public final class NearestCodes extends LogicalPlan {
 
     private final SparkPlan child;
     private final Expression query;
-    private final String codes;
-    private final String reads;
-    private final int count;
-    private final boolean outer;
     private final AttributeReference found;
+    private final Search search;
 
-    public Searched(
-        SparkPlan child,
-        Expression query,
-        String codes,
-        String reads,
-        int count,
-        boolean outer,
-        AttributeReference found) {
+    public Searched(SparkPlan child, Expression query, AttributeReference found, Search search) {
       this.child = child;
       this.query = query;
-      this.codes = codes;
-      this.reads = reads;
-      this.count = count;
-      this.outer = outer;
       this.found = found;
+      this.search = search;
     }
 
     @Override
@@ -214,24 +208,25 @@ public final class NearestCodes extends LogicalPlan {
 
     @Override
     public SparkPlan withNewChildrenInternal(IndexedSeq<SparkPlan> children) {
-      return new Searched(children.apply(0), query, codes, reads, count, outer, found);
+      return new Searched(children.apply(0), query, found, search);
     }
 
     @Override
     public String simpleString(int maxFields) {
-      return "NearestCodes k=%d, %s".formatted(count, reads);
+      return "NearestCodes " + search;
     }
 
     @Override
     public RDD<InternalRow> doExecute() {
       Seq<Attribute> columns = child.output();
       Expression vector = query;
+      boolean unit = search.unit();
       // A row is read twice, by its search and where its answers join it: as it was at first.
       JavaPairRDD<Long, Asked> asked =
           child
               .execute()
               .toJavaRDD()
-              .mapPartitions(rows -> asked(rows, columns, vector))
+              .mapPartitions(rows -> asked(rows, columns, vector, unit))
               .zipWithUniqueId()
               .mapToPair(Tuple2::swap)
               .persist(StorageLevel.MEMORY_AND_DISK());
@@ -242,10 +237,7 @@ public final class NearestCodes extends LogicalPlan {
               .map(row -> RowFactory.create(bytes(row._1()), row._2().vector()));
       try {
         Dataset<Row> nearest =
-            CodeSearch.open(session, codes)
-                .nearestOfAny(
-                    session.spark().createDataFrame(queries, QUERIES),
-                    new CodeSearch.Request(count, 0, null))
+            nearest(session, session.spark().createDataFrame(queries, QUERIES))
                 .select(Columns.QUERY_ID, Columns.SAMPLE_ID);
         JavaPairRDD<Long, String> ids =
             SparkInternals.rows(nearest)
@@ -256,7 +248,7 @@ public final class NearestCodes extends LogicalPlan {
         Seq<Attribute> shown = output();
         int width = columns.size();
         JavaRDD<Tuple2<byte[], String>> joined =
-            outer
+            search.outer()
                 ? asked
                     .leftOuterJoin(ids)
                     .values()
@@ -266,6 +258,14 @@ public final class NearestCodes extends LogicalPlan {
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
+    }
+
+    private Dataset<Row> nearest(SqueezeSession session, Dataset<Row> queries) throws IOException {
+      CodeSearch codes = CodeSearch.open(session, search.codes());
+      CodeSearch.Request request = search.request();
+      return search.vectors() == null
+          ? codes.nearestOfAny(queries, request)
+          : codes.nearestOfAny(queries, request, search.vectors(), request.candidates(0));
     }
 
     /**
@@ -281,7 +281,7 @@ public final class NearestCodes extends LogicalPlan {
     }
 
     private static Iterator<Asked> asked(
-        Iterator<InternalRow> rows, Seq<Attribute> columns, Expression vector) {
+        Iterator<InternalRow> rows, Seq<Attribute> columns, Expression vector, boolean unit) {
       UnsafeProjection all = UnsafeProjection.create(expressions(columns), columns);
       UnsafeProjection one = UnsafeProjection.create(SparkInternals.seq(List.of(vector)), columns);
       return new Expanded<>(
@@ -290,8 +290,27 @@ public final class NearestCodes extends LogicalPlan {
             UnsafeRow value = one.apply(row);
             boolean missing = value.isNullAt(0) || VectorColumn.holdsNull(value.getArray(0));
             float[] values = missing ? null : value.getArray(0).toFloatArray();
-            return List.of(new Asked(all.apply(row).getBytes(), values));
+            return List.of(new Asked(all.apply(row).getBytes(), unit ? direction(values) : values));
           });
+    }
+
+    /** The same of length 1; null where there is no direction. */
+    private static float[] direction(float[] vector) {
+      if (vector == null) {
+        return null;
+      }
+      double squared = 0;
+      for (float value : vector) {
+        squared += (double) value * value;
+      }
+      if (squared == 0) {
+        return null;
+      }
+      float[] direction = new float[vector.length];
+      for (int i = 0; i < direction.length; i++) {
+        direction[i] = (float) (vector[i] / Math.sqrt(squared));
+      }
+      return direction;
     }
 
     private static Iterator<InternalRow> joined(
@@ -320,12 +339,12 @@ public final class NearestCodes extends LogicalPlan {
 
     @Override
     public int productArity() {
-      return 7;
+      return 4;
     }
 
     @Override
     public Object productElement(int n) {
-      return List.of(child, query, codes, reads, count, outer, found).get(n);
+      return List.of(child, query, found, search).get(n);
     }
 
     @Override

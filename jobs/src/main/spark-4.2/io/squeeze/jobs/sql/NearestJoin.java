@@ -1,8 +1,10 @@
 package io.squeeze.jobs.sql;
 
 import io.squeeze.jobs.console.Reporter;
+import io.squeeze.jobs.model.SourceVectors.Named;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.search.CodeSearch;
+import io.squeeze.jobs.search.IndexedTable;
 import io.squeeze.jobs.spark.ScalaLists;
 import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.jobs.spark.SqueezeSession;
@@ -21,8 +23,11 @@ import org.apache.spark.sql.catalyst.expressions.EqualTo;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression;
+import org.apache.spark.sql.catalyst.expressions.VectorCosineSimilarity;
+import org.apache.spark.sql.catalyst.expressions.VectorL2Distance;
 import org.apache.spark.sql.catalyst.plans.LeftOuter$;
 import org.apache.spark.sql.catalyst.plans.NearestByDistance$;
+import org.apache.spark.sql.catalyst.plans.NearestBySimilarity$;
 import org.apache.spark.sql.catalyst.plans.logical.Join;
 import org.apache.spark.sql.catalyst.plans.logical.JoinHint;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
@@ -33,14 +38,20 @@ import org.apache.spark.sql.catalyst.plans.logical.View;
 import org.apache.spark.sql.catalyst.rules.Rule;
 import org.apache.spark.sql.execution.datasources.HadoopFsRelation;
 import org.apache.spark.sql.execution.datasources.LogicalRelation;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StringType;
 import scala.Option;
 import scala.runtime.AbstractPartialFunction;
 
 /**
  * Answers {@code q JOIN c APPROX NEAREST k BY DISTANCE code_distance(c.codes, q.v, 'O')} by the
- * index of O: the nearest are searched, and their rows joined by sample_id. It applies where c is
- * the table of the codes as it is, of single vectors; elsewhere, and with EXACT, Spark compares all
- * pairs. Spark replaces its own join at the end of analysis, so this is a rule of analysis, too.
+ * index of O: the nearest are searched, and their rows joined by sample_id. So it does with {@code
+ * q JOIN t APPROX NEAREST k BY DISTANCE vector_l2_distance(t.v, q.v)} where the session names codes
+ * of t, and with {@code SIMILARITY vector_cosine_similarity} where its vectors are of length 1. It
+ * applies where the right side is such a table as it is; elsewhere, and with EXACT, Spark compares
+ * all pairs. Spark replaces its own join at the end of analysis, so this is a rule of analysis,
+ * too.
  */
 final class NearestJoin extends Rule<LogicalPlan> {
   private final SparkSession spark;
@@ -72,12 +83,27 @@ final class NearestJoin extends Rule<LogicalPlan> {
   }
 
   private Optional<LogicalPlan> replaced(NearestByJoin join) {
-    boolean fits = join.approx() && join.direction() == NearestByDistance$.MODULE$;
-    if (!fits
-        || !(join.rankingExpression() instanceof StaticCall call)
-        || !call.name().equals("code_distance")) {
+    Optional<LogicalRelation> table = table(join.right());
+    if (!join.approx() || table.isEmpty()) {
       return Optional.empty();
     }
+    boolean distance = join.direction() == NearestByDistance$.MODULE$;
+    Expression ranking = join.rankingExpression();
+    try {
+      if (distance && ranking instanceof StaticCall call && call.name().equals("code_distance")) {
+        return byCodes(join, call, table.get());
+      }
+      boolean similarity = !distance && ranking instanceof VectorCosineSimilarity;
+      return similarity || (distance && ranking instanceof VectorL2Distance)
+          ? byVectors(join, ScalaLists.of(ranking.children()), table.get(), similarity)
+          : Optional.empty();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private Optional<LogicalPlan> byCodes(NearestByJoin join, StaticCall call, LogicalRelation table)
+      throws IOException {
     List<Expression> arguments = ScalaLists.of(call.arguments());
     if (!(arguments.get(2) instanceof Literal literal)
         || !(literal.value() instanceof QueryModel model)
@@ -85,36 +111,87 @@ final class NearestJoin extends Rule<LogicalPlan> {
         || model.codes() == null) {
       return Optional.empty();
     }
-    Optional<Attribute> id = idBeside(arguments.get(0), join.right(), model.codes());
-    if (id.isEmpty() || !arguments.get(1).references().subsetOf(join.left().outputSet())) {
+    Optional<Attribute> id = named(table, Columns.SAMPLE_ID);
+    boolean own =
+        plain(path(table)).equals(plain(model.codes() + "/codes"))
+            && named(table, Columns.CODES)
+                .filter(codes -> codes.semanticEquals(uncast(arguments.get(0))))
+                .isPresent();
+    if (!own || id.isEmpty() || !reaches(join, arguments.get(1), id.get())) {
       return Optional.empty();
     }
-    try {
-      return CodeSearch.reads(SqueezeSession.of(spark, Reporter.standard()), model.codes())
-          .map(reads -> searched(join, arguments.get(1), model.codes(), reads, id.get()));
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+    return CodeSearch.reads(SqueezeSession.of(spark, Reporter.standard()), model.codes())
+        .map(reads -> searched(join, arguments.get(1), model.codes(), reads, null, id.get()));
+  }
+
+  private Optional<LogicalPlan> byVectors(
+      NearestByJoin join, List<Expression> pair, LogicalRelation table, boolean similarity)
+      throws IOException {
+    for (int i = 0; i < 2; i++) {
+      Expression query = pair.get(1 - i);
+      if (!(uncast(pair.get(i)) instanceof Attribute vector) || !isOf(table, vector)) {
+        continue;
+      }
+      List<String> ids =
+          ScalaLists.of(table.output()).stream()
+              .filter(column -> isName(column.dataType()))
+              .map(Attribute::name)
+              .toList();
+      SqueezeSession session = SqueezeSession.of(spark, Reporter.standard());
+      Optional<IndexedTable> known =
+          IndexedTable.find(session, path(table), vector.name(), ids)
+              .filter(indexed -> indexed.unit() || !similarity);
+      if (known.isPresent()) {
+        Attribute id = named(table, known.get().vectors().idColumn()).orElseThrow();
+        return reaches(join, query, id)
+            ? CodeSearch.reads(session, known.get().codes())
+                .map(
+                    reads ->
+                        searched(
+                            join, query, known.get().codes(), reads, known.get().vectors(), id))
+            : Optional.empty();
+      }
     }
+    return Optional.empty();
+  }
+
+  /** Types whose text names a row in the codes as it does here. */
+  private static boolean isName(DataType type) {
+    return type instanceof StringType
+        || type.equals(DataTypes.IntegerType)
+        || type.equals(DataTypes.LongType);
+  }
+
+  private static boolean reaches(NearestByJoin join, Expression query, Attribute id) {
+    return query.references().subsetOf(join.left().outputSet())
+        && join.right().outputSet().contains(id);
   }
 
   private static LogicalPlan searched(
-      NearestByJoin join, Expression query, String codes, String reads, Attribute id) {
+      NearestByJoin join,
+      Expression query,
+      String codes,
+      String reads,
+      Named vectors,
+      Attribute id) {
     boolean outer = join.joinType() == LeftOuter$.MODULE$;
+    boolean unit = join.direction() == NearestBySimilarity$.MODULE$;
     NearestCodes nearest =
         new NearestCodes(
             join.left(),
             query,
-            codes,
-            reads,
-            join.numResults(),
-            outer,
-            NearestCodes.foundId(id.dataType()));
+            NearestCodes.foundId(),
+            new NearestCodes.Search(codes, reads, join.numResults(), vectors, unit, outer));
+    Expression name =
+        id.dataType() instanceof StringType
+            ? id
+            : new Cast(id, DataTypes.StringType, Option.apply("UTC"));
     Join rows =
         new Join(
             nearest,
             join.right(),
             join.joinType(),
-            Option.apply(new EqualTo(nearest.found(), id)),
+            Option.apply(new EqualTo(nearest.found(), name)),
             JoinHint.NONE());
     List<NamedExpression> shown = new ArrayList<>();
     ScalaLists.of(join.left().output()).forEach(shown::add);
@@ -124,28 +201,31 @@ final class NearestJoin extends Rule<LogicalPlan> {
     return new Project(SparkInternals.seq(shown), rows);
   }
 
-  /** The sample_id beside the codes, if a plan is the table of such codes and nothing else. */
-  private static Optional<Attribute> idBeside(Expression codes, LogicalPlan plan, String version) {
+  /** The table that a plan reads from one path, if it does nothing else. */
+  private static Optional<LogicalRelation> table(LogicalPlan plan) {
     LogicalPlan at = plan;
     while (at instanceof Project || at instanceof SubqueryAlias || at instanceof View) {
       at = ScalaLists.of(at.children()).get(0);
     }
-    if (!(at instanceof LogicalRelation relation)
-        || !(relation.relation() instanceof HadoopFsRelation files)) {
-      return Optional.empty();
-    }
-    List<?> paths = ScalaLists.of(files.location().rootPaths());
-    if (paths.size() != 1 || !plain(paths.get(0)).equals(plain(version + "/codes"))) {
-      return Optional.empty();
-    }
-    Optional<Attribute> own = named(relation, Columns.CODES);
-    return own.isPresent() && own.get().semanticEquals(uncast(codes))
-        ? named(relation, Columns.SAMPLE_ID).filter(id -> plan.outputSet().contains(id))
+    return at instanceof LogicalRelation relation
+            && relation.relation() instanceof HadoopFsRelation files
+            && files.location().rootPaths().size() == 1
+        ? Optional.of(relation)
         : Optional.empty();
   }
 
-  private static String plain(Object path) {
-    return String.valueOf(path).replaceFirst("^file:/+", "/");
+  private static String path(LogicalRelation table) {
+    HadoopFsRelation files = (HadoopFsRelation) table.relation();
+    List<?> paths = ScalaLists.of(files.location().rootPaths());
+    return String.valueOf(paths.get(0));
+  }
+
+  private static String plain(String path) {
+    return path.replaceFirst("^file:/+", "/");
+  }
+
+  private static boolean isOf(LogicalRelation table, Attribute column) {
+    return ScalaLists.of(table.output()).stream().anyMatch(own -> own.semanticEquals(column));
   }
 
   private static Optional<Attribute> named(LogicalRelation relation, String name) {
