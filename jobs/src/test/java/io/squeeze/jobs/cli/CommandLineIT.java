@@ -82,6 +82,14 @@ class CommandLineIT {
         .contains("org.apache.spark.SparkContext source: shared objects file (top)");
   }
 
+  @Test
+  void aPathThatIsNotThereIsOneSentenceWithoutATrace() throws Exception {
+    Command query = squeeze(List.of("query", "--sql", "SELECT * FROM parquet.`nowhere`"));
+    assertThat(query.code()).isEqualTo(2);
+    assertThat(query.err().lines()).hasSize(1);
+    assertThat(query.lastLine()).startsWith("ERROR [PATH_NOT_FOUND]");
+  }
+
   private static void refused(String script, int code, String sentence) throws Exception {
     ProcessBuilder builder = Submit.squeeze(home, List.of("gc"));
     String squeeze = builder.command().get(0);
