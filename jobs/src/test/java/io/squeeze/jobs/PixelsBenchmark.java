@@ -111,7 +111,7 @@ public final class PixelsBenchmark {
 
   private static List<String> ours(String turbo, Path images, String decode) {
     return List.of(
-        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        Submit.java(),
         "-Xmx2g",
         "-D" + TurboJpeg.PROPERTY + "=" + turbo,
         "-cp",

@@ -10,6 +10,11 @@ public final class Submit {
 
   private Submit() {}
 
+  /** The program of the JVM that runs the tests, for processes of their own. */
+  public static String java() {
+    return Path.of(System.getProperty("java.home"), "bin", "java").toString();
+  }
+
   /** A command to be started in a folder, with the Spark that the build laid out. */
   public static ProcessBuilder squeeze(Path folder, List<String> words) {
     List<String> command = new ArrayList<>(List.of(SQUEEZE.toString()));

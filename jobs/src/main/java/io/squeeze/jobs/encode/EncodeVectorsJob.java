@@ -56,22 +56,25 @@ public final class EncodeVectorsJob {
     Map<String, String> asked = new TreeMap<>();
     asked.put(Manifest.INPUT, table.source());
     asked.put(Manifest.INPUT_FILES, table.digest());
+    Repeated repeated = table.repeated();
+    if (repeated.ids() == 0) {
+      asked.put(Manifest.INPUT_IDS, table.idType());
+    }
     if (table.unit()) {
       asked.put(Manifest.INPUT_UNIT, "true");
     }
     return writer.run(
         new Source(
             asked,
-            List.of(Manifest.INPUT_FILES, Manifest.INPUT_UNIT),
-            (split, before) -> rows(before),
+            List.of(Manifest.INPUT_FILES, Manifest.INPUT_IDS, Manifest.INPUT_UNIT),
+            (split, before) -> rows(repeated, before),
             table,
             like(table.count()),
             null));
   }
 
   /** The codes of all rows; those of files that are as they were come from the version before. */
-  private Dataset<Row> rows(Optional<Published> before) throws IOException {
-    Repeated repeated = table.repeated();
+  private Dataset<Row> rows(Repeated repeated, Optional<Published> before) throws IOException {
     if (repeated.ids() > 0) {
       session
           .reporter()

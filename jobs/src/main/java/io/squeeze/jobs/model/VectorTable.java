@@ -253,6 +253,11 @@ public final class VectorTable {
     return count;
   }
 
+  /** The type of the ids as SQL names it. */
+  public String idType() {
+    return table.rows().schema().apply(idColumn).dataType().catalogString();
+  }
+
   /** Whether all vectors are of length 1. */
   public boolean unit() {
     return unit;

@@ -87,6 +87,9 @@ public record Manifest(
   /** The setting that changes when a file of that table does. */
   public static final String INPUT_FILES = "input.files";
 
+  /** The setting that says of which type its ids are, where each names one row. */
+  public static final String INPUT_IDS = "input.ids";
+
   /** The setting that is there where all its vectors are of length 1. */
   public static final String INPUT_UNIT = "input.unit";
 

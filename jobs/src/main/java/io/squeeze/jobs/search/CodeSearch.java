@@ -23,7 +23,6 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.apache.spark.Partition;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -66,6 +65,9 @@ public final class CodeSearch {
   /** Bytes of Parquet whose codes a task holds. */
   private static final long MOST_READ = 32L << 20;
 
+  /** Vectors that one query may ask for. */
+  public static final int MOST_FOUND = 65_536;
+
   /** Ranges of lists that Parquet is asked for by name. */
   private static final int MOST_RANGES = 64;
 
@@ -94,6 +96,12 @@ public final class CodeSearch {
     return of(session, OpenedIndex.open(session, codes));
   }
 
+  /** The same of a version of codes and one of their index. */
+  public static CodeSearch open(SqueezeSession session, String codes, String index)
+      throws IOException {
+    return of(session, OpenedIndex.open(session, codes, index));
+  }
+
   static CodeSearch of(SqueezeSession session, OpenedIndex index) {
     return new CodeSearch(session, index);
   }
@@ -108,15 +116,15 @@ public final class CodeSearch {
    */
   public record Request(int k, int probes, String filter) {
     public Request {
-      if (k < 1 || k > 65_536 || probes < 0) {
+      if (k < 1 || k > MOST_FOUND || probes < 0) {
         throw SqueezeException.usage(
-            "k is %d, not in [1, 65536], or nprobe %d is negative".formatted(k, probes));
+            "k is %d, not in [1, %d], or nprobe %d is negative".formatted(k, MOST_FOUND, probes));
       }
     }
 
-    /** Candidates that are measured again: as many as asked; for 0, ten times k. */
+    /** Candidates that are measured again: as many as asked; for 0, ten times k if it may be. */
     public int candidates(int asked) {
-      return asked > 0 ? asked : 10 * k;
+      return asked > 0 ? asked : Math.min(MOST_FOUND, 10 * k);
     }
   }
 
@@ -222,23 +230,6 @@ public final class CodeSearch {
           "%s has vectors of %d values, the codes are of vectors of %d (%s)"
               .formatted(named.path(), vectors.channels(), channels(), named.option()));
     }
-  }
-
-  /**
-   * What a search would read, without loading anything.
-   *
-   * @param codes a version of codes
-   * @return such as "4 of 1000 lists of PATH"; empty where there is no index
-   */
-  public static Optional<String> reads(SqueezeSession session, String codes) throws IOException {
-    Published published = Versions.codes(session.storage(), codes, "--codes");
-    Optional<Published> index = Versions.index(session.storage(), published);
-    if (index.isEmpty()) {
-      return Optional.empty();
-    }
-    int lists = Integer.parseInt(index.get().manifest().settings().get(IndexJob.LISTS));
-    int usual = Probes.read(session.storage(), index.get()).usual(lists);
-    return Optional.of("%d of %d lists of %s".formatted(usual, lists, index.get().path()));
   }
 
   /** Values of a vector. */

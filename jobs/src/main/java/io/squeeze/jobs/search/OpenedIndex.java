@@ -38,6 +38,19 @@ record OpenedIndex(
                     SqueezeException.input(
                         "There is no index beside %s: run index --codes %s"
                             .formatted(codes.path(), path)));
+    return open(session, codes, index);
+  }
+
+  /** The same of a version of codes and one of their index. */
+  static OpenedIndex open(SqueezeSession session, String codes, String index) throws IOException {
+    return open(
+        session,
+        Versions.codes(session.storage(), codes, "--codes"),
+        new Versions(session.storage(), index).current().orElseThrow());
+  }
+
+  private static OpenedIndex open(SqueezeSession session, Published codes, Published index)
+      throws IOException {
     TrainedQuantizer quantizer = TrainedQuantizer.beside(session.storage(), codes);
     String trained = index.manifest().settings().get(TrainedQuantizer.CHECKPOINT);
     if (!quantizer.sha256().equals(trained)) {

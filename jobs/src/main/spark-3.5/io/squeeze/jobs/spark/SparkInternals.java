@@ -24,7 +24,7 @@ import scala.Tuple3;
 import scala.collection.JavaConverters;
 import scala.collection.Seq;
 
-/** What Spark 3.5 has inside; the same class of the other Spark stands beside it. */
+/** What Spark 3.5 has inside; the same class of the other Sparks stands beside it. */
 public final class SparkInternals {
   private SparkInternals() {}
 

@@ -2,10 +2,10 @@ package io.squeeze.jobs.sql;
 
 import io.squeeze.jobs.console.Reporter;
 import io.squeeze.jobs.model.Expanded;
-import io.squeeze.jobs.model.SourceVectors.Named;
 import io.squeeze.jobs.model.VectorColumn;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.search.CodeSearch;
+import io.squeeze.jobs.search.IndexedTable;
 import io.squeeze.jobs.spark.ScalaLists;
 import io.squeeze.jobs.spark.SparkInternals;
 import io.squeeze.jobs.spark.SqueezeSession;
@@ -16,6 +16,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.rdd.RDD;
@@ -33,6 +34,7 @@ import org.apache.spark.sql.catalyst.expressions.NamedExpression;
 import org.apache.spark.sql.catalyst.expressions.UnsafeProjection;
 import org.apache.spark.sql.catalyst.expressions.UnsafeRow;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.catalyst.plans.logical.Statistics;
 import org.apache.spark.sql.execution.SparkPlan;
 import org.apache.spark.sql.execution.SparkStrategy;
 import org.apache.spark.sql.types.DataTypes;
@@ -40,9 +42,11 @@ import org.apache.spark.sql.types.Metadata;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.unsafe.types.UTF8String;
+import scala.Option;
 import scala.Tuple2;
 import scala.collection.immutable.IndexedSeq;
 import scala.collection.immutable.Seq;
+import scala.math.BigInt;
 
 /** The rows of a plan, each with the ids of its nearest vectors among indexed codes. */
 public final class NearestCodes extends LogicalPlan {
@@ -56,24 +60,20 @@ public final class NearestCodes extends LogicalPlan {
   /**
    * How each row is looked for.
    *
-   * @param codes a version of codes with an index
-   * @param reads what EXPLAIN says of it
+   * @param table where
    * @param count neighbours of each row
-   * @param vectors by which candidates are measured again; null: distances to codes are enough
    * @param unit whether the direction of a row's vector alone counts
    * @param outer whether rows without a vector are kept
    */
-  public record Search(
-      String codes, String reads, int count, Named vectors, boolean unit, boolean outer)
+  public record Search(IndexedTable table, int count, boolean unit, boolean outer)
       implements Serializable {
     CodeSearch.Request request() {
-      return new CodeSearch.Request(count, 0, null);
+      return new CodeSearch.Request(count, table.probes(), null);
     }
 
     @Override
     public String toString() {
-      return "k=%d, %s%s"
-          .formatted(count, reads, vectors == null ? "" : ", measured again by " + vectors.path());
+      return "k=%d, %s".formatted(count, table.reads());
     }
   }
 
@@ -121,6 +121,17 @@ public final class NearestCodes extends LogicalPlan {
     return AttributeSet.apply(found);
   }
 
+  /** A row becomes as many as are found for it. */
+  @Override
+  public Statistics stats() {
+    Statistics rows = child.stats();
+    return rows.copy(
+        rows.sizeInBytes().$times(BigInt.apply(search.count())),
+        Option.empty(),
+        rows.attributeStats(),
+        false);
+  }
+
   @Override
   public Seq<LogicalPlan> children() {
     return SparkInternals.seq(List.of(child));
@@ -148,12 +159,16 @@ public final class NearestCodes extends LogicalPlan {
 
   @Override
   public boolean equals(Object other) {
-    return this == other;
+    return other instanceof NearestCodes same
+        && child.equals(same.child)
+        && query.equals(same.query)
+        && found.equals(same.found)
+        && search.equals(same.search);
   }
 
   @Override
   public int hashCode() {
-    return System.identityHashCode(this);
+    return Objects.hash(child, query, found, search);
   }
 
   /** Plans the search. */
@@ -261,11 +276,12 @@ public final class NearestCodes extends LogicalPlan {
     }
 
     private Dataset<Row> nearest(SqueezeSession session, Dataset<Row> queries) throws IOException {
-      CodeSearch codes = CodeSearch.open(session, search.codes());
+      IndexedTable table = search.table();
+      CodeSearch codes = CodeSearch.open(session, table.codes(), table.index());
       CodeSearch.Request request = search.request();
-      return search.vectors() == null
+      return table.vectors() == null
           ? codes.nearestOfAny(queries, request)
-          : codes.nearestOfAny(queries, request, search.vectors(), request.candidates(0));
+          : codes.nearestOfAny(queries, request, table.vectors(), request.candidates(0));
     }
 
     /**
@@ -289,9 +305,19 @@ public final class NearestCodes extends LogicalPlan {
           row -> {
             UnsafeRow value = one.apply(row);
             boolean missing = value.isNullAt(0) || VectorColumn.holdsNull(value.getArray(0));
-            float[] values = missing ? null : value.getArray(0).toFloatArray();
+            float[] values = missing ? null : finite(value.getArray(0).toFloatArray());
             return List.of(new Asked(all.apply(row).getBytes(), unit ? direction(values) : values));
           });
+    }
+
+    /** Null where a value is NaN or infinite: nothing is near. */
+    private static float[] finite(float[] vector) {
+      for (float value : vector) {
+        if (!Float.isFinite(value)) {
+          return null;
+        }
+      }
+      return vector;
     }
 
     /** The same of length 1; null where there is no direction. */
@@ -354,12 +380,16 @@ public final class NearestCodes extends LogicalPlan {
 
     @Override
     public boolean equals(Object other) {
-      return this == other;
+      return other instanceof Searched same
+          && child.equals(same.child)
+          && query.equals(same.query)
+          && found.equals(same.found)
+          && search.equals(same.search);
     }
 
     @Override
     public int hashCode() {
-      return System.identityHashCode(this);
+      return Objects.hash(child, query, found, search);
     }
   }
 }

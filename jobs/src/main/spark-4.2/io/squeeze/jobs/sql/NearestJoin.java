@@ -1,7 +1,6 @@
 package io.squeeze.jobs.sql;
 
 import io.squeeze.jobs.console.Reporter;
-import io.squeeze.jobs.model.SourceVectors.Named;
 import io.squeeze.jobs.publish.Columns;
 import io.squeeze.jobs.search.CodeSearch;
 import io.squeeze.jobs.search.IndexedTable;
@@ -13,11 +12,13 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.SparkSessionExtensions;
+import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
-import org.apache.spark.sql.catalyst.expressions.AttributeReference;
 import org.apache.spark.sql.catalyst.expressions.Cast;
 import org.apache.spark.sql.catalyst.expressions.EqualTo;
 import org.apache.spark.sql.catalyst.expressions.Expression;
@@ -38,9 +39,9 @@ import org.apache.spark.sql.catalyst.plans.logical.View;
 import org.apache.spark.sql.catalyst.rules.Rule;
 import org.apache.spark.sql.execution.datasources.HadoopFsRelation;
 import org.apache.spark.sql.execution.datasources.LogicalRelation;
+import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StringType;
 import scala.Option;
 import scala.runtime.AbstractPartialFunction;
 
@@ -84,7 +85,7 @@ final class NearestJoin extends Rule<LogicalPlan> {
 
   private Optional<LogicalPlan> replaced(NearestByJoin join) {
     Optional<LogicalRelation> table = table(join.right());
-    if (!join.approx() || table.isEmpty()) {
+    if (!join.approx() || join.numResults() > CodeSearch.MOST_FOUND || table.isEmpty()) {
       return Optional.empty();
     }
     boolean distance = join.direction() == NearestByDistance$.MODULE$;
@@ -108,72 +109,68 @@ final class NearestJoin extends Rule<LogicalPlan> {
     if (!(arguments.get(2) instanceof Literal literal)
         || !(literal.value() instanceof QueryModel model)
         || !model.comparesAllLevels()
-        || model.codes() == null) {
+        || model.codes() == null
+        || !plain(path(table)).equals(plain(model.codes() + "/codes"))
+        || !origin(join.right(), arguments.get(0)).equals(Optional.of(Columns.CODES))) {
       return Optional.empty();
     }
-    Optional<Attribute> id = named(table, Columns.SAMPLE_ID);
-    boolean own =
-        plain(path(table)).equals(plain(model.codes() + "/codes"))
-            && named(table, Columns.CODES)
-                .filter(codes -> codes.semanticEquals(uncast(arguments.get(0))))
-                .isPresent();
-    if (!own || id.isEmpty() || !reaches(join, arguments.get(1), id.get())) {
-      return Optional.empty();
-    }
-    return CodeSearch.reads(SqueezeSession.of(spark, Reporter.standard()), model.codes())
-        .map(reads -> searched(join, arguments.get(1), model.codes(), reads, null, id.get()));
+    Optional<IndexedTable> indexed =
+        IndexedTable.ofCodes(session(), model.codes(), join.numResults());
+    return indexed.isEmpty()
+        ? Optional.empty()
+        : searched(join, arguments.get(1), indexed.get(), Columns.SAMPLE_ID);
   }
 
   private Optional<LogicalPlan> byVectors(
       NearestByJoin join, List<Expression> pair, LogicalRelation table, boolean similarity)
       throws IOException {
+    Map<String, String> ids =
+        ScalaLists.of(table.output()).stream()
+            .filter(column -> isName(column.dataType()))
+            .collect(
+                Collectors.toMap(Attribute::name, column -> column.dataType().catalogString()));
     for (int i = 0; i < 2; i++) {
-      Expression query = pair.get(1 - i);
-      if (!(uncast(pair.get(i)) instanceof Attribute vector) || !isOf(table, vector)) {
-        continue;
-      }
-      List<String> ids =
-          ScalaLists.of(table.output()).stream()
-              .filter(column -> isName(column.dataType()))
-              .map(Attribute::name)
-              .toList();
-      SqueezeSession session = SqueezeSession.of(spark, Reporter.standard());
-      Optional<IndexedTable> known =
-          IndexedTable.find(session, path(table), vector.name(), ids)
-              .filter(indexed -> indexed.unit() || !similarity);
-      if (known.isPresent()) {
-        Attribute id = named(table, known.get().vectors().idColumn()).orElseThrow();
-        return reaches(join, query, id)
-            ? CodeSearch.reads(session, known.get().codes())
-                .map(
-                    reads ->
-                        searched(
-                            join, query, known.get().codes(), reads, known.get().vectors(), id))
-            : Optional.empty();
+      Optional<String> vector = origin(join.right(), pair.get(i));
+      if (vector.isPresent()) {
+        String[] files = ((HadoopFsRelation) table.relation()).location().inputFiles();
+        Optional<IndexedTable> indexed =
+            IndexedTable.ofVectors(
+                session(), path(table), files, vector.get(), ids, join.numResults());
+        return indexed.isEmpty() || (similarity && !indexed.get().unit())
+            ? Optional.empty()
+            : searched(join, pair.get(1 - i), indexed.get(), indexed.get().vectors().idColumn());
       }
     }
     return Optional.empty();
   }
 
+  private SqueezeSession session() {
+    return SqueezeSession.of(spark, Reporter.standard());
+  }
+
   /** Types whose text names a row in the codes as it does here. */
   private static boolean isName(DataType type) {
-    return type instanceof StringType
-        || type.equals(DataTypes.IntegerType)
-        || type.equals(DataTypes.LongType);
+    return List.of(
+            DataTypes.StringType,
+            DataTypes.ByteType,
+            DataTypes.ShortType,
+            DataTypes.IntegerType,
+            DataTypes.LongType)
+        .contains(type);
   }
 
-  private static boolean reaches(NearestByJoin join, Expression query, Attribute id) {
-    return query.references().subsetOf(join.left().outputSet())
-        && join.right().outputSet().contains(id);
-  }
-
-  private static LogicalPlan searched(
-      NearestByJoin join,
-      Expression query,
-      String codes,
-      String reads,
-      Named vectors,
-      Attribute id) {
+  /** The search and what it found; empty where the plan cannot ask for it. */
+  private static Optional<LogicalPlan> searched(
+      NearestByJoin join, Expression query, IndexedTable indexed, String idColumn) {
+    Optional<Attribute> id =
+        ScalaLists.of(join.right().output()).stream()
+            .filter(column -> origin(join.right(), column).equals(Optional.of(idColumn)))
+            .findFirst();
+    if (id.isEmpty()
+        || !query.deterministic()
+        || !query.references().subsetOf(join.left().outputSet())) {
+      return Optional.empty();
+    }
     boolean outer = join.joinType() == LeftOuter$.MODULE$;
     boolean unit = join.direction() == NearestBySimilarity$.MODULE$;
     NearestCodes nearest =
@@ -181,11 +178,11 @@ final class NearestJoin extends Rule<LogicalPlan> {
             join.left(),
             query,
             NearestCodes.foundId(),
-            new NearestCodes.Search(codes, reads, join.numResults(), vectors, unit, outer));
+            new NearestCodes.Search(indexed, join.numResults(), unit, outer));
     Expression name =
-        id.dataType() instanceof StringType
-            ? id
-            : new Cast(id, DataTypes.StringType, Option.apply("UTC"));
+        id.get().dataType().equals(DataTypes.StringType)
+            ? id.get()
+            : new Cast(id.get(), DataTypes.StringType, Option.apply("UTC"));
     Join rows =
         new Join(
             nearest,
@@ -198,7 +195,7 @@ final class NearestJoin extends Rule<LogicalPlan> {
     ScalaLists.of(rows.output()).stream()
         .skip(ScalaLists.of(nearest.output()).size())
         .forEach(shown::add);
-    return new Project(SparkInternals.seq(shown), rows);
+    return Optional.of(new Project(SparkInternals.seq(shown), rows));
   }
 
   /** The table that a plan reads from one path, if it does nothing else. */
@@ -224,20 +221,38 @@ final class NearestJoin extends Rule<LogicalPlan> {
     return path.replaceFirst("^file:/+", "/");
   }
 
-  private static boolean isOf(LogicalRelation table, Attribute column) {
-    return ScalaLists.of(table.output()).stream().anyMatch(own -> own.semanticEquals(column));
-  }
-
-  private static Optional<Attribute> named(LogicalRelation relation, String name) {
-    return ScalaLists.of(relation.output()).stream()
-        .filter(column -> column.name().equals(name))
-        .map(Attribute.class::cast)
+  /** The column of the table that an expression on a plan is, whatever views call it. */
+  private static Optional<String> origin(LogicalPlan plan, Expression expression) {
+    Expression at = uncast(expression);
+    LogicalPlan node = plan;
+    while (at instanceof Attribute column && !(node instanceof LogicalRelation)) {
+      if (node instanceof Project project) {
+        at =
+            ScalaLists.of(project.projectList()).stream()
+                .filter(shown -> shown.exprId().equals(column.exprId()))
+                .map(
+                    shown ->
+                        uncast(shown instanceof Alias named ? named.child() : (Expression) shown))
+                .findFirst()
+                .orElse(null);
+      }
+      node = ScalaLists.of(node.children()).get(0);
+    }
+    if (!(at instanceof Attribute column)) {
+      return Optional.empty();
+    }
+    return ScalaLists.of(node.output()).stream()
+        .filter(own -> own.exprId().equals(column.exprId()))
+        .map(Attribute::name)
         .findFirst();
   }
 
+  /** What is cast, where that changes no id. */
   private static Expression uncast(Expression expression) {
-    return expression instanceof Cast cast && cast.child() instanceof AttributeReference column
-        ? column
+    return expression instanceof Cast cast
+            && (cast.dataType() instanceof ArrayType
+                || cast.dataType().equals(cast.child().dataType()))
+        ? uncast(cast.child())
         : expression;
   }
 }

@@ -24,7 +24,7 @@ import scala.Tuple3;
 import scala.collection.immutable.Seq;
 import scala.jdk.javaapi.CollectionConverters;
 
-/** What Spark 4 has inside; the same class of the other Spark stands beside it. */
+/** What Spark 4 has inside; the same class of the other Sparks stands beside it. */
 public final class SparkInternals {
   private SparkInternals() {}
 

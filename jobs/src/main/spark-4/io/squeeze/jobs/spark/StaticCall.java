@@ -13,7 +13,7 @@ import scala.collection.immutable.Seq;
 
 /**
  * A call of a static method inside of generated code. In plans, and as the name of a column, it
- * looks as the query has it. The same class of the other Spark stands beside it.
+ * looks as the query has it. The same class of the other Sparks stands beside it.
  */
 public final class StaticCall extends StaticInvoke {
   private static final long serialVersionUID = 1L;

@@ -7,6 +7,7 @@ import com.typesafe.config.ConfigFactory;
 import io.squeeze.config.Settings;
 import io.squeeze.jobs.Fixture;
 import io.squeeze.jobs.Shared;
+import io.squeeze.jobs.Submit;
 import io.squeeze.jobs.Walk;
 import io.squeeze.jobs.evaluate.EvaluateJob;
 import io.squeeze.jobs.extract.ExtractJob;
@@ -51,7 +52,7 @@ class S3IT {
   private Process serve(int port) throws Exception {
     ProcessBuilder builder =
         new ProcessBuilder(
-            "java",
+            Submit.java(),
             "-Xmx512m",
             "-jar",
             SERVER.toString(),

@@ -1,5 +1,6 @@
 package io.squeeze.jobs.cluster;
 
+import io.squeeze.jobs.Submit;
 import io.squeeze.jobs.spark.SparkBuild;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -78,10 +79,10 @@ public final class Standalone implements AutoCloseable {
 
   /** Java with the Spark that the build laid out; options and a main class may follow. */
   static List<String> spark() {
-    List<String> command = new ArrayList<>(List.of("java", "-cp", SPARK_HOME + "/jars/*"));
+    List<String> command = new ArrayList<>(List.of(Submit.java(), "-cp", SPARK_HOME + "/jars/*"));
     // What this JVM was given to open its modules for Spark.
     java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-        .filter(argument -> argument.startsWith("--add-opens"))
+        .filter(argument -> argument.startsWith("--"))
         .forEach(command::add);
     return command;
   }

@@ -13,6 +13,7 @@ import io.squeeze.backbone.TorchScriptBackbone;
 import io.squeeze.config.Settings;
 import io.squeeze.image.Preprocessing;
 import io.squeeze.jobs.Outside;
+import io.squeeze.jobs.Submit;
 import io.squeeze.jobs.TinyBackbone;
 import io.squeeze.torch.Torch;
 import java.io.IOException;
@@ -30,7 +31,7 @@ class BackboneMemoryTest {
   void aThousandBatchesTakeNoMoreThanTheFirstHundreds(@TempDir Path folder) throws Exception {
     Process process =
         new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                Submit.java(),
                 "-Xms256m",
                 "-Xmx256m",
                 "-XX:+AlwaysPreTouch",

@@ -131,7 +131,7 @@ class ProcessFaultsIT {
   private static Process torch(Path cache, String log) throws IOException {
     ProcessBuilder builder =
         new ProcessBuilder(
-            "java",
+            Submit.java(),
             "-Xmx256m",
             "-cp",
             System.getProperty("java.class.path"),

@@ -553,7 +553,8 @@ class SearchIT {
   @Test
   void theJoinWithAnIndexedTableMeasuresItsVectors() {
     SparkSession extended = extended();
-    extended.sql("SELECT * FROM parquet.`%s`".formatted(at("table"))).createOrReplaceTempView("t");
+    extended.sql(
+        "CREATE OR REPLACE TEMP VIEW t AS SELECT * FROM parquet.`%s`".formatted(at("table")));
     String join =
         """
         SELECT asked.name, t.id, vector_l2_distance(asked.x, t.v) AS distance
@@ -565,10 +566,15 @@ class SearchIT {
     assertThat(plan(extended, approx))
         .contains("NearestCodes k=4, ", " of 49 lists of ", "measured again by " + at("table"))
         .doesNotContain("NestedLoop");
+    assertThat(plan(extended, join.formatted("EXACT"))).doesNotContain("NearestCodes");
     List<Row> exact = answered(extended, join.formatted("EXACT"));
     List<Row> found = answered(extended, approx);
     assertThat(found).hasSameSizeAs(exact).hasSize(20);
     assertThat(found.stream().filter(exact::contains).count()).isGreaterThanOrEqualTo(19);
+    String some = approx.replace("JOIN t", "JOIN (SELECT * FROM t WHERE id LIKE '%3') AS t");
+    assertThat(plan(extended, some)).doesNotContain("NearestCodes");
+    String most = approx.replace("NEAREST 4", "NEAREST 10000");
+    assertThat(extended.sql(most).where("name = 'r10001'").count()).isEqualTo(2400);
     // Vectors of all lengths: the nearest are not the most similar.
     String similar =
         "SELECT asked.name, u.id FROM asked LEFT JOIN u APPROX NEAREST 4 BY SIMILARITY"
@@ -595,18 +601,40 @@ class SearchIT {
     extended.sql("SELECT * FROM parquet.`%s`".formatted(at("units"))).createOrReplaceTempView("u");
     extended.conf().set(IndexedTable.SETTING, at("codes") + "," + at("unitcodes"));
     assertThat(plan(extended, similar)).contains("NearestCodes k=4");
+    Dataset<Row> once = extended.sql(similar).cache();
+    assertThat(plan(once)).contains("InMemoryTableScan");
+    once.unpersist();
     exact = answered(extended, similar.replace("APPROX", "EXACT"));
     found = answered(extended, similar);
     assertThat(found).hasSameSizeAs(exact).hasSize(21);
     assertThat(found.stream().filter(exact::contains).count()).isGreaterThanOrEqualTo(20);
-    // The index knows nothing of what came later.
+    // Spark reads some of the files only.
+    extended
+        .read()
+        .option("pathGlobFilter", "*.none")
+        .schema("id int, v array<float>")
+        .parquet(at("units"))
+        .createOrReplaceTempView("none");
+    assertThat(plan(extended, similar.replace("u.", "none.").replace("JOIN u", "JOIN none")))
+        .doesNotContain("NearestCodes");
+    // The index knows nothing of what came later; ids that repeat join no rows.
     extended.sql("SELECT * FROM u LIMIT 1").write().mode("append").parquet(at("units"));
     extended.sql("SELECT * FROM parquet.`%s`".formatted(at("units"))).createOrReplaceTempView("u");
+    assertThat(plan(extended, similar)).doesNotContain("NearestCodes");
+    run(
+        "encode --input %s --vector_col v --id_col id --checkpoint %s --codes %s",
+        "units", "runs/units/last.ckpt", "unitcodes");
+    assertThat(plan(extended, similar)).doesNotContain("NearestCodes");
+    run("index --codes %s", "unitcodes");
     assertThat(plan(extended, similar)).doesNotContain("NearestCodes");
   }
 
   private static String plan(SparkSession extended, String query) {
-    return extended.sql("EXPLAIN " + query).head().getString(0);
+    return plan(extended.sql(query));
+  }
+
+  private static String plan(Dataset<Row> rows) {
+    return rows.queryExecution().executedPlan().toString();
   }
 
   private static List<Row> answered(SparkSession extended, String query) {
