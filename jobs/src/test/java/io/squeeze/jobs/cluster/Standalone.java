@@ -19,6 +19,9 @@ import java.util.Map;
  * each a process, with a GPU each that is not there.
  */
 public final class Standalone implements AutoCloseable {
+  /** Options that only a newer JDK knows are no error. */
+  private static final String LENIENT = "-XX:+IgnoreUnrecognizedVMOptions";
+
   private static final String HOST = "127.0.0.1";
   private static final Path SPARK_HOME = Path.of("target/spark-home").toAbsolutePath();
 
@@ -82,7 +85,7 @@ public final class Standalone implements AutoCloseable {
     List<String> command = new ArrayList<>(List.of(Submit.java(), "-cp", SPARK_HOME + "/jars/*"));
     // What this JVM was given to open its modules for Spark.
     java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-        .filter(argument -> argument.startsWith("--"))
+        .filter(argument -> argument.startsWith("--") || argument.equals(LENIENT))
         .forEach(command::add);
     return command;
   }
