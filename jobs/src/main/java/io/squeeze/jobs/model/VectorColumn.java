@@ -176,6 +176,25 @@ public record VectorColumn(String name, int index, int id, int channels) impleme
     return !(value instanceof Vector || value instanceof float[]) && list(value).contains(null);
   }
 
+  /** Whether no value is NaN or infinite. */
+  public static boolean isFinite(float[] vector) {
+    for (float value : vector) {
+      if (!Float.isFinite(value)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** The Euclidean length. */
+  public static double length(float[] vector) {
+    double squared = 0;
+    for (float value : vector) {
+      squared += (double) value * value;
+    }
+    return Math.sqrt(squared);
+  }
+
   /** Whether a value of the vector is null. */
   public static boolean holdsNull(ArrayData values) {
     for (int i = 0; i < values.numElements(); i++) {

@@ -170,7 +170,10 @@ public final class VectorTable {
                 InternalRow row = some.next();
                 Object value = cells.value(row);
                 int kind = kind(value);
-                kinds.merge(kind, Kind.of(row, kind > 0 && isUnit(value)), Kind::plus);
+                // One vector of another length decides: then lengths are not computed any more.
+                boolean open = !kinds.containsKey(kind) || kinds.get(kind).unit();
+                boolean unit = kind > 0 && open && isUnit(value);
+                kinds.merge(kind, Kind.of(row, unit), Kind::plus);
               }
               return List.of(kinds).iterator();
             })
@@ -191,20 +194,12 @@ public final class VectorTable {
       return NULL_ELEMENT;
     }
     float[] vector = VectorColumn.floats(value);
-    for (float element : vector) {
-      if (!Float.isFinite(element)) {
-        return NOT_FINITE;
-      }
-    }
-    return vector.length;
+    return VectorColumn.isFinite(vector) ? vector.length : NOT_FINITE;
   }
 
   private static boolean isUnit(Object value) {
-    double squared = 0;
-    for (float element : VectorColumn.floats(value)) {
-      squared += (double) element * element;
-    }
-    return Math.abs(squared - 1) <= UNIT;
+    double length = VectorColumn.length(VectorColumn.floats(value));
+    return Math.abs(length * length - 1) <= UNIT;
   }
 
   private void judge(SqueezeSession session, Map<Integer, Kind> kinds, BadRows badRows) {

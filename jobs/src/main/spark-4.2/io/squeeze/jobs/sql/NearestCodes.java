@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.rdd.RDD;
@@ -43,6 +44,7 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.unsafe.types.UTF8String;
 import scala.Option;
+import scala.Product;
 import scala.Tuple2;
 import scala.collection.immutable.IndexedSeq;
 import scala.collection.immutable.Seq;
@@ -105,15 +107,24 @@ public final class NearestCodes extends LogicalPlan {
     return SparkInternals.seq(List.of());
   }
 
+  private static Seq<Attribute> with(Seq<Attribute> columns, Attribute found) {
+    List<Attribute> all = new ArrayList<>(ScalaLists.of(columns));
+    all.add(found);
+    return SparkInternals.seq(all);
+  }
+
+  private static boolean same(Product one, Product other) {
+    return IntStream.range(0, one.productArity())
+        .allMatch(n -> one.productElement(n).equals(other.productElement(n)));
+  }
+
   AttributeReference found() {
     return found;
   }
 
   @Override
   public Seq<Attribute> output() {
-    List<Attribute> all = new ArrayList<>(ScalaLists.of(child.output()));
-    all.add(found);
-    return SparkInternals.seq(all);
+    return with(child.output(), found);
   }
 
   @Override
@@ -159,11 +170,7 @@ public final class NearestCodes extends LogicalPlan {
 
   @Override
   public boolean equals(Object other) {
-    return other instanceof NearestCodes same
-        && child.equals(same.child)
-        && query.equals(same.query)
-        && found.equals(same.found)
-        && search.equals(same.search);
+    return other instanceof NearestCodes node && same(this, node);
   }
 
   @Override
@@ -206,9 +213,7 @@ public final class NearestCodes extends LogicalPlan {
 
     @Override
     public Seq<Attribute> output() {
-      List<Attribute> all = new ArrayList<>(ScalaLists.of(child.output()));
-      all.add(found);
-      return SparkInternals.seq(all);
+      return with(child.output(), found);
     }
 
     @Override
@@ -303,40 +308,25 @@ public final class NearestCodes extends LogicalPlan {
       return new Expanded<>(
           rows,
           row -> {
-            UnsafeRow value = one.apply(row);
-            boolean missing = value.isNullAt(0) || VectorColumn.holdsNull(value.getArray(0));
-            float[] values = missing ? null : finite(value.getArray(0).toFloatArray());
-            return List.of(new Asked(all.apply(row).getBytes(), unit ? direction(values) : values));
+            float[] asked = asked(one.apply(row), unit);
+            return List.of(new Asked(all.apply(row).getBytes(), asked));
           });
     }
 
-    /** Null where a value is NaN or infinite: nothing is near. */
-    private static float[] finite(float[] vector) {
-      for (float value : vector) {
-        if (!Float.isFinite(value)) {
-          return null;
-        }
+    /** The vector of a row; null where nothing can be near. */
+    private static float[] asked(UnsafeRow row, boolean unit) {
+      if (row.isNullAt(0) || VectorColumn.holdsNull(row.getArray(0))) {
+        return null;
+      }
+      float[] vector = row.getArray(0).toFloatArray();
+      double length = unit ? VectorColumn.length(vector) : 1;
+      if (!VectorColumn.isFinite(vector) || length == 0) {
+        return null;
+      }
+      for (int i = 0; i < vector.length; i++) {
+        vector[i] = (float) (vector[i] / length);
       }
       return vector;
-    }
-
-    /** The same of length 1; null where there is no direction. */
-    private static float[] direction(float[] vector) {
-      if (vector == null) {
-        return null;
-      }
-      double squared = 0;
-      for (float value : vector) {
-        squared += (double) value * value;
-      }
-      if (squared == 0) {
-        return null;
-      }
-      float[] direction = new float[vector.length];
-      for (int i = 0; i < direction.length; i++) {
-        direction[i] = (float) (vector[i] / Math.sqrt(squared));
-      }
-      return direction;
     }
 
     private static Iterator<InternalRow> joined(
@@ -380,11 +370,7 @@ public final class NearestCodes extends LogicalPlan {
 
     @Override
     public boolean equals(Object other) {
-      return other instanceof Searched same
-          && child.equals(same.child)
-          && query.equals(same.query)
-          && found.equals(same.found)
-          && search.equals(same.search);
+      return other instanceof Searched node && same(this, node);
     }
 
     @Override
